@@ -1,0 +1,43 @@
+"""Scans in, batches of training images out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mrisynth.data.configuration import PreparationConfig
+    from mrisynth.data.manifest import Manifest, read_manifest
+    from mrisynth.data.pipeline import open_dataset
+    from mrisynth.data.preparation import prepare_dataset
+    from mrisynth.data.slices import slice_to_nifti
+    from mrisynth.data.volumes import Volume, load_volume
+
+_MODULES = {
+    "Manifest": "manifest",
+    "PreparationConfig": "configuration",
+    "Volume": "volumes",
+    "load_volume": "volumes",
+    "open_dataset": "pipeline",
+    "prepare_dataset": "preparation",
+    "read_manifest": "manifest",
+    "slice_to_nifti": "slices",
+}
+
+__all__ = [
+    "Manifest",
+    "PreparationConfig",
+    "Volume",
+    "load_volume",
+    "open_dataset",
+    "prepare_dataset",
+    "read_manifest",
+    "slice_to_nifti",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports what is asked for when it is asked for: worker processes do without TensorFlow."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

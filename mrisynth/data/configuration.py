@@ -1,0 +1,104 @@
+"""What `prepare_dataset` is told to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from mrisynth.data.slices import PLANES
+from mrisynth.data.volumes import INTERPOLATION_ORDERS
+from mrisynth.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """Settings of one preparation; each is a flag of the same name of tools/prepare_data.py.
+
+    Attributes:
+        input: Folders and files to take scans from.
+        output: Folder for the prepared data set; made by the preparation.
+        suffix: BIDS suffix to take, for instance "FLAIR"; empty takes the only one there is.
+        subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
+        plane: "axial", "coronal" or "sagittal".
+        voxel_size: Edge of the resampled voxels in mm.
+        interpolation: "linear" or "cubic".
+        resolution: Pixels along an edge of the largest images; a power of two, at least 4.
+        field_of_view: Edge of an image in mm.
+        intensity_percentiles: Lower percentile of all voxels, upper one of the foreground.
+        min_head_fraction: A slice is kept if its head area is at least this part of the scan's largest.
+        holdout: Part of the subjects to hold out from training, in [0, 1).
+        masks: Folder of lesion masks, relative to each input folder or absolute; empty for none.
+        volume_index: Which volume of scans that have a time axis.
+        num_workers: Processes that prepare scans; 0 stands for one per available core.
+        strict: Whether a scan that cannot be used ends the preparation.
+    """
+
+    input: tuple[str, ...]
+    output: str
+    suffix: str = ""
+    subject_regex: str = ""
+    plane: str = "axial"
+    voxel_size: float = 1.0
+    interpolation: str = "linear"
+    resolution: int = 256
+    field_of_view: float = 256.0
+    intensity_percentiles: tuple[float, float] = (1.0, 99.5)
+    min_head_fraction: float = 0.25
+    holdout: float = 0.2
+    masks: str = ""
+    volume_index: int = 0
+    num_workers: int = 0
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        """Takes a single path as a tuple of one, and checks every value.
+
+        Raises:
+            UserError: A value is out of its range.
+        """
+        paths = (self.input,) if isinstance(self.input, str | Path) else self.input
+        object.__setattr__(self, "input", tuple(str(path) for path in paths))
+        object.__setattr__(self, "output", str(self.output))
+        object.__setattr__(self, "intensity_percentiles", tuple(float(p) for p in self.intensity_percentiles))
+        self._check()
+
+    def _check(self) -> None:
+        percentiles = self.intensity_percentiles
+        is_power_of_two = self.resolution >= 4 and self.resolution & (self.resolution - 1) == 0
+        requirements = {
+            "--input needs at least one folder or file of scans": bool(self.input),
+            "--output needs a folder to write to": bool(self.output),
+            f"--plane is one of {', '.join(PLANES)}": self.plane in PLANES,
+            f"--interpolation is one of {', '.join(INTERPOLATION_ORDERS)}": self.interpolation
+            in INTERPOLATION_ORDERS,
+            "--resolution is a power of two, at least 4": is_power_of_two,
+            "--voxel_size is a length in mm above 0": self.voxel_size > 0,
+            "--field_of_view is at least 4 voxels long": self.field_of_view >= 4 * self.voxel_size > 0,
+            "--intensity_percentiles are two numbers from 0 to 100, the lower first": len(percentiles) == 2
+            and 0 <= percentiles[0] <= 100
+            and 0 <= percentiles[1] <= 100
+            and percentiles[0] < percentiles[1],
+            "--min_head_fraction lies between 0 and 1": 0 <= self.min_head_fraction <= 1,
+            "--holdout is at least 0 and below 1": 0 <= self.holdout < 1,
+            "--volume_index is 0 or more": self.volume_index >= 0,
+            "--num_workers is 0 (one per core) or more": self.num_workers >= 0,
+        }
+        for requirement, is_met in requirements.items():
+            if not is_met:
+                raise UserError(requirement)
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """Every resolution that is stored, the largest first."""
+        return tuple(2**power for power in range(self.resolution.bit_length() - 1, 1, -1))
+
+    @property
+    def workers(self) -> int:
+        """How many processes prepare scans."""
+        return self.num_workers or len(os.sched_getaffinity(0))
+
+    def settings(self) -> dict[str, object]:
+        """What decides the contents of the data set: everything but the output and how the work is done."""
+        without = {"output", "num_workers", "strict"}
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in without}

@@ -1,0 +1,74 @@
+"""Self-attention over the pixels of a feature map ([SA], [NL])."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mrisynth.layers import spatial
+from mrisynth.layers.base import Layer
+from mrisynth.layers.equalized import EqualizedConvolution
+
+
+@keras.saving.register_keras_serializable(package="mrisynth")
+class SelfAttention(Layer):
+    """Lets every pixel look at the whole image: y = x + gamma * o(softmax(q k^T) h).
+
+    Queries q and keys k have C/8 channels, values h C/2; keys and values are max-pooled by two, as in the
+    authors' code and [NL]. The 1x1 convolutions have no bias and carry the equalized learning rate with gain
+    1; the softmax, unscaled, is taken in float32. gamma starts at 0, so that a new layer is the identity and
+    learns its weight.
+
+    Args:
+        **kwargs: For `keras.layers.Layer`, such as dtype="mixed_bfloat16".
+
+    Call arguments:
+        inputs: [N, *space, C], C at least 8 and every spatial size even.
+
+    Returns:
+        [N, *space, C] in the compute dtype.
+
+    Reference: [SA] section 3; [NL] section 3.3.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        channels = int(input_shape[-1])
+        if channels < 8:
+            raise ValueError(f"self-attention needs at least 8 channels, the feature map has {channels}")
+
+        def projection(filters: int, name: str) -> EqualizedConvolution:
+            return EqualizedConvolution(
+                filters, 1, gain=1.0, use_bias=False, activate=False, dtype=self.dtype_policy.name, name=name
+            )
+
+        self.query = projection(channels // 8, "query")
+        self.key = projection(channels // 8, "key")
+        self.value = projection(channels // 2, "value")
+        self.output_projection = projection(channels, "output_projection")
+        for layer in (self.query, self.key, self.value):
+            layer.build(input_shape)
+        self.output_projection.build((*input_shape[:-1], channels // 2))
+        self.gamma = self.add_float32_weight("gamma", (), "zeros")
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        inputs = tf.cast(inputs, self.compute_dtype)
+        queries = _flatten_space(self.query(inputs))
+        keys = _flatten_space(spatial.max_pool(self.key(inputs)))
+        values = _flatten_space(spatial.max_pool(self.value(inputs)))
+        logits = tf.matmul(queries, keys, transpose_b=True)
+        weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), inputs.dtype)
+        attended = tf.matmul(weights, values)
+        space = tf.concat([tf.shape(inputs)[:-1], [values.shape[-1]]], axis=0)
+        outputs = self.output_projection(tf.reshape(attended, space))
+        return inputs + tf.cast(tf.convert_to_tensor(self.gamma), inputs.dtype) * outputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+def _flatten_space(inputs: tf.Tensor) -> tf.Tensor:
+    """[N, *space, C] -> [N, pixels, C]."""
+    return tf.reshape(inputs, [tf.shape(inputs)[0], -1, inputs.shape[-1]])

@@ -1,0 +1,66 @@
+"""Trains a progressive GAN with self-attention on MR slices and exports its generator.
+
+    python -m mrisynth.main --model=c --strategy=mirrored --flagfile=flags/quickstart.flags
+
+Running the same command again resumes the run; a finished run says so.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+
+from absl import flags
+
+from mrisynth import options
+from mrisynth.training.config import TrainingConfig
+
+
+def main() -> None:
+    """Phantoms where no data is given, training, export."""
+    config = options.training_config()
+    program.import_tensorflow()
+    finished = config.run_dir / "saved_model" / "1"
+    if flags.FLAGS.data_dir is None:
+        _prepare_phantoms(config)
+    from mrisynth.training import trainer
+
+    try:
+        state = trainer.train(config)
+    except trainer.Interrupted:
+        print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
+        sys.exit(130)
+    if finished.exists():
+        print(f"{config.run_dir} is finished: its generator is in {finished}.")
+        return
+    from mrisynth.serving.export import export_generator
+
+    path = export_generator(state.average, config.run_dir / "saved_model")
+    print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+
+
+def _prepare_phantoms(config: TrainingConfig) -> None:
+    """Draws head phantoms and prepares them like scans, unless the run already has them."""
+    from mrisynth.data import PreparationConfig, prepare_dataset
+    from mrisynth.data.phantom import write_phantoms
+
+    if config.data_dir.exists():
+        return
+    scans = config.data_dir.parent / "scans"
+    if not scans.exists():
+        write_phantoms(scans, flags.FLAGS.phantom_subjects, seed=0)
+    prepare_dataset(
+        PreparationConfig(
+            input=(str(scans),),
+            output=str(config.data_dir),
+            suffix="FLAIR",
+            masks="derivatives/lesion",
+            resolution=config.network.resolution,
+        )
+    )
+
+
+if __name__ == "__main__":
+    options.define_training_flags()
+    program.run(main)

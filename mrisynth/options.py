@@ -1,0 +1,257 @@
+"""Every flag of every program, once, with its help and validation.
+
+Flags are turned at once into the frozen dataclasses that the rest of the code takes; nothing below this
+module reads a flag.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+
+from absl import flags
+
+from mrisynth.data.configuration import PreparationConfig
+from mrisynth.data.slices import PLANES
+from mrisynth.data.volumes import INTERPOLATION_ORDERS
+from mrisynth.errors import UserError
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
+from mrisynth.training.schedule import DEFAULT_BATCH_SIZES, GrowthSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelDefaults:
+    """What a model of the abstract stands for, where no flag says otherwise ([ABS]).
+
+    Attributes:
+        attention_discriminator: Resolutions with self-attention in the discriminator.
+        attention_generator: The same for the generator.
+        finetune_iterations: Extra iterations at the reduced rate.
+    """
+
+    attention_discriminator: tuple[int, ...] = ()
+    attention_generator: tuple[int, ...] = ()
+    finetune_iterations: int = 0
+
+
+# The abstract does not say where its attention sits; 32x32 and 64x64 maps are our choice.
+_ATTENTION = (32, 64)
+MODELS: Mapping[str, ModelDefaults] = {
+    "a": ModelDefaults(),
+    "b": ModelDefaults(attention_discriminator=_ATTENTION),
+    "c": ModelDefaults(attention_discriminator=_ATTENTION, finetune_iterations=375_000),
+    "d": ModelDefaults(attention_discriminator=_ATTENTION, attention_generator=_ATTENTION),
+}
+
+
+def define_training_flags() -> None:
+    """Defines the flags of mrisynth.main."""
+    flags.DEFINE_string("run_dir", None, "Folder of the run; runs/model_X if not given. Giving it again resumes.")
+    flags.DEFINE_string(
+        "data_dir", None, "Data set prepared by tools/prepare_data.py; if not given, head phantoms are drawn."
+    )
+    flags.DEFINE_integer("phantom_subjects", 32, "How many phantoms are drawn where --data_dir is not given.")
+    flags.DEFINE_enum("model", "b", list(MODELS), "Model of the abstract; the attention and schedule it had.")
+    _define_network_flags()
+    _define_schedule_flags()
+    _define_optimization_flags()
+    _define_runtime_flags()
+
+
+def _define_network_flags() -> None:
+    default = NetworkConfig()
+    flags.DEFINE_integer("resolution", default.resolution, "Pixels along an edge; 4 times a power of two.")
+    flags.DEFINE_integer("latent_size", default.latent_size, "Length of a latent.")
+    flags.DEFINE_integer("fmap_base", default.fmap_base, "Channels at r x r: min(2 * fmap_base / r, fmap_max).")
+    flags.DEFINE_integer("fmap_max", default.fmap_max, "Most channels at any resolution.")
+    flags.DEFINE_list(
+        "attention_discriminator", None, "Resolutions with self-attention in the discriminator, as in 32,64."
+    )
+    flags.DEFINE_list("attention_generator", None, "Resolutions with self-attention in the generator.")
+    flags.DEFINE_bool(
+        "fused_resampling", default.fused_resampling, "Fold up- and downsampling into the convolutions."
+    )
+
+
+def _define_schedule_flags() -> None:
+    default = GrowthSchedule()
+    flags.DEFINE_integer("fade_images", default.fade_images, "Images over which a resolution fades in.")
+    flags.DEFINE_integer("stable_images", default.stable_images, "Images to stabilise a resolution.")
+    flags.DEFINE_integer(
+        "total_iterations",
+        default.total_iterations,
+        "Iterations of the run before fine-tuning; 0 stabilises the last resolution like the others.",
+    )
+    flags.DEFINE_integer("finetune_iterations", None, "Extra iterations at --finetune_learning_rate.")
+    flags.DEFINE_float("learning_rate", default.learning_rate, "Of both optimisers.")
+    flags.DEFINE_float("finetune_learning_rate", default.finetune_learning_rate, "While fine-tuning.")
+    flags.DEFINE_list(
+        "batch_sizes",
+        [f"{resolution}:{batch}" for resolution, batch in DEFAULT_BATCH_SIZES.items()],
+        "Global batch by resolution.",
+    )
+
+
+def _define_optimization_flags() -> None:
+    default = OptimizationConfig()
+    flags.DEFINE_float("gradient_penalty", default.gradient_penalty, "Weight of the gradient penalty.")
+    flags.DEFINE_float("drift", default.drift, "Weight of the squared scores of real images.")
+    flags.DEFINE_float("ema_decay", default.ema_decay, "Of the generator's moving average, per iteration.")
+    flags.DEFINE_bool("mirror", default.mirror, "Flip every image left to right with probability 1/2.")
+    flags.DEFINE_integer("seed", default.seed, "Of weights, latents and the order of the data.")
+
+
+def _define_runtime_flags() -> None:
+    default = RuntimeConfig()
+    flags.DEFINE_enum("strategy", default.strategy, ["default", "mirrored"], "How devices share the work.")
+    flags.DEFINE_enum(
+        "precision",
+        default.precision,
+        ["auto", "float32", "mixed_bfloat16"],
+        "What is computed in; auto takes bfloat16 where the hardware has it.",
+    )
+    flags.DEFINE_enum(
+        "jit_compile",
+        default.jit_compile,
+        ["auto", "true", "false"],
+        "Compile the step with XLA; auto does so on GPUs.",
+    )
+    flags.DEFINE_bool("deterministic", default.deterministic, "The same bits on every run, at some cost.")
+    flags.DEFINE_float("checkpoint_minutes", default.checkpoint_minutes, "Minutes between checkpoints.")
+    flags.DEFINE_integer("scalar_interval", default.scalar_interval, "Iterations between scalars.")
+    flags.DEFINE_integer("grid_interval", default.grid_interval, "Images between sample grids.")
+
+
+def training_config() -> TrainingConfig:
+    """The flags of mrisynth.main as a configuration.
+
+    An explicit flag beats a flagfile beats what --model stands for beats the default. Where --data_dir is
+    not given, the configuration's data_dir is where the phantoms of the run go.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have.
+    """
+    values = flags.FLAGS
+    run_dir = pathlib.Path(values.run_dir or f"runs/model_{values.model}")
+    network = _network_config()
+    return TrainingConfig(
+        run_dir=run_dir,
+        data_dir=pathlib.Path(values.data_dir) if values.data_dir else run_dir / "phantoms" / "prepared",
+        model=values.model,
+        network=network,
+        schedule=_schedule(network.resolution),
+        optimization=_from_flags(OptimizationConfig),
+        runtime=_from_flags(RuntimeConfig),
+    )
+
+
+def _from_flags(kind: type, **given: object) -> object:
+    """A dataclass whose fields are flags of the same name, but for those given."""
+    names = (field.name for field in dataclasses.fields(kind))
+    return kind(**{name: given[name] if name in given else flags.FLAGS[name].value for name in names})
+
+
+def _network_config() -> NetworkConfig:
+    model = MODELS[flags.FLAGS.model]
+    resolution = flags.FLAGS.resolution
+
+    def attention(name: str) -> tuple[int, ...]:
+        given = flags.FLAGS[name].value
+        if given is None:
+            return tuple(r for r in getattr(model, name) if r <= resolution)
+        return tuple(_integer(name, part) for part in given if part)
+
+    return _from_flags(
+        NetworkConfig,
+        channels=1,
+        attention_discriminator=attention("attention_discriminator"),
+        attention_generator=attention("attention_generator"),
+    )
+
+
+def _schedule(resolution: int) -> GrowthSchedule:
+    finetune = flags.FLAGS.finetune_iterations
+    if finetune is None:
+        finetune = MODELS[flags.FLAGS.model].finetune_iterations
+    batch_sizes = {}
+    for part in flags.FLAGS.batch_sizes:
+        size, separator, batch = part.partition(":")
+        if not separator:
+            raise UserError(f"--batch_sizes has '{part}'; write resolution:batch, as in 64:32")
+        batch_sizes[_integer("batch_sizes", size)] = _integer("batch_sizes", batch)
+    return _from_flags(
+        GrowthSchedule, resolution=resolution, finetune_iterations=finetune, batch_sizes=batch_sizes
+    )
+
+
+def _integer(flag: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UserError(f"--{flag} has '{text}', which is not a whole number") from error
+
+
+def define_preparation_flags() -> None:
+    """Defines the flags of tools/prepare_data.py, each a field of `PreparationConfig`."""
+    default = PreparationConfig(input=(".",), output=".")
+    flags.DEFINE_multi_string(
+        "input", [], "Folders and files of scans, separated by commas; may be given several times."
+    )
+    flags.DEFINE_string("output", "", "Folder for the prepared data set; made by this program.")
+    flags.DEFINE_string(
+        "suffix", default.suffix, "Contrast to take, for instance FLAIR; empty takes the only one there is."
+    )
+    flags.DEFINE_string(
+        "subject_regex",
+        default.subject_regex,
+        "Regular expression whose first group, or whole match, in a file's path is its subject; "
+        "empty goes by BIDS names, else by the file's name.",
+    )
+    flags.DEFINE_enum("plane", default.plane, list(PLANES), "How the scans are sliced.")
+    flags.DEFINE_float("voxel_size", default.voxel_size, "Edge of the resampled voxels in mm.")
+    flags.DEFINE_enum(
+        "interpolation", default.interpolation, list(INTERPOLATION_ORDERS), "How the scans are resampled."
+    )
+    flags.DEFINE_integer(
+        "resolution",
+        default.resolution,
+        "Pixels along an edge of the largest images, a power of two; every smaller one is stored, too.",
+    )
+    flags.DEFINE_float("field_of_view", default.field_of_view, "Edge of an image in mm, centred on the head.")
+    flags.DEFINE_list(
+        "intensity_percentiles",
+        [str(percentile) for percentile in default.intensity_percentiles],
+        "Intensities that become -1 and 1: percentile of all voxels, percentile of the foreground.",
+    )
+    flags.DEFINE_float(
+        "min_head_fraction",
+        default.min_head_fraction,
+        "Least head area of a slice, as a part of the area in the scan's largest slice.",
+    )
+    flags.DEFINE_float("holdout", default.holdout, "Part of the subjects to hold out from training.")
+    flags.DEFINE_string(
+        "masks",
+        default.masks,
+        "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",
+    )
+    flags.DEFINE_integer("volume_index", default.volume_index, "Which volume of scans that have a time axis.")
+    flags.DEFINE_integer("num_workers", default.num_workers, "Processes; 0 for one per available core.")
+    flags.DEFINE_bool("strict", default.strict, "End at the first scan that cannot be used.")
+
+
+def preparation_config() -> PreparationConfig:
+    """The flags of tools/prepare_data.py as a configuration.
+
+    Raises:
+        UserError: A flag has a value that it cannot have.
+    """
+    names = [field.name for field in dataclasses.fields(PreparationConfig)]
+    values = {name: flags.FLAGS[name].value for name in names}
+    try:
+        values["intensity_percentiles"] = tuple(map(float, values["intensity_percentiles"]))
+    except ValueError as error:
+        raise UserError("--intensity_percentiles takes two numbers, for instance 1,99.5") from error
+    values["input"] = tuple(path for paths in values["input"] for path in paths.split(",") if path)
+    return PreparationConfig(**values)

@@ -1,0 +1,88 @@
+"""How every program of mrisynth starts and fails: quietly.
+
+Import this module before TensorFlow: it silences TensorFlow's start-up messages, which are read from the
+environment only once. `main` and the tools hand their main function to `run`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+warnings.filterwarnings("ignore", message=".*Protobuf gencode version.*")
+
+from absl import app, flags, logging  # noqa: E402  (after the environment is set)
+
+from mrisynth.errors import UserError  # noqa: E402
+
+
+def _parse_flags(arguments: Sequence[str]) -> list[str]:
+    """Parses the command line; a wrong flag becomes a `UserError` in place of absl's own report.
+
+    Flagfiles are read first, wherever they stand, so that an explicit flag beats them.
+    """
+    program, *given = arguments
+    files = [argument for argument in given if argument.lstrip("-").startswith("flagfile=")]
+    others = [argument for argument in given if argument not in files]
+    try:
+        rest = flags.FLAGS([program, *files, *others])
+    except (flags.Error, OSError) as error:
+        raise UserError(" ".join(str(error).split()).replace("FATAL Flags parsing error: ", "")) from error
+    if len(rest) > 1:
+        raise UserError(f"'{rest[1]}' is not a flag; options are written --name=value (see --help)")
+    return rest
+
+
+def import_tensorflow(logical_cpus: int = 1) -> None:
+    """Imports TensorFlow without its start-up messages.
+
+    Some are written before TensorFlow reads the level it should log at, so standard error is closed to it,
+    below Python, while it is imported.
+
+    Args:
+        logical_cpus: How many devices the CPU is divided into.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import tensorflow as tf
+
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            devices = [tf.config.LogicalDeviceConfiguration() for _ in range(logical_cpus)]
+            tf.config.set_logical_device_configuration(cpu, devices)
+            # Creating the first context writes the last of them.
+            tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    tf.get_logger().setLevel("ERROR")
+
+
+def fail(error: UserError) -> None:
+    """Prints the error's one sentence and ends the program with exit status 1."""
+    sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+    sys.exit(1)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the flags, runs `main`, and turns a `UserError` into one line and exit status 1."""
+
+    def guarded(_: list[str]) -> None:
+        try:
+            main()
+        except UserError as error:
+            fail(error)
+
+    logging.set_verbosity(logging.ERROR)
+    logging.set_stderrthreshold("error")
+    try:
+        app.run(guarded, flags_parser=_parse_flags)
+    except UserError as error:
+        fail(error)

@@ -1,0 +1,82 @@
+"""Everything that a training run is told, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from mrisynth.errors import UserError
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.training.schedule import GrowthSchedule
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationConfig:
+    """How the weights are moved ([WGP], [PG] appendix A.1).
+
+    Attributes:
+        gradient_penalty: Weight of the gradient penalty.
+        drift: Weight of the squared scores of real images.
+        ema_decay: Of the exponential moving average of the generator's weights, per iteration.
+        mirror: Whether every image is flipped left to right with probability 1/2.
+        seed: Of the weights, the latents and the order of the data.
+    """
+
+    gradient_penalty: float = 10.0
+    drift: float = 1e-3
+    ema_decay: float = 0.999
+    mirror: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("gradient_penalty", "drift"):
+            if getattr(self, name) < 0:
+                raise UserError(f"--{name}={getattr(self, name)} must not be negative")
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(f"--ema_decay={self.ema_decay} must be at least 0 and less than 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeConfig:
+    """How a run is carried out; changing it does not make it another run.
+
+    Attributes:
+        strategy: "default" or "mirrored".
+        precision: "auto", "float32" or "mixed_bfloat16".
+        jit_compile: "auto", "true" or "false": whether XLA compiles the step.
+        deterministic: Whether TensorFlow must give the same bits every time.
+        checkpoint_minutes: Between checkpoints.
+        scalar_interval: Iterations between scalars in TensorBoard.
+        grid_interval: Images between sample grids.
+    """
+
+    strategy: str = "default"
+    precision: str = "auto"
+    jit_compile: str = "auto"
+    deterministic: bool = False
+    checkpoint_minutes: float = 10.0
+    scalar_interval: int = 100
+    grid_interval: int = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """A whole run.
+
+    Attributes:
+        run_dir: Where everything the run writes goes.
+        data_dir: A prepared data set.
+        model: "a", "b", "c" or "d" of [ABS]; what the other settings default from.
+        network: Size of the networks.
+        schedule: Growth.
+        optimization: Losses and averages.
+        runtime: Devices, precision, intervals.
+    """
+
+    run_dir: pathlib.Path
+    data_dir: pathlib.Path
+    model: str = "b"
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    schedule: GrowthSchedule = dataclasses.field(default_factory=GrowthSchedule)
+    optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
+    runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)

@@ -1,0 +1,86 @@
+"""The losses of a Wasserstein GAN with gradient penalty ([WGP]) and drift ([PG]), one value a sample.
+
+Per-sample values leave the mean over the global batch to the caller, who knows the number of replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from mrisynth.layers import spatial
+
+Critic = Callable[[tf.Tensor], tf.Tensor]
+
+
+def interpolate(real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+    """Points on the straight lines between real and generated images: real + mix * (generated - real).
+
+    Args:
+        real: [N, *space, C].
+        generated: The same shape.
+        mix: [N], in [0, 1].
+
+    Returns:
+        [N, *space, C].
+    """
+    mix = tf.reshape(mix, [-1, *[1] * (real.shape.rank - 1)])
+    return real + mix * (generated - real)
+
+
+def critic_gradient_norm(critic: Critic, images: tf.Tensor, levels_to_come: int = 0) -> tf.Tensor:
+    """The norm of the critic's gradient at every image, over all of its pixels, in float32.
+
+    The norm is taken as if the images were full-size with replicated pixels, which (in two dimensions)
+    divides it by two for every doubling still to come: the penalty means at 4x4 what it means at the end.
+
+    Args:
+        critic: Images [N, *space, C] -> scores [N]; a sample's score may depend on the others (minibatch
+            standard deviation), whose share is counted in the gradient at the sample it comes from.
+        images: [N, *space, C].
+        levels_to_come: Doublings from the images' resolution to the full one.
+
+    Returns:
+        [N], float32, differentiable.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        scores = critic(images)
+    gradient = tf.cast(tape.gradient(scores, images), tf.float32)
+    squares = tf.reduce_sum(tf.square(gradient), axis=tuple(range(1, images.shape.rank)))
+    # The root's derivative is infinite at 0, where a critic that ignores its input would put it.
+    return tf.sqrt(squares + 1e-12) / 2.0 ** (levels_to_come * spatial.RANK / 2)
+
+
+def gradient_penalty(norm: tf.Tensor) -> tf.Tensor:
+    """(norm - 1)^2 ([WGP] equation 3, without its weight)."""
+    return tf.square(norm - 1.0)
+
+
+def discriminator_loss(
+    real_scores: tf.Tensor,
+    generated_scores: tf.Tensor,
+    penalty: tf.Tensor,
+    penalty_weight: float,
+    drift_weight: float,
+) -> tf.Tensor:
+    """D(generated) - D(real) + weight * penalty + drift * D(real)^2.
+
+    Args:
+        real_scores: [N].
+        generated_scores: [N].
+        penalty: [N], from `gradient_penalty`.
+        penalty_weight: 10 in [WGP].
+        drift_weight: 0.001 in [PG] appendix A.1; keeps the scores from drifting away.
+
+    Returns:
+        [N].
+    """
+    drift = tf.square(real_scores)
+    return generated_scores - real_scores + penalty_weight * penalty + drift_weight * drift
+
+
+def generator_loss(generated_scores: tf.Tensor) -> tf.Tensor:
+    """-D(generated): [N] -> [N]."""
+    return -generated_scores

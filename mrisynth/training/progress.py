@@ -1,0 +1,87 @@
+"""The progress bar of a phase, with the time left for the whole run."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import tqdm
+
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.networks.operations import training_operations
+from mrisynth.training.schedule import GrowthSchedule, Phase, Position
+
+_SETTLING_SECONDS = 3.0
+
+
+class Progress:
+    """Measures images/s and foretells the rest of the run.
+
+    The speed of resolutions that have not been trained yet is foretold from the newest measured one and the
+    number of multiplications that either needs.
+
+    Args:
+        schedule: Of the run.
+        network: Whose multiplications are counted.
+    """
+
+    def __init__(self, schedule: GrowthSchedule, network: NetworkConfig) -> None:
+        self._schedule = schedule
+        self._network = network
+        self._rates: dict[int, float] = {}
+
+    def start_phase(self, position: Position) -> None:
+        """Opens the bar of the phase that the next iteration belongs to."""
+        phase = position.phase
+        self._phase = phase
+        self._bar = tqdm.tqdm(
+            total=phase.images,
+            initial=position.image - phase.first_image,
+            desc=f"{phase.name:>14}",
+            unit=" images",
+            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
+            dynamic_ncols=True,
+        )
+        self._start_time: float | None = None
+        self._start_image = 0
+
+    def update(self, position: Position) -> None:
+        """Shows that the run has come to a position, the phase's end included."""
+        now = time.monotonic()
+        if self._start_time is None:
+            # The first iteration, which compiles, is not counted.
+            self._start_time, self._start_image = now, position.image
+        elapsed = now - self._start_time
+        if elapsed > 0 and position.image > self._start_image:
+            self.images_per_second = (position.image - self._start_image) / elapsed
+            if elapsed > _SETTLING_SECONDS or self._phase.level not in self._rates:
+                self._rates[self._phase.level] = self.images_per_second
+            left = datetime.timedelta(seconds=round(self.seconds_left(position)))
+            text = f"{self.images_per_second:,.0f} images/s, {left} left for the whole run"
+            self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(position.image - self._phase.first_image - self._bar.n)
+
+    images_per_second: float = 0.0
+
+    def seconds_left(self, position: Position) -> float:
+        """Foretold seconds from a position to the end of the run."""
+        return sum(
+            self._images_left(phase, position) / self._foretold_rate(phase.level)
+            for phase in self._schedule.phases
+            if phase.last_iteration > position.iteration
+        )
+
+    @staticmethod
+    def _images_left(phase: Phase, position: Position) -> int:
+        return phase.images - max(0, position.image - phase.first_image)
+
+    def _foretold_rate(self, level: int) -> float:
+        if level in self._rates:
+            return self._rates[level]
+        known = max(self._rates)
+        ratio = training_operations(self._network, known) / training_operations(self._network, level)
+        return self._rates[known] * ratio
+
+    def end_phase(self) -> None:
+        """Closes the bar."""
+        self._bar.close()

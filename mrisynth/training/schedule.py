@@ -1,0 +1,210 @@
+"""The growth schedule: what is due at every image of a run. Pure arithmetic, no TensorFlow."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+from mrisynth.errors import UserError
+from mrisynth.networks.config import level_of, resolution_of
+
+DEFAULT_BATCH_SIZES: Mapping[int, int] = {4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of training with the same networks, batch and learning rate.
+
+    Attributes:
+        kind: "fade" (a resolution is faded in), "stable", or "finetune" (model (c)'s extra part).
+        level: Of the networks; 0 is 4x4.
+        batch_size: Global, over all replicas.
+        learning_rate: Of both optimisers.
+        first_iteration: Number of iterations of the run before the phase.
+        iterations: Of the phase.
+        first_image: Number of images of the run before the phase.
+        fade_images: Over which alpha rises from 0 to 1; 0 unless the phase is a fade.
+    """
+
+    kind: str
+    level: int
+    batch_size: int
+    learning_rate: float
+    first_iteration: int
+    iterations: int
+    first_image: int
+    fade_images: int = 0
+
+    @property
+    def resolution(self) -> int:
+        """Pixels along an axis."""
+        return resolution_of(self.level)
+
+    @property
+    def fading(self) -> bool:
+        """Whether the resolution is being faded in."""
+        return self.kind == "fade"
+
+    @property
+    def resets_optimizers(self) -> bool:
+        """Whether the optimisers start afresh: at every fade and stable period, not when fine-tuning."""
+        return self.kind != "finetune"
+
+    @property
+    def images(self) -> int:
+        """Number of images of the phase."""
+        return self.iterations * self.batch_size
+
+    @property
+    def last_iteration(self) -> int:
+        """Number of iterations of the run after the phase."""
+        return self.first_iteration + self.iterations
+
+    @property
+    def name(self) -> str:
+        """What a person calls the phase, such as "32x32 fade"."""
+        return f"{self.resolution}x{self.resolution} {self.kind}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where a run stands after some iterations.
+
+    Attributes:
+        phase: That the next iteration belongs to.
+        iteration: Of the run.
+        image: Number of images seen.
+        alpha: Weight of the phase's resolution in the next iteration, 0 to 1.
+    """
+
+    phase: Phase
+    iteration: int
+    image: int
+    alpha: float
+
+
+def _iterations(images: int, batch_size: int) -> int:
+    """Iterations that show at least this many images."""
+    return -(-images // batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class GrowthSchedule:
+    """Which resolution, alpha, batch and learning rate are due at every iteration ([PG] section 2, [ABS]).
+
+    Attributes:
+        resolution: The last one, in pixels.
+        fade_images: To fade a resolution in; none for 4x4.
+        stable_images: To stabilise a resolution.
+        total_iterations: Of the run without fine-tuning; the last resolution runs on until then. 0: the last
+            resolution is stabilised like the others.
+        finetune_iterations: Added at the end at the reduced rate (model (c)).
+        learning_rate: Before fine-tuning.
+        finetune_learning_rate: While fine-tuning.
+        batch_sizes: Global batch by resolution; while a resolution fades in, its own batch is used.
+
+    Raises:
+        UserError: If the numbers make no schedule, naming the flag.
+    """
+
+    resolution: int = 256
+    fade_images: int = 600_000
+    stable_images: int = 600_000
+    total_iterations: int = 867_000
+    finetune_iterations: int = 0
+    learning_rate: float = 1e-3
+    finetune_learning_rate: float = 1e-4
+    batch_sizes: Mapping[int, int] = dataclasses.field(default_factory=lambda: dict(DEFAULT_BATCH_SIZES))
+
+    def __post_init__(self) -> None:
+        for name in ("fade_images", "stable_images", "total_iterations", "finetune_iterations"):
+            if getattr(self, name) < 0:
+                raise UserError(f"--{name}={getattr(self, name)} must not be negative")
+        for name in ("fade_images", "stable_images"):
+            if getattr(self, name) == 0:
+                raise UserError(f"--{name}=0 leaves phases without an image; use at least 1")
+        for name in ("learning_rate", "finetune_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"--{name}={getattr(self, name)} must be greater than 0")
+        for level in range(level_of(self.resolution) + 1):
+            if self.batch_sizes.get(resolution_of(level), 0) < 1:
+                raise UserError(
+                    f"--batch_sizes has no batch for {resolution_of(level)}x{resolution_of(level)}; "
+                    f"add {resolution_of(level)}:N"
+                )
+        phases = self.phases
+        if any(phase.iterations < 1 for phase in phases):
+            last = next(phase for phase in phases if phase.iterations < 1)
+            raise UserError(
+                f"--total_iterations={self.total_iterations} ends before {self.resolution}x{self.resolution} "
+                f"has faded in; use 0 (as long as it takes) or more than {last.first_iteration}"
+            )
+
+    @functools.cached_property
+    def phases(self) -> tuple[Phase, ...]:
+        """Every phase of the run in order."""
+        planned = []
+        for level in range(level_of(self.resolution) + 1):
+            if level > 0:
+                planned.append(("fade", level, self.fade_images))
+            planned.append(("stable", level, self.stable_images))
+        phases: list[Phase] = []
+        iteration = image = 0
+        for index, (kind, level, images) in enumerate(planned):
+            batch_size = self.batch_sizes[resolution_of(level)]
+            iterations = _iterations(images, batch_size)
+            if index == len(planned) - 1 and self.total_iterations:
+                iterations = self.total_iterations - iteration
+            fade_images = self.fade_images if kind == "fade" else 0
+            phase = Phase(
+                kind, level, batch_size, self.learning_rate, iteration, iterations, image, fade_images
+            )
+            phases.append(phase)
+            iteration, image = phase.last_iteration, image + phase.images
+        if self.finetune_iterations:
+            rate = self.finetune_learning_rate
+            phases.append(
+                Phase("finetune", level, batch_size, rate, iteration, self.finetune_iterations, image)
+            )
+        return tuple(phases)
+
+    @property
+    def iterations(self) -> int:
+        """Of the whole run, fine-tuning included."""
+        return self.phases[-1].last_iteration
+
+    @property
+    def images(self) -> int:
+        """Number of images that the whole run shows the discriminator."""
+        return self.phases[-1].first_image + self.phases[-1].images
+
+    def at_iteration(self, iteration: int) -> Position:
+        """Where the run stands after a number of iterations.
+
+        Args:
+            iteration: 0 to `iterations`; at the very end the last phase is given.
+
+        Raises:
+            ValueError: If the iteration is outside the run.
+        """
+        if not 0 <= iteration <= self.iterations:
+            raise ValueError(f"iteration {iteration} is outside the run of {self.iterations}")
+        starts = [phase.first_iteration for phase in self.phases]
+        phase = self.phases[bisect.bisect_right(starts, iteration) - 1]
+        done = (iteration - phase.first_iteration) * phase.batch_size
+        alpha = min(done / phase.fade_images, 1.0) if phase.fading else 1.0
+        return Position(phase, iteration, phase.first_image + done, alpha)
+
+    def at_image(self, image: int) -> Position:
+        """Where the run stands as image number `image` (from 0) is shown.
+
+        Raises:
+            ValueError: If the image is outside the run.
+        """
+        if not 0 <= image < self.images:
+            raise ValueError(f"image {image} is outside the run of {self.images}")
+        starts = [phase.first_image for phase in self.phases]
+        phase = self.phases[bisect.bisect_right(starts, image) - 1]
+        return self.at_iteration(phase.first_iteration + (image - phase.first_image) // phase.batch_size)

@@ -1,0 +1,70 @@
+"""All that training changes: weights, averages, optimisers, iteration."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mrisynth.layers.base import tensorflow_variable
+from mrisynth.networks import Discriminator, Generator, NetworkConfig
+from mrisynth.training import optimizers
+
+
+class TrainingState:
+    """Networks and optimisers of a run, created under the current strategy's scope.
+
+    Args:
+        network: Size of the networks.
+        dtype_policy: "float32" or "mixed_bfloat16".
+        seed: Of the initial weights.
+
+    Attributes:
+        generator: The generator.
+        discriminator: The discriminator.
+        average: A generator whose weights are the moving average of the generator's; starts as its copy.
+        generator_optimizer: Moves the generator.
+        discriminator_optimizer: Moves the discriminator.
+        iteration: int64 variable, iterations done.
+    """
+
+    def __init__(self, network: NetworkConfig, dtype_policy: str, seed: int) -> None:
+        tf.keras.utils.set_random_seed(seed)
+        self.generator = Generator.from_network_config(network, dtype=dtype_policy, name="generator")
+        self.discriminator = Discriminator.from_network_config(
+            network, dtype=dtype_policy, name="discriminator"
+        )
+        self.average = Generator.from_network_config(network, dtype=dtype_policy, name="average")
+        self.average.set_weights(self.generator.get_weights())
+        self.generator_optimizer = optimizers.make_optimizer(self.generator.trainable_variables)
+        self.discriminator_optimizer = optimizers.make_optimizer(self.discriminator.trainable_variables)
+        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False, name="iteration")
+
+    def start_phase(self, learning_rate: float, resets_optimizers: bool) -> None:
+        """Sets the learning rate and, where the schedule says so, starts both optimisers afresh."""
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            optimizer.learning_rate = learning_rate
+            if resets_optimizers:
+                optimizers.reset(optimizer)
+
+    def averaged_pairs(self, level: int, fading: bool) -> list[tuple[tf.Variable, tf.Variable]]:
+        """(average, weight) of every generator variable that training at a level moves."""
+        averages = self.average.trainable_variables_at(level, fading)
+        weights = self.generator.trainable_variables_at(level, fading)
+        return [
+            (tensorflow_variable(average), tensorflow_variable(weight))
+            for average, weight in zip(averages, weights, strict=True)
+        ]
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """Everything above, under names that do not depend on the version of Keras."""
+
+        def numbered(variables: list[tf.Variable]) -> dict[str, tf.Variable]:
+            return {f"{index:04d}": variable for index, variable in enumerate(variables)}
+
+        return tf.train.Checkpoint(
+            generator=self.generator.named_variables(),
+            discriminator=self.discriminator.named_variables(),
+            average=self.average.named_variables(),
+            generator_optimizer=numbered(optimizers.state_variables(self.generator_optimizer)),
+            discriminator_optimizer=numbered(optimizers.state_variables(self.discriminator_optimizer)),
+            iteration=self.iteration,
+        )

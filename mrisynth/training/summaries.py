@@ -1,0 +1,82 @@
+"""What one sees of a run: TensorBoard scalars and image grids, and the same grids as PNG."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from mrisynth import images
+from mrisynth.training import draws
+from mrisynth.training.schedule import Position
+from mrisynth.training.state import TrainingState
+from mrisynth.training.train_step import blend_real
+
+GRID_IMAGES = 64
+
+
+class Summaries:
+    """Writes a run's scalars and sample grids.
+
+    Args:
+        run_dir: TensorBoard events go to its folder tensorboard/, PNG files to samples/.
+        state: Whose average generator draws the samples.
+        seed: Of the fixed latents.
+    """
+
+    def __init__(self, run_dir: pathlib.Path, state: TrainingState, seed: int) -> None:
+        self._samples = run_dir / "samples"
+        self._samples.mkdir(parents=True, exist_ok=True)
+        self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
+        self._state = state
+        shape = (GRID_IMAGES, state.generator.latent_size)
+        self._latents = draws.normal(seed, draws.Purpose.GRID_LATENTS, 0, shape)
+
+    def write_scalars(
+        self, position: Position, metrics: Mapping[str, tf.Tensor], images_per_second: float
+    ) -> None:
+        """Writes an iteration's metrics, where the schedule stands, and the attention's gammas."""
+        scalars = {name: float(value) for name, value in metrics.items()}
+        scalars["schedule/alpha"] = position.alpha
+        scalars["schedule/resolution"] = position.phase.resolution
+        scalars["schedule/batch_size"] = position.phase.batch_size
+        scalars["schedule/learning_rate"] = position.phase.learning_rate
+        scalars["schedule/images"] = position.image
+        scalars["images_per_second"] = images_per_second
+        networks = {"discriminator": self._state.discriminator, "generator": self._state.generator}
+        for name, network in networks.items():
+            for resolution, gamma in network.attention_gammas().items():
+                scalars[f"attention_gamma/{name}_{resolution}"] = float(tf.convert_to_tensor(gamma))
+        with self._writer.as_default(step=position.iteration):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+
+    def write_grids(self, position: Position, real: tf.Tensor) -> None:
+        """Writes the fixed latents through the averaged generator, and real images at the same alpha.
+
+        Args:
+            position: Where the run stands.
+            real: [N, r, r, C] in [-1, 1] at the phase's resolution.
+        """
+        phase = position.phase
+        alpha = tf.constant(position.alpha, tf.float32) if phase.fading else 1.0
+        generated = self._state.average(self._latents, level=phase.level, alpha=alpha)
+        if phase.fading:
+            real = blend_real(real, alpha)
+        self._write_grid("generated", position, generated.numpy())
+        self._write_grid("real", position, real.numpy())
+        self._writer.flush()
+
+    def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:
+        grid = images.make_grid(values)
+        resolution = position.phase.resolution
+        path = self._samples / f"{name}_{position.image:09d}_{resolution:03d}x{resolution:03d}.png"
+        images.write_png(path, grid)
+        with self._writer.as_default(step=position.iteration):
+            tf.summary.image(name, grid[np.newaxis, ..., np.newaxis])
+
+    def close(self) -> None:
+        """Writes out what is buffered."""
+        self._writer.close()

@@ -1,0 +1,173 @@
+"""Walks a run's phases from wherever it stands to its end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from mrisynth.data import open_dataset, read_manifest
+from mrisynth.training import checkpoints, strategies
+from mrisynth.training.config import TrainingConfig
+from mrisynth.training.progress import Progress
+from mrisynth.training.schedule import Phase, Position
+from mrisynth.training.state import TrainingState
+from mrisynth.training.summaries import GRID_IMAGES, Summaries
+from mrisynth.training.train_step import make_train_step
+
+
+class Interrupted(Exception):
+    """The run was asked to stop (SIGINT or SIGTERM) and has written a checkpoint."""
+
+
+def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None) -> TrainingState:
+    """Trains a run to its end, from its newest checkpoint where there is one.
+
+    Args:
+        config: The whole run.
+        strategy: In place of the one that config.runtime.strategy names.
+
+    Returns:
+        The state at the end of the run.
+
+    Raises:
+        UserError: If the configuration does not fit the data, the devices or the run's folder; nothing has
+            been trained then.
+        Interrupted: On SIGINT or SIGTERM.
+    """
+    fingerprint = check_data(config)
+    if config.runtime.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = strategy or strategies.make_strategy(config.runtime.strategy)
+    strategies.check_batches(config.schedule, strategy.num_replicas_in_sync)
+    checkpoints.claim_run_dir(config, fingerprint)
+    with strategy.scope():
+        policy = strategies.dtype_policy(config.runtime.precision)
+        state = TrainingState(config.network, policy, config.optimization.seed)
+    _Trainer(config, strategy, state).run()
+    return state
+
+
+def check_data(config: TrainingConfig) -> str:
+    """Checks that the data set serves every resolution of the run; returns its fingerprint.
+
+    Raises:
+        UserError: If it does not, naming --data_dir.
+    """
+    manifest = read_manifest(config.data_dir)
+    open_dataset(config.data_dir, config.network.resolution, 1)
+    return manifest.fingerprint
+
+
+class _Trainer:
+    """The loop: phases, iterations, and what is written on the way."""
+
+    def __init__(self, config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState) -> None:
+        self._config = config
+        self._strategy = strategy
+        self._state = state
+        self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
+        self._progress = Progress(config.schedule, config.network)
+        self._stop_requested = False
+
+    def run(self) -> None:
+        """Trains to the end of the schedule."""
+        resumed = self._checkpoints.restore()
+        if self._done():
+            return
+        self._summaries = Summaries(self._config.run_dir, self._state, self._config.optimization.seed)
+        handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
+        try:
+            if not resumed:
+                self._checkpoints.save()
+            while not self._done():
+                self._run_phase()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._summaries.close()
+
+    def _request_stop(self, *_: Any) -> None:
+        self._stop_requested = True
+
+    def _position(self) -> Position:
+        return self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
+
+    def _done(self) -> bool:
+        return int(self._state.iteration.numpy()) == self._config.schedule.iterations
+
+    def _run_phase(self) -> None:
+        """Trains from where the run stands to the end of its phase, and writes a checkpoint."""
+        position = self._position()
+        phase = position.phase
+        at_start = position.iteration == phase.first_iteration
+        self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
+        train_step = make_train_step(
+            self._state, self._strategy, phase, self._config.optimization, self._jit_compile()
+        )
+        batches = self._open_batches(position)
+        real = self._real_images(phase)
+        runtime = self._config.runtime
+        self._progress.start_phase(position)
+        saved, grid_image = time.monotonic(), position.image
+        for iteration in range(position.iteration, phase.last_iteration):
+            position = self._config.schedule.at_iteration(iteration)
+            metrics = train_step(next(batches), tf.constant(position.alpha, tf.float32))
+            self._progress.update(self._within_phase(phase, iteration + 1))
+            if (iteration + 1) % runtime.scalar_interval == 0:
+                self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
+            if position.image - grid_image >= runtime.grid_interval:
+                self._summaries.write_grids(position, real)
+                grid_image = position.image
+            if self._stop_requested or time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
+                self._checkpoints.save()
+                saved = time.monotonic()
+            if self._stop_requested:
+                self._progress.end_phase()
+                raise Interrupted
+        self._progress.end_phase()
+        self._summaries.write_grids(self._within_phase(phase, phase.last_iteration), real)
+        self._checkpoints.save()
+
+    def _within_phase(self, phase: Phase, iteration: int) -> Position:
+        """The position after an iteration, seen from the phase it was done in: at its end, alpha is 1."""
+        image = phase.first_image + (iteration - phase.first_iteration) * phase.batch_size
+        alpha = min((image - phase.first_image) / phase.fade_images, 1.0) if phase.fading else 1.0
+        return Position(phase, iteration, image, alpha)
+
+    def _jit_compile(self) -> bool:
+        choice = self._config.runtime.jit_compile
+        if choice == "auto":
+            return bool(tf.config.list_physical_devices("GPU"))
+        return choice == "true"
+
+    def _open_batches(self, position: Position) -> Iterator[Any]:
+        """The distributed batches from a position on."""
+        optimization, phase = self._config.optimization, position.phase
+        replicas = self._strategy.num_replicas_in_sync
+
+        def open_share(_: tf.distribute.InputContext) -> tf.data.Dataset:
+            return open_dataset(
+                self._config.data_dir,
+                phase.resolution,
+                phase.batch_size,
+                seed=optimization.seed,
+                position=position.image,
+                mirror=optimization.mirror,
+                replicas=replicas,
+            )
+
+        return iter(self._strategy.distribute_datasets_from_function(open_share))
+
+    def _real_images(self, phase: Phase) -> tf.Tensor:
+        """Real images for the grid beside the samples: the same ones at every resolution."""
+        dataset = open_dataset(
+            self._config.data_dir, phase.resolution, GRID_IMAGES, seed=self._config.optimization.seed
+        )
+        return next(iter(dataset))
+
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

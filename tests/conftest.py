@@ -1,0 +1,51 @@
+"""What all tests share: a quiet TensorFlow with two logical CPU devices, and a small prepared data set."""
+
+import pathlib
+
+import nibabel
+import numpy as np
+import pytest
+
+from mrisynth import program
+
+program.import_tensorflow(logical_cpus=2)
+
+import tensorflow as tf  # noqa: E402
+
+from mrisynth.data import prepare_dataset  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Bright ellipsoids of several subjects, prepared at 16x16."""
+    root = tmp_path_factory.mktemp("small")
+    scans = root / "scans"
+    for subject in range(8):
+        generator = np.random.default_rng(subject)
+        radii = generator.uniform(10, 14, 3)
+        grid = np.stack(np.meshgrid(*[np.arange(-16, 16)] * 3, indexing="ij"), axis=-1)
+        head = (np.sum((grid / radii) ** 2, axis=-1) < 1).astype(np.float32)
+        inner = np.sum((grid / (0.5 * radii)) ** 2, axis=-1) < 1
+        values = 800 * head - 400 * inner + generator.normal(0, 20, head.shape)
+        folder = scans / f"sub-{subject:02d}" / "anat"
+        folder.mkdir(parents=True)
+        image = nibabel.Nifti1Image(np.abs(values).astype(np.float32), np.diag([5, 5, 5, 1]))
+        nibabel.save(image, folder / f"sub-{subject:02d}_FLAIR.nii.gz")
+    prepare_dataset(
+        input=str(scans),
+        output=str(root / "data"),
+        voxel_size=5.0,
+        field_of_view=160.0,
+        resolution=16,
+        holdout=0.3,
+        num_workers=1,
+        progress=False,
+    )
+    return root / "data"
+
+
+@pytest.fixture
+def two_replicas() -> tf.distribute.Strategy:
+    """MirroredStrategy over two logical CPU devices."""
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    return tf.distribute.MirroredStrategy(devices)

@@ -1,0 +1,20 @@
+"""Data sets that several tests read."""
+
+import pytest
+from made_scans import SMALL, write_bids
+
+from mrisynth.data import prepare_dataset
+
+
+@pytest.fixture(scope="session")
+def bids_folder(tmp_path_factory):
+    """A BIDS data set of six subjects with lesion masks; not to be changed."""
+    return write_bids(tmp_path_factory.mktemp("scans") / "bids", masks=True)
+
+
+@pytest.fixture(scope="session")
+def data_dir(bids_folder, tmp_path_factory):
+    """A prepared data set of six subjects; not to be changed."""
+    output = tmp_path_factory.mktemp("prepared") / "data"
+    prepare_dataset(input=bids_folder, output=output, masks="derivatives/lesion", **SMALL)
+    return output

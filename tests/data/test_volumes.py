@@ -1,0 +1,335 @@
+import gzip
+import itertools
+
+import nibabel
+import numpy as np
+import pytest
+from made_scans import AIR_INTENSITY, centred_affine, coordinates, head_image, rotation
+
+from mrisynth.data.volumes import (
+    UnusableScanError,
+    foreground_threshold,
+    from_unit_range,
+    intensity_range,
+    load_mask,
+    load_volume,
+    to_unit_range,
+)
+
+ALL_ORIENTATIONS = [
+    "".join(letters)
+    for axes in itertools.permutations(("LR", "PA", "IS"))
+    for letters in itertools.product(*axes)
+]
+
+
+def save(image, path):
+    nibabel.save(image, path)
+    return path
+
+
+def reoriented(image, codes):
+    """The same image, its axes stored in another order and direction."""
+    transform = nibabel.orientations.ornt_transform(
+        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(codes)
+    )
+    return image.as_reoriented(transform)
+
+
+@pytest.mark.parametrize("codes", ALL_ORIENTATIONS)
+def test_every_axis_order_gives_the_same_volume(codes, tmp_path):
+    image = head_image(shape=(22, 28, 24), spacing=(7.0, 8.0, 9.0))
+    plain = load_volume(save(image, tmp_path / "plain.nii"), voxel_size=6.0)
+    turned = load_volume(save(reoriented(image, codes), tmp_path / "turned.nii"), voxel_size=6.0)
+    assert turned.source_orientation == codes
+    np.testing.assert_allclose(turned.affine, plain.affine, atol=1e-4)
+    np.testing.assert_allclose(turned.data, plain.data, atol=1e-4)
+
+
+def test_a_fitting_grid_is_copied_and_runs_to_the_right_the_front_and_the_top(tmp_path):
+    image = head_image()
+    volume = load_volume(save(reoriented(image, "LPS"), tmp_path / "a.nii"), voxel_size=4.0)
+    expected = to_unit_range(image.get_fdata(dtype=np.float32), volume.intensity_range)
+    np.testing.assert_array_equal(volume.data, expected)
+    middle = np.array(volume.data.shape) // 2
+    for axis in range(3):
+        ahead, behind = middle.copy(), middle.copy()
+        ahead[axis] += 5
+        behind[axis] -= 5
+        assert volume.data[tuple(ahead)] > volume.data[tuple(behind)]
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "cubic"])
+def test_an_oblique_sphere_comes_out_the_right_size_shape_and_place(interpolation, tmp_path):
+    radius, centre = 30.0, np.array([12.0, -8.0, 20.0])
+    shape, spacing = (90, 90, 34), (1.4, 1.4, 4.0)
+    affine = centred_affine(shape, spacing, rotation(16, 0) @ rotation(9, 1) @ rotation(-5, 2))
+    distance = np.linalg.norm(coordinates(shape, affine) - centre[:, None, None, None], axis=0)
+    # The edge is as soft as that of something scanned in slices of 4 mm.
+    voxels = 1000.0 / (1.0 + np.exp((distance - radius) / 1.0))
+    path = save(nibabel.Nifti1Image(voxels.astype(np.float32), affine), tmp_path / "sphere.nii")
+
+    volume = load_volume(path, 1.5, interpolation, intensity_percentiles=(0.0, 100.0))
+
+    share = (volume.data + 1.0) / 2.0
+    places = coordinates(volume.data.shape, volume.affine)
+    measured_volume = share.sum() * 1.5**3
+    assert measured_volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
+    measured_centre = (places * share).reshape(3, -1).sum(axis=1) / share.sum()
+    np.testing.assert_allclose(measured_centre, centre, atol=0.2)
+    offsets = (places - centre[:, None, None, None]).reshape(3, -1)
+    moments = np.sqrt((offsets**2 * share.ravel()).sum(axis=1) / share.sum() * 5)
+    np.testing.assert_allclose(moments, radius, rtol=0.03)
+
+
+def test_a_sheared_grid_is_straightened(tmp_path):
+    shape = (60, 60, 40)
+    shear = np.array([[1.0, 0.0, 0.3], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    affine = centred_affine(shape, (3.0, 3.0, 4.0), shear)
+    x, y, z = coordinates(shape, affine)
+    voxels = 500.0 + x + 2.0 * y - z
+    volume = load_volume(
+        save(nibabel.Nifti1Image(voxels.astype(np.float32), affine), tmp_path / "a.nii"),
+        2.0,
+        intensity_percentiles=(0.0, 100.0),
+    )
+    # A linear function survives linear interpolation, wherever the scan reaches.
+    x, y, z = coordinates(volume.data.shape, volume.affine)
+    inner = (np.abs(x) < 40) & (np.abs(y) < 80) & (np.abs(z) < 70)
+    measured = from_unit_range(volume.data, volume.intensity_range)
+    np.testing.assert_allclose(measured[inner], (500.0 + x + 2.0 * y - z)[inner], atol=0.2)
+
+
+def test_fine_stripes_do_not_alias(tmp_path):
+    voxels = np.zeros((80, 20, 20), np.float32)
+    voxels[::2] = 100.0
+    path = save(nibabel.Nifti1Image(voxels, np.diag([0.5, 2.0, 2.0, 1.0])), tmp_path / "stripes.nii")
+    volume = load_volume(path, 2.0, intensity_percentiles=(0.0, 100.0))
+    np.testing.assert_allclose(volume.data[2:-2], 0.0, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64, ">i2", ">f4"]
+)
+def test_every_number_type_gives_the_same_volume(dtype, tmp_path):
+    image = head_image()
+    voxels = np.rint(image.get_fdata() / 4)
+    plain = load_volume(
+        save(nibabel.Nifti1Image(voxels.astype(np.float32), image.affine), tmp_path / "a.nii"), 4.0
+    )
+    header = nibabel.Nifti1Header(endianness=np.dtype(dtype).byteorder.replace("|", "<").replace("=", "<"))
+    typed = nibabel.Nifti1Image(voxels.astype(dtype), image.affine, header)
+    typed.set_data_dtype(dtype)
+    np.testing.assert_array_equal(load_volume(save(typed, tmp_path / "b.nii"), 4.0).data, plain.data)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.nii.gz", "a.nii.bz2", "a.img", "a.mgz", "a.mgh", "nifti2.nii", "analyze.img"]
+)
+def test_every_format_gives_the_same_volume(name, tmp_path):
+    image = head_image()
+    if name == "analyze.img":  # Analyze knows no orientation: nibabel takes its first axis as pointing left.
+        other = nibabel.AnalyzeImage(image.get_fdata(dtype=np.float32)[::-1], None)
+        other.header.set_zooms((4.0, 4.0, 4.0))
+    elif name == "nifti2.nii":
+        other = nibabel.Nifti2Image(image.get_fdata(dtype=np.float32), image.affine)
+    elif name.endswith((".mgz", ".mgh")):
+        other = nibabel.MGHImage(image.get_fdata(dtype=np.float32), image.affine)
+    else:
+        other = image
+    plain = load_volume(save(image, tmp_path / "plain.nii"), 4.0)
+    volume = load_volume(save(other, tmp_path / name), 4.0)
+    np.testing.assert_allclose(volume.data, plain.data, atol=1e-5)
+
+
+def test_slope_and_intercept_keep_the_scans_own_units(tmp_path):
+    image = head_image(dtype=np.int16)
+    scaled = nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    scaled.header.set_slope_inter(0.5, -100.0)
+    plain = load_volume(save(image, tmp_path / "a.nii"), 4.0)
+    volume = load_volume(save(scaled, tmp_path / "b.nii"), 4.0)
+    assert volume.intensity_range == pytest.approx([0.5 * value - 100.0 for value in plain.intensity_range])
+    np.testing.assert_allclose(volume.data, plain.data, atol=1e-5)
+
+
+def test_nan_and_infinity_become_air(tmp_path):
+    image = head_image()
+    voxels = image.get_fdata(dtype=np.float32)
+    voxels[0, 0, 0], voxels[1, 0, 0], voxels[20, 20, 20] = np.nan, np.inf, -np.inf
+    volume = load_volume(save(nibabel.Nifti1Image(voxels, image.affine), tmp_path / "a.nii"), 4.0)
+    assert volume.nonfinite_voxels == 3
+    assert volume.data[0, 0, 0] == volume.data[1, 0, 0] == volume.data[20, 20, 20] == -1.0
+    assert np.isfinite(volume.data).all()
+
+
+def test_lengths_in_metres_are_understood(tmp_path):
+    image = head_image()
+    metres = nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), np.diag([1e-3] * 3 + [1]) @ image.affine)
+    metres.header.set_xyzt_units("meter")
+    volume = load_volume(save(metres, tmp_path / "a.nii"), 4.0)
+    assert volume.source_spacing == pytest.approx((4.0, 4.0, 4.0))
+
+
+def test_one_volume_of_a_time_series_is_taken(tmp_path):
+    image = head_image()
+    voxels = image.get_fdata(dtype=np.float32)
+    series = nibabel.Nifti1Image(np.stack([voxels, voxels[::-1]], axis=-1), image.affine)
+    path = save(series, tmp_path / "series.nii.gz")
+    first, second = load_volume(path, 4.0), load_volume(path, 4.0, volume_index=1)
+    np.testing.assert_array_equal(second.data, first.data[::-1])
+    with pytest.raises(UnusableScanError, match="2 volume"):
+        load_volume(path, 4.0, volume_index=2)
+
+
+def test_a_single_oblique_slice_is_taken_as_straight(tmp_path):
+    affine = centred_affine((40, 50, 1), (4.0, 4.0, 5.0), rotation(20, 0))
+    voxels = np.zeros((40, 50, 1), np.float32)
+    voxels[10:30, 10:40] = 100.0 + np.arange(20)[:, None, None]
+    volume = load_volume(save(nibabel.Nifti1Image(voxels, affine), tmp_path / "a.nii"), 4.0)
+    assert volume.data.shape == (40, 50, 1)
+    assert np.count_nonzero(volume.data > -1.0) == 20 * 30
+
+
+def _complex(tmp_path):
+    return save(nibabel.Nifti1Image(np.ones((9, 9, 9), np.complex64), np.eye(4)), tmp_path / "a.nii")
+
+
+def _rgb(tmp_path):
+    voxels = np.zeros((9, 9, 9), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    return save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "a.nii")
+
+
+def _vectors(tmp_path):
+    image = nibabel.Nifti1Image(np.random.default_rng(0).random((9, 9, 9, 1, 3), np.float32), np.eye(4))
+    image.header.set_intent("vector")
+    return save(image, tmp_path / "a.nii")
+
+
+def _five_dimensions(tmp_path):
+    return save(nibabel.Nifti1Image(np.ones((9, 9, 9, 2, 2), np.float32), np.eye(4)), tmp_path / "a.nii")
+
+
+def _surface(tmp_path):
+    return save(
+        nibabel.Nifti1Image(np.arange(900, dtype=np.float32)[:, None, None], np.eye(4)), tmp_path / "a.nii"
+    )
+
+
+def _zero(tmp_path):
+    return save(nibabel.Nifti1Image(np.zeros((9, 9, 9), np.int16), np.eye(4)), tmp_path / "a.nii")
+
+
+def _not_a_number(tmp_path):
+    return save(nibabel.Nifti1Image(np.full((9, 9, 9), np.nan, np.float32), np.eye(4)), tmp_path / "a.nii")
+
+
+def _absurdly_large(tmp_path):
+    voxels = np.arange(729, dtype=np.float32).reshape(9, 9, 9)
+    return save(nibabel.Nifti1Image(voxels, np.diag([1e6, 1, 1, 1])), tmp_path / "a.nii")
+
+
+def _text(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_text("no image at all")
+    return path
+
+
+def _zipped_text(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(gzip.compress(b"no image at all" * 50))
+    return path
+
+
+def _cut_off(tmp_path):
+    path = save(head_image(), tmp_path / "a.nii.gz")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def _cut_off_unzipped(tmp_path):
+    path = save(head_image(), tmp_path / "a.nii")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+def _header_without_image(tmp_path):
+    path = save(head_image(), tmp_path / "a.img")
+    path.unlink()
+    return path.with_suffix(".hdr")
+
+
+def _cifti(tmp_path):
+    axes = (
+        nibabel.cifti2.ScalarAxis(["one"]),
+        nibabel.cifti2.BrainModelAxis.from_mask(np.ones((3, 3, 3), bool), affine=np.eye(4)),
+    )
+    image = nibabel.Cifti2Image(np.ones((1, 27), np.float32), header=axes)
+    return save(image, tmp_path / "a.dscalar.nii")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (_complex, "complex"),
+        (_rgb, "RGB"),
+        (_vectors, "vectors"),
+        (_five_dimensions, "dimensions"),
+        (_surface, "too thin"),
+        (_zero, "all its voxels are 0"),
+        (_not_a_number, "none of its voxels is a number"),
+        (_absurdly_large, "voxel sizes"),
+        (_text, "not an image"),
+        (_zipped_text, "not an image|cannot be opened"),
+        (_cut_off, "cut off"),
+        (_cut_off_unzipped, "cut off"),
+        (_header_without_image, "cut off|cannot be opened"),
+        (_cifti, "CIFTI"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_its_reason(make, reason, tmp_path):
+    with pytest.raises(UnusableScanError, match=reason):
+        load_volume(make(tmp_path))
+
+
+def test_otsus_threshold_lies_between_two_clusters():
+    values = np.concatenate([np.full(900, 10.0), np.full(100, 50.0), [49.0, 51.0, 9.0, 11.0]]).astype(
+        np.float32
+    )
+    assert 11.0 < foreground_threshold(values) < 49.0
+
+
+def test_the_intensity_range_takes_air_from_below_and_tissue_from_above():
+    # 900 voxels of air, 0 ... 8.99, and a foreground of 101 voxels, 1000 ... 1100.
+    air = np.arange(900, dtype=np.float32) / 100
+    tissue = np.arange(1000, 1101, dtype=np.float32)
+    low, high = intensity_range(np.concatenate([air, tissue]), (10.0, 90.0))
+    assert low == pytest.approx(1.0)  # the 10th percentile of 1001 values is the 100th
+    assert high == pytest.approx(1090.0)
+
+
+def test_unit_range_by_hand():
+    values = np.array([0.0, 100.0, 150.0, 300.0, 400.0], np.float32)
+    scaled = to_unit_range(values, (100.0, 300.0))
+    np.testing.assert_allclose(scaled, [-1.0, -1.0, -0.5, 1.0, 1.0])
+    np.testing.assert_allclose(from_unit_range(scaled, (100.0, 300.0)), [100.0, 100.0, 150.0, 300.0, 300.0])
+
+
+def test_a_mask_is_placed_by_its_own_affine(tmp_path):
+    volume = load_volume(save(head_image(), tmp_path / "a.nii"), 4.0)
+    affine = centred_affine((30, 30, 30), (6.0, 6.0, 6.0))
+    right = (coordinates((30, 30, 30), affine)[0] > 0).astype(np.uint8)
+    path = save(reoriented(nibabel.Nifti1Image(right, affine), "PIL"), tmp_path / "mask.nii")
+    mask = load_mask(path, volume)
+    x, y, z = coordinates(volume.data.shape, volume.affine)
+    reached = (np.abs(y) < 80) & (np.abs(z) < 80)
+    assert mask[reached & (x > 3) & (x < 80)].all()
+    assert not mask[x < -3].any()
+
+
+def test_air_is_near_minus_one_and_tissue_keeps_its_contrast(tmp_path):
+    volume = load_volume(save(head_image(), tmp_path / "a.nii"), 4.0)
+    assert volume.intensity_range[0] == AIR_INTENSITY
+    assert volume.data.min() == -1.0
+    tissue = volume.data[volume.data > -0.9]
+    assert tissue.max() == 1.0
+    assert np.percentile(tissue, 95) - np.percentile(tissue, 5) > 0.4

@@ -1,0 +1,40 @@
+"""Turns a folder of MR scans into a data set to train on.
+
+    python tools/prepare_data.py --input=SCANS --output=DATA
+
+SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets TFRecord
+shards, manifest.json, contact_sheet.png and histogram.png. See --help for the flags.
+"""
+
+from __future__ import annotations
+
+from mrisynth import program
+from mrisynth.data import Manifest, prepare_dataset
+from mrisynth.data.overview import CONTACT_SHEET
+from mrisynth.options import define_preparation_flags, preparation_config
+
+
+def main() -> None:
+    """Prepares the data set and says what it holds."""
+    config = preparation_config()
+    print(summary(prepare_dataset(config), config.output))
+
+
+def summary(manifest: Manifest, output: str) -> str:
+    """What was prepared, in a few lines."""
+    lines = [
+        f"{name}: {split.slices} slices of {len(split.subjects)} subjects"
+        for name, split in manifest.splits.items()
+    ]
+    if not manifest.has_heldout:
+        lines.append("no subject is held out, so memorisation cannot be measured; raise --holdout")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+    lines.append(f"slices left out: {dropped or 'none'}")
+    lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
+    lines.append(f"see {output}/{CONTACT_SHEET}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    define_preparation_flags()
+    program.run(main)
