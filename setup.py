@@ -30,7 +30,7 @@ setuptools.setup(
         "pillow>=10.0",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff>=0.9"],
+        "test": ["pytest>=8.0", "ruff==0.17.6"],
         "gpu": ["tensorflow[and-cuda]>=2.15"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],
     },

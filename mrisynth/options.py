@@ -48,7 +48,9 @@ MODELS: Mapping[str, ModelDefaults] = {
 
 def define_training_flags() -> None:
     """Defines the flags of mrisynth.main."""
-    flags.DEFINE_string("run_dir", None, "Folder of the run; runs/model_X if not given. Giving it again resumes.")
+    flags.DEFINE_string(
+        "run_dir", None, "Folder of the run; runs/model_X if not given. Giving it again resumes."
+    )
     flags.DEFINE_string(
         "data_dir", None, "Data set prepared by tools/prepare_data.py; if not given, head phantoms are drawn."
     )
@@ -64,7 +66,9 @@ def _define_network_flags() -> None:
     default = NetworkConfig()
     flags.DEFINE_integer("resolution", default.resolution, "Pixels along an edge; 4 times a power of two.")
     flags.DEFINE_integer("latent_size", default.latent_size, "Length of a latent.")
-    flags.DEFINE_integer("fmap_base", default.fmap_base, "Channels at r x r: min(2 * fmap_base / r, fmap_max).")
+    flags.DEFINE_integer(
+        "fmap_base", default.fmap_base, "Channels at r x r: min(2 * fmap_base / r, fmap_max)."
+    )
     flags.DEFINE_integer("fmap_max", default.fmap_max, "Most channels at any resolution.")
     flags.DEFINE_list(
         "attention_discriminator", None, "Resolutions with self-attention in the discriminator, as in 32,64."
@@ -134,6 +138,8 @@ def training_config() -> TrainingConfig:
         UserError: If a flag has a value that it cannot have.
     """
     values = flags.FLAGS
+    if values.phantom_subjects < 2:
+        raise UserError(f"--phantom_subjects={values.phantom_subjects} must be at least 2")
     run_dir = pathlib.Path(values.run_dir or f"runs/model_{values.model}")
     network = _network_config()
     return TrainingConfig(

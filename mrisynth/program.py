@@ -7,6 +7,7 @@ environment only once. `main` and the tools hand their main function to `run`.
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,21 +22,44 @@ from absl import app, flags, logging  # noqa: E402  (after the environment is se
 from mrisynth.errors import UserError  # noqa: E402
 
 
-def _parse_flags(arguments: Sequence[str]) -> list[str]:
-    """Parses the command line; a wrong flag becomes a `UserError` in place of absl's own report.
+def parse_flags(arguments: Sequence[str]) -> list[str]:
+    """Parses a command line, the program's name first.
 
     Flagfiles are read first, wherever they stand, so that an explicit flag beats them.
+
+    Returns:
+        The program's name.
+
+    Raises:
+        UserError: If a flag or flagfile is wrong, in place of absl's own report.
     """
-    program, *given = arguments
-    files = [argument for argument in given if argument.lstrip("-").startswith("flagfile=")]
-    others = [argument for argument in given if argument not in files]
+    name, *given = arguments
+    files, others = _take_flagfiles(given)
+    for path in files:
+        if not pathlib.Path(path).is_file():
+            raise UserError(f"--flagfile={path} is not a file; flags/ holds those that come with mrisynth")
     try:
-        rest = flags.FLAGS([program, *files, *others])
-    except (flags.Error, OSError) as error:
-        raise UserError(" ".join(str(error).split()).replace("FATAL Flags parsing error: ", "")) from error
+        rest = flags.FLAGS([name, *(f"--flagfile={path}" for path in files), *others])
+    except flags.UnrecognizedFlagError as error:
+        raise UserError(f"--{error.flagname} is not a flag of this program; --help lists them") from error
+    except flags.Error as error:
+        raise UserError(str(error)) from error
     if len(rest) > 1:
         raise UserError(f"'{rest[1]}' is not a flag; options are written --name=value (see --help)")
     return rest
+
+
+def _take_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Divides arguments into the paths of flagfiles and the rest."""
+    files, others = [], []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, separator, path = argument.partition("=")
+        if name not in ("--flagfile", "-flagfile"):
+            others.append(argument)
+        else:
+            files.append(path if separator else next(remaining, ""))
+    return files, others
 
 
 def import_tensorflow(logical_cpus: int = 1) -> None:
@@ -50,7 +74,7 @@ def import_tensorflow(logical_cpus: int = 1) -> None:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with open(os.devnull, "w") as nowhere:
+        with pathlib.Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
             import tensorflow as tf
 
@@ -83,6 +107,6 @@ def run(main: Callable[[], None]) -> None:
     logging.set_verbosity(logging.ERROR)
     logging.set_stderrthreshold("error")
     try:
-        app.run(guarded, flags_parser=_parse_flags)
+        app.run(guarded, flags_parser=parse_flags)
     except UserError as error:
         fail(error)

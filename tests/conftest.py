@@ -44,8 +44,11 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return root / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def two_replicas() -> tf.distribute.Strategy:
-    """MirroredStrategy over two logical CPU devices."""
+    """MirroredStrategy over two logical CPU devices.
+
+    One for all tests: two strategies in one process number their collective operations alike and collide.
+    """
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     return tf.distribute.MirroredStrategy(devices)

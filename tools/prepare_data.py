@@ -17,6 +17,7 @@ from mrisynth.options import define_preparation_flags, preparation_config
 def main() -> None:
     """Prepares the data set and says what it holds."""
     config = preparation_config()
+    program.import_tensorflow()
     print(summary(prepare_dataset(config), config.output))
 
 

@@ -17,8 +17,11 @@ _POOLED_MM = 3.0
 _NOISE_CORRELATION = 0.5
 """Neighbouring places 3 mm apart correlate by 0.9 and more in anatomy, hardly at all in noise."""
 
-_CUT_OUTLINE = 0.1
+_CUT_OUTLINE = 0.05
 """A head that borders on the unscanned along more than this part of its outline has lost a piece."""
+
+_PADDED_OUTLINE = 0.1
+"""The same for what only looks like padding, and so may touch a whole head by chance."""
 
 _CLEAN_AIR = 0.2
 """Where more than this part of the air is exactly -1, padding cannot be told from air."""
@@ -88,7 +91,8 @@ def choose_slices(
     """
     areas = head.areas
     least = max(1.0, min_head_fraction * areas.max())
-    cut = _cut_outline(head.mask, outside | _padding(head, areas)) > _CUT_OUTLINE
+    cut = _bordering_part(head.mask, outside) > _CUT_OUTLINE
+    cut |= _bordering_part(head.mask, _padding(head, areas)) > _PADDED_OUTLINE
     kept = []
     dropped: Counter[str] = Counter()
     for index, image in enumerate(head.pooled):
@@ -149,7 +153,7 @@ def _padding(head: Head, areas: NDArray[np.int64]) -> NDArray[np.bool_]:
     return exact
 
 
-def _cut_outline(mask: NDArray[np.bool_], unscanned: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _bordering_part(mask: NDArray[np.bool_], unscanned: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each slice the part of the mask's outline that borders on the unscanned, in [0, 1]."""
     in_plane = np.zeros((3, 3, 3), bool)
     in_plane[1] = True

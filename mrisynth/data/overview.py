@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
 from mrisynth.data.manifest import Manifest
-from mrisynth.data.shards import ShardReader, pixels_of, shard_stem
+from mrisynth.data.shards import ShardReader, dequantise, pixels_of, shard_stem
+from mrisynth.images import make_grid, write_png
 
 CONTACT_SHEET = "contact_sheet.png"
 HISTOGRAM = "histogram.png"
@@ -42,20 +42,10 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
         rows = max(1, round(_ROWS * split.slices / total))
         count = min(rows * _COLUMNS, len(reader))
         chosen = np.sort(np.random.default_rng(seed).choice(len(reader), count, replace=False))
-        images = np.stack([pixels_of(record, resolution) >> 8 for record in reader.read(chosen)]).astype(
-            np.uint8
-        )
-        bands += [tile(images, _COLUMNS), np.full((2, _COLUMNS * resolution), 255, np.uint8)]
-    Image.fromarray(np.concatenate(bands[:-1])).save(folder / CONTACT_SHEET)
-
-
-def tile(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
-    """Lays images [N, r, r] out row by row, black where the last row is not full: [rows * r, columns * r]."""
-    count, size = images.shape[:2]
-    rows = -(-count // columns)
-    padded = np.zeros((rows * columns, size, size), images.dtype)
-    padded[:count] = images
-    return padded.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size)
+        images = np.stack([dequantise(pixels_of(record, resolution)) for record in reader.read(chosen)])
+        grid = make_grid(images[..., None], _COLUMNS)
+        bands += [grid, np.full((2, grid.shape[1]), 255, np.uint8)]
+    write_png(folder / CONTACT_SHEET, np.concatenate(bands[:-1]))
 
 
 def write_histogram(folder: Path, histograms: Mapping[str, NDArray[np.int64]]) -> None:

@@ -234,7 +234,7 @@ def _cut_out(
 
 
 def _outside(volume: Volume, plane: Plane, head: Head) -> NDArray[np.bool_]:
-    """Where the pixels of `head.pooled` lie before the centre of the scan's first slice or behind that of its last.
+    """Where the pixels of `head.pooled` lie before the centre of the first slice or behind that of the last.
 
     Beyond the sides of a scan's slices does not count: that is where many scans are cropped on purpose.
     """

@@ -55,7 +55,12 @@ class _Equalized(Layer):
         return leaky_relu(outputs) if self.activate else outputs
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "gain": self.gain, "use_bias": self.use_bias, "activate": self.activate}
+        return {
+            **super().get_config(),
+            "gain": self.gain,
+            "use_bias": self.use_bias,
+            "activate": self.activate,
+        }
 
 
 @keras.saving.register_keras_serializable(package="mrisynth")

@@ -52,14 +52,16 @@ def average_pool(inputs: tf.Tensor) -> tf.Tensor:
 def max_pool(inputs: tf.Tensor) -> tf.Tensor:
     """Halves every spatial axis by the maximum over blocks of two: [N, *space, C] -> [N, *space / 2, C].
 
-    Taken over strided slices, because the second derivative of `tf.nn.max_pool`, which the gradient penalty
-    needs, does not compile in bfloat16 under XLA.
+    Taken as `tf.maximum` axis by axis, because the second derivative of `tf.nn.max_pool`, which the gradient
+    penalty needs, does not compile in bfloat16 under XLA. Neighbours are taken apart by unstacking, whose
+    derivative is a plain copy; that of strided slices is several times slower.
     """
-    maximum = None
-    for offsets in itertools.product((0, 1), repeat=RANK):
-        part = inputs[(slice(None), *(slice(offset, None, 2) for offset in offsets))]
-        maximum = part if maximum is None else tf.maximum(maximum, part)
-    return maximum
+    outputs = inputs
+    for axis in AXES:
+        shape = [tf.shape(inputs)[0], *outputs.shape[1:axis], outputs.shape[axis] // 2, 2]
+        pairs = tf.reshape(outputs, [*shape, *outputs.shape[axis + 1 :]])
+        outputs = tf.maximum(*tf.unstack(pairs, axis=axis + 1))
+    return outputs
 
 
 def upsample(inputs: tf.Tensor) -> tf.Tensor:

@@ -75,6 +75,12 @@ class ProgressiveNetwork(keras.Model):
         if unknown:
             raise ValueError(f"a {resolution}x{resolution} network has no maps of {sorted(unknown)}")
 
+    def __call__(
+        self, inputs: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0
+    ) -> tf.Tensor:
+        """Calls the network; Keras takes only tensors by position, level and alpha may come so, too."""
+        return super().__call__(inputs, level=level, alpha=alpha)
+
     def feature_maps(self, level: int) -> int:
         """Number of channels at a level."""
         return feature_maps(resolution_of(level), self.fmap_base, self.fmap_max)
@@ -104,7 +110,7 @@ class ProgressiveNetwork(keras.Model):
         return [variable for layer in layers for variable in layer.trainable_variables]
 
     def named_variables(self) -> dict[str, tf.Variable]:
-        """Every variable by a name that does not depend on the version of Keras: the layout of checkpoints."""
+        """Every variable by a name that is the same in every version of Keras: the layout of checkpoints."""
         return {
             f"{layer.name}/{index:02d}_{variable.name.split(':')[0]}": tensorflow_variable(variable)
             for layer in (*self.blocks, *self.image_layers)

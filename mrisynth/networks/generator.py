@@ -32,7 +32,11 @@ class _GeneratorBlock(Layer):
             )
         else:
             self.entry = EqualizedConvolution(
-                filters, resampling="up", fused_resampling=fused_resampling, dtype=policy, name="convolution_up"
+                filters,
+                resampling="up",
+                fused_resampling=fused_resampling,
+                dtype=policy,
+                name="convolution_up",
             )
         self.convolution = EqualizedConvolution(filters, dtype=policy, name="convolution")
         self.pixel_norm = PixelNorm(dtype=policy)
@@ -92,7 +96,12 @@ class Generator(ProgressiveNetwork):
         ]
         self.image_layers: Sequence[EqualizedConvolution] = [
             EqualizedConvolution(
-                self.channels, 1, gain=1.0, activate=False, dtype=policy, name=f"to_image_{resolution_of(level)}"
+                self.channels,
+                1,
+                gain=1.0,
+                activate=False,
+                dtype=policy,
+                name=f"to_image_{resolution_of(level)}",
             )
             for level in range(self.top_level + 1)
         ]
@@ -108,9 +117,7 @@ class Generator(ProgressiveNetwork):
         """The generator that a configuration describes."""
         return cls(**cls._arguments(config), attention_resolutions=config.attention_generator, **kwargs)
 
-    def call(
-        self, latents: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0
-    ) -> tf.Tensor:
+    def call(self, latents: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0) -> tf.Tensor:
         level = self.top_level if level is None else level
         maps = self.latent_norm(latents)
         for block in self.blocks[:level]:

@@ -24,7 +24,9 @@ def generator_operations(config: NetworkConfig, level: int) -> int:
     """Operations of one image through the generator at a level, without fading."""
     channels = config.feature_maps(SMALLEST_RESOLUTION)
     first_pixels = SMALLEST_RESOLUTION**2
-    total = 2 * config.latent_size * first_pixels * channels + _convolution(first_pixels, 9, channels, channels)
+    total = 2 * config.latent_size * first_pixels * channels + _convolution(
+        first_pixels, 9, channels, channels
+    )
     for below in range(level):
         resolution = resolution_of(below + 1)
         inputs, outputs = channels, config.feature_maps(resolution)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -89,7 +88,7 @@ def claim_run_dir(config: TrainingConfig, data_fingerprint: str) -> None:
         config.run_dir.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.partial")
         aside.write_text(json.dumps(contents, indent=2) + "\n")
-        os.replace(aside, path)
+        aside.replace(path)
     except OSError as error:
         raise UserError(f"--run_dir={config.run_dir} cannot be written: {error.strerror}") from error
 

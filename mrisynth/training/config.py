@@ -58,6 +58,13 @@ class RuntimeConfig:
     scalar_interval: int = 100
     grid_interval: int = 20_000
 
+    def __post_init__(self) -> None:
+        for name in ("scalar_interval", "grid_interval"):
+            if getattr(self, name) < 1:
+                raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
+        if not self.checkpoint_minutes >= 0:
+            raise UserError(f"--checkpoint_minutes={self.checkpoint_minutes} must not be negative")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:

@@ -43,15 +43,15 @@ def check_batches(schedule: GrowthSchedule, replicas: int, group: int = MINIBATC
         batch = schedule.batch_sizes[resolution]
         if batch % replicas:
             raise UserError(
-                f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {replicas} replicas "
-                f"cannot share evenly; use a multiple of {replicas}"
+                f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {replicas} "
+                f"replicas cannot share evenly; use a multiple of {replicas}"
             )
         share = batch // replicas
         if share > group and share % group:
             raise UserError(
                 f"--batch_sizes gives each of {replicas} replica(s) {share} images at "
-                f"{resolution}x{resolution}, which the minibatch standard deviation cannot divide into groups "
-                f"of {group}; use {replicas * group * (share // group)} or "
+                f"{resolution}x{resolution}, which the minibatch standard deviation cannot divide into "
+                f"groups of {group}; use {replicas * group * (share // group)} or "
                 f"{replicas * group * (share // group + 1)}"
             )
 

@@ -65,7 +65,9 @@ def check_data(config: TrainingConfig) -> str:
 class _Trainer:
     """The loop: phases, iterations, and what is written on the way."""
 
-    def __init__(self, config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState) -> None:
+    def __init__(
+        self, config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState
+    ) -> None:
         self._config = config
         self._strategy = strategy
         self._state = state

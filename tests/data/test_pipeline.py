@@ -73,7 +73,7 @@ def test_mirroring_flips_some_images_left_to_right(data_dir):
 def test_fewer_images_than_a_batch_are_repeated_within_it(data_dir):
     count = read_manifest(data_dir).splits["heldout"].slices
     batch = take(open_dataset(data_dir, 4, 3 * count, split="heldout"), 1)[0]
-    sums, repeats = np.unique(batch.sum(axis=(1, 2, 3)), return_counts=True)
+    _, repeats = np.unique(batch.sum(axis=(1, 2, 3)), return_counts=True)
     assert repeats.sum() == 3 * count
     assert (repeats % 3 == 0).all()
 
@@ -105,7 +105,7 @@ def test_labels_travel_with_their_images(data_dir):
             assert batch["participant/age"][number].numpy().decode() == source.participant["age"]
             assert float(batch["position_mm"][number]) == pytest.approx(source.positions_mm[place])
         # The masks cover everything to the right of the scanner's midline: about half of every head.
-        assert 0.2 < float(batch["lesion_fraction"].numpy().min())
+        assert float(batch["lesion_fraction"].numpy().min()) > 0.2
         assert float(batch["lesion_fraction"].numpy().max()) < 0.8
 
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_opened_is_refused_in_a_sentence(data_dir, bids_folder, t
 def test_an_incomplete_data_set_is_refused(data_dir, tmp_path):
     copy = shutil.copytree(data_dir, tmp_path / "copy")
     (copy / "train-r0064-00000-of-00001.tfrecord").unlink()
-    with pytest.raises(UserError, match="incomplete .*train-r0064-00000-of-00001.tfrecord is missing"):
+    with pytest.raises(UserError, match=r"incomplete .*train-r0064-00000-of-00001.tfrecord is missing"):
         open_dataset(copy, 64, 4)
     assert open_dataset(copy, 32, 4) is not None
 

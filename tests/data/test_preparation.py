@@ -83,14 +83,14 @@ def test_a_finished_data_set_is_left_alone_and_never_mixed(bids_folder, tmp_path
     with pytest.raises(UserError, match=r"--output: .* other settings \(--plane=axial\)"):
         prepare_dataset(input=scans, output=output, plane="coronal", **SMALL)
     nibabel.save(head_image(centre=(5, 5, 5)), scans / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz")
-    with pytest.raises(UserError, match="--output: .* other scans"):
+    with pytest.raises(UserError, match=r"--output: .* other scans"):
         prepare_dataset(input=scans, output=output, **SMALL)
     assert (output / "manifest.json").stat().st_mtime_ns == written
 
 
 def test_a_folder_of_something_else_is_not_written_into(bids_folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("do not lose this")
-    with pytest.raises(UserError, match="--output: .* is no prepared data set"):
+    with pytest.raises(UserError, match=r"--output: .* is no prepared data set"):
         prepare_dataset(input=bids_folder, output=tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -237,7 +237,7 @@ def test_the_program_fails_in_one_line(flags, message, bids_folder, tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(workers, tmp_path):
-    scans = write_bids(tmp_path / "scans", subjects=24)
+    scans = write_bids(tmp_path / "scans", subjects=12)
     output, aside = tmp_path / "data", tmp_path / ".data.unfinished"
     flags = ["--voxel_size=2", "--resolution=64", "--holdout=0.4", f"--num_workers={workers}"]
     process = run_tool(f"--input={scans}", f"--output={output}", *flags)
@@ -258,8 +258,9 @@ def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(work
 
 def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_path):
     program = (
-        "import resource, sys; from mrisynth.data import prepare_dataset; from mrisynth.errors import UserError\n"
-        "import tensorflow\n"
+        "import resource, sys, tensorflow\n"
+        "from mrisynth.data import prepare_dataset\n"
+        "from mrisynth.errors import UserError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         "try:\n"
         f"    prepare_dataset(input={str(bids_folder)!r}, output={str(tmp_path / 'data')!r}, **{SMALL!r})\n"

@@ -1,4 +1,3 @@
-import os
 import re
 
 import nibabel
@@ -61,9 +60,9 @@ def test_the_contrast_is_asked_for_only_where_there_is_a_choice(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_FLAIR.nii")
     assert len(find_scans((str(tmp_path),))) == 1
     touch(tmp_path, "sub-1/anat/sub-1_T1w.nii")
-    with pytest.raises(UserError, match="--suffix: .* FLAIR, T1w"):
+    with pytest.raises(UserError, match=r"--suffix: .* FLAIR, T1w"):
         find_scans((str(tmp_path),))
-    with pytest.raises(UserError, match="--suffix=PD: .* FLAIR, T1w"):
+    with pytest.raises(UserError, match=r"--suffix=PD: .* FLAIR, T1w"):
         find_scans((str(tmp_path),), suffix="PD")
 
 
@@ -104,7 +103,7 @@ def test_dicom_is_refused_with_the_way_to_convert_it(name, tmp_path):
 
 def test_a_link_to_nowhere_is_a_fault_of_that_file(tmp_path):
     touch(tmp_path, "a.nii")
-    os.symlink(tmp_path / "gone.nii", tmp_path / "b.nii")
+    (tmp_path / "b.nii").symlink_to(tmp_path / "gone.nii")
     scans = find_scans((str(tmp_path),))
     assert scans[0].fault == ""
     assert "broken link" in scans[1].fault
@@ -112,7 +111,7 @@ def test_a_link_to_nowhere_is_a_fault_of_that_file(tmp_path):
 
 def test_a_link_back_up_does_not_go_on_for_ever(tmp_path):
     touch(tmp_path, "a/b.nii")
-    os.symlink(tmp_path, tmp_path / "a" / "up")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
     assert names_of(find_scans((str(tmp_path),))) == ["a/b.nii"]
 
 
@@ -138,8 +137,10 @@ def test_a_regular_expression_names_subjects(regex, expected):
 
 def test_a_file_without_a_subject_is_not_used(tmp_path):
     touch(tmp_path, "p7.nii", "q.nii")
-    assert [scan.fault for scan in find_scans((str(tmp_path),), subject_regex=r"p\d")][0] == ""
-    assert "--subject_regex" in find_scans((str(tmp_path),), subject_regex=r"p\d")[1].fault
+    scans = find_scans((str(tmp_path),), subject_regex=r"p\d")
+    assert [scan.subject for scan in scans] == ["p7", ""]
+    assert scans[0].fault == ""
+    assert "--subject_regex" in scans[1].fault
     with pytest.raises(UserError, match="--subject_regex"):
         find_scans((str(tmp_path),), subject_regex="(")
 

@@ -60,7 +60,9 @@ def test_minibatch_standard_deviation_against_its_definition(count, group_size):
     outputs = MinibatchStandardDeviation(group_size)(tf.constant(features)).numpy()
     np.testing.assert_array_equal(outputs[..., :5], features)
     expected = reference_statistic(features, group_size)
-    np.testing.assert_allclose(outputs[..., 5], np.broadcast_to(expected[:, None, None], (count, 4, 4)), rtol=1e-4)
+    np.testing.assert_allclose(
+        outputs[..., 5], np.broadcast_to(expected[:, None, None], (count, 4, 4)), rtol=1e-4
+    )
 
 
 def test_minibatch_standard_deviation_by_hand():

@@ -1,0 +1,125 @@
+"""Real scans, where they are at hand; the other tests make every case themselves from small arrays."""
+
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mrisynth.data import PreparationConfig, open_dataset, prepare_dataset, read_manifest
+from mrisynth.data.extraction import extract
+from mrisynth.data.sources import find_scans
+from mrisynth.errors import UserError
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real scans are not at hand ({SHARED})"),
+]
+
+QUICK = {"voxel_size": 2.0, "resolution": 64, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def formats(tmp_path_factory):
+    """The manifest and the folder of what becomes of shared/data/formats."""
+    output = tmp_path_factory.mktemp("formats") / "data"
+    return prepare_dataset(
+        input=SHARED / "formats", output=output, num_workers=1, holdout=0.0, **QUICK
+    ), output
+
+
+def test_every_oddity_is_used_or_refused_for_the_right_reason(formats):
+    manifest, _ = formats
+    refused = {source.name: source.skipped for source in manifest.skipped}
+    reasons = {
+        "cifti2.dconn.nii": "CIFTI",
+        "complex64.nii.gz": "complex",
+        "not_an_image.nii": "not an image",
+        "not_an_image.nii.gz": "not an image",
+        "surface_163842x1x1.nii.gz": "too thin",
+        "text_named_gz.nii.gz": "not an image",
+        "truncated_gzip.nii.gz": "cut off",
+        "vector_or_rgb.nii.gz": "RGB",
+    }
+    assert refused.keys() == reasons.keys()
+    for name, reason in reasons.items():
+        assert reason in refused[name]
+    used = {source.name: source for source in manifest.used}
+    assert used["wm.mgz"].orientation == "LIA"
+    assert used["has_nans.nii"].nonfinite_voxels == 153
+    assert used["shear.nii.gz"].intensity_range[0] == pytest.approx(-1024.0, abs=0.01)
+    assert used["timeseries_4d.nii.gz"].shape == (52, 68, 20)
+
+
+def test_every_stored_orientation_gives_the_same_slices(formats):
+    manifest, output = formats
+    batches = open_dataset(output, 64, 64, repeat=False, shuffle=False, labels=True)
+    images, sources = (
+        np.concatenate(parts) for parts in zip(*((b["image"], b["source"]) for b in batches), strict=True)
+    )
+    stacks = {}
+    for number, source in enumerate(manifest.sources):
+        if source.name.startswith("orientation_"):
+            stacks[source.name] = images[sources == number]
+    assert len(stacks) == 8
+    reference = stacks["orientation_RAS.nii.gz"]
+    for stack in stacks.values():
+        assert stack.shape == reference.shape
+        # The files were themselves resampled to uint8, so single pixels at edges differ.
+        assert np.abs(stack - reference).mean() < 0.005
+        assert np.corrcoef(stack.ravel(), reference.ravel())[0, 1] > 0.999
+
+
+def test_flair_lgg_goes_through_whole(tmp_path):
+    manifest = prepare_dataset(
+        input=SHARED / "flair_lgg",
+        output=tmp_path / "data",
+        masks="derivatives/lesion",
+        resolution=64,
+        progress=False,
+    )
+    assert len(manifest.used) == 83
+    assert not manifest.skipped
+    slices = sum(split.slices for split in manifest.splits.values())
+    assert 2300 < slices < 2900
+    assert not set(manifest.splits["train"].subjects) & set(manifest.splits["heldout"].subjects)
+    assert manifest.labels["participant/sex"]["values"] == ["F", "M", "n/a"] or manifest.labels[
+        "participant/sex"
+    ]["values"] == ["F", "M"]
+    batch = next(iter(open_dataset(tmp_path / "data", 64, 500, labels=True)))
+    lesions = batch["lesion_fraction"].numpy()
+    assert np.isfinite(lesions).all()
+    assert 0.2 < (lesions > 0).mean() < 0.8
+    assert lesions.max() < 0.6
+    # Heads are centred: the mean image is symmetrical, bright inside, dark at its border.
+    mean = batch["image"].numpy().mean(axis=0)[..., 0]
+    assert mean[28:36, 28:36].mean() > -0.5
+    assert np.concatenate([mean[:2].ravel(), mean[-2:].ravel()]).mean() < -0.85
+    assert np.abs(mean - mean[:, ::-1]).mean() < 0.06
+
+
+def test_openms_needs_a_contrast_and_keeps_sessions_together(tmp_path):
+    with pytest.raises(UserError, match="FLAIR, T1w, T2w"):
+        find_scans((str(SHARED / "openms"),))
+    output = tmp_path / "data"
+    manifest = prepare_dataset(input=SHARED / "openms", output=output, suffix="T1w", **QUICK)
+    assert not manifest.skipped
+    assert {source.session for source in manifest.used} == {"ses-1", "ses-2"}
+    for first, second in itertools.combinations(manifest.used, 2):
+        assert first.subject != second.subject or first.split == second.split
+    assert read_manifest(output) == manifest
+
+
+def test_an_oblique_volume_takes_less_than_a_second_and_a_half():
+    config = PreparationConfig(input=SHARED / "openms", output="unused", suffix="FLAIR")
+    scan = find_scans(config.input, config.suffix)[0]
+    seconds = []
+    for _ in range(3):
+        start = time.process_time()
+        extracted = extract(scan, config)
+        seconds.append(time.process_time() - start)
+    assert extracted.facts["shape"] == (320, 320, 36)
+    assert min(seconds) < 1.5

@@ -1,0 +1,103 @@
+import pathlib
+
+import pytest
+from absl import flags
+
+from mrisynth import options, program
+from mrisynth.errors import UserError
+
+FLAGFILES = sorted((pathlib.Path(__file__).parents[1] / "flags").glob("*.flags"))
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Turns a command line into a training configuration."""
+
+    def parse(*arguments):
+        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+        with monkeypatch.context() as patch:
+            for name in ("string", "bool", "integer", "float", "list", "enum"):
+                define = getattr(flags, f"DEFINE_{name}")
+                patch.setattr(
+                    flags, f"DEFINE_{name}", lambda *a, define=define: define(*a, flag_values=flags.FLAGS)
+                )
+            # absl defines --flagfile on its own object only.
+            flags.DEFINE_string("flagfile", "", "A file of flags.")
+            options.define_training_flags()
+        program.parse_flags(["main", *map(str, arguments)])
+        return options.training_config()
+
+    return parse
+
+
+def test_the_abstracts_models(parse):
+    found = {model: parse(f"--model={model}") for model in "abcd"}
+    network = {model: config.network for model, config in found.items()}
+    assert [network[m].attention_discriminator for m in "abcd"] == [(), (32, 64), (32, 64), (32, 64)]
+    assert [network[m].attention_generator for m in "abcd"] == [(), (), (), (32, 64)]
+    iterations = [found[m].schedule.iterations for m in "abcd"]
+    assert iterations == [867_000, 867_000, 1_242_000, 867_000]
+    assert all(n.resolution == 256 and n.latent_size == 512 for n in network.values())
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=[path.stem for path in FLAGFILES])
+def test_every_flagfile_is_a_valid_run(parse, path):
+    config = parse(f"--flagfile={path}", "--model=c")
+    assert config.schedule.phases[-1].resolution == config.network.resolution
+
+
+@pytest.mark.parametrize("model", "abcd")
+def test_a_papers_flagfile_is_what_its_model_stands_for(parse, model):
+    path = next(path for path in FLAGFILES if path.stem == f"paper_{model}")
+    from_file, from_model = parse(f"--flagfile={path}"), parse(f"--model={model}")
+    assert from_file == from_model
+
+
+def test_explicit_flag_beats_flagfile_beats_model_beats_default(parse, tmp_path):
+    path = tmp_path / "x.flags"
+    path.write_text("--resolution=64\n--finetune_iterations=7\n--attention_discriminator=16\n")
+    config = parse("--model=c", "--resolution=32", f"--flagfile={path}")
+    assert config.network.resolution == 32
+    assert config.schedule.finetune_iterations == 7
+    assert config.network.attention_discriminator == (16,)
+    assert config.network.fmap_base == 8192
+    separate = parse("--resolution=32", "--flagfile", path)
+    assert separate.network.resolution == 32
+    assert separate.schedule.finetune_iterations == 7
+
+
+def test_attention_of_a_model_keeps_to_the_maps_there_are(parse):
+    assert parse("--model=b", "--resolution=32").network.attention_discriminator == (32,)
+    assert parse("--attention_discriminator=").network.attention_discriminator == ()
+
+
+def test_where_a_run_goes(parse):
+    config = parse("--model=d")
+    assert str(config.run_dir) == "runs/model_d"
+    assert str(config.data_dir) == "runs/model_d/phantoms/prepared"
+    assert str(parse("--data_dir=D", "--run_dir=R").data_dir) == "D"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resolution=48"], "--resolution=48 is not 4 times a power of two"),
+        (["--model=e"], "--model=e.*a|b|c|d"),
+        (["--attention_generator=512"], "--attention_generator asks for attention at 512"),
+        (["--attention_generator=x"], "--attention_generator has 'x'"),
+        (["--batch_sizes=4-8"], "--batch_sizes has '4-8'; write resolution:batch"),
+        (["--batch_sizes=4:8"], "--batch_sizes has no batch for 8x8"),
+        (["--ema_decay=1"], "--ema_decay=1.0"),
+        (["--gradient_penalty=-1"], "--gradient_penalty"),
+        (["--latent_size=0"], "--latent_size=0"),
+        (["--checkpoint_minutes=-1"], "--checkpoint_minutes"),
+        (["--grid_interval=0"], "--grid_interval=0"),
+        (["--phantom_subjects=1"], "--phantom_subjects"),
+        (["--nonsense"], "nonsense"),
+        (["word"], "'word' is not a flag"),
+        (["--flagfile=/nowhere/x.flags"], "--flagfile=/nowhere/x.flags"),
+    ],
+)
+def test_wrong_flags_are_named(parse, arguments, message):
+    with pytest.raises(UserError, match=message):
+        parse(*arguments)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mrisynth.training import losses
+
+
+def test_linear_critic_has_the_penalty_computed_by_hand():
+    # D(x) = <w, x> has gradient w everywhere: norm 5, penalty (5 - 1)^2.
+    weights = tf.reshape(tf.constant([3.0, 0.0, 0.0, 4.0]), [1, 2, 2, 1])
+    images = tf.random.stateless_normal([3, 2, 2, 1], seed=[1, 1])
+    norm = losses.critic_gradient_norm(lambda x: tf.reduce_sum(weights * x, axis=(1, 2, 3)), images)
+    np.testing.assert_allclose(norm, [5, 5, 5], rtol=1e-6)
+    np.testing.assert_allclose(losses.gradient_penalty(norm), [16, 16, 16], rtol=1e-6)
+
+
+@pytest.mark.parametrize("levels_to_come", [0, 1, 3])
+def test_norm_is_that_of_the_full_size_image_with_replicated_pixels(levels_to_come):
+    generator = np.random.default_rng(1)
+    weights = tf.constant(generator.normal(size=(1, 4, 4, 1)).astype(np.float32))
+
+    def critic(images):
+        return tf.reduce_sum(weights * images, axis=(1, 2, 3))
+
+    factor = 2**levels_to_come
+    full = tf.repeat(tf.repeat(tf.ones([1, 4, 4, 1]), factor, axis=1), factor, axis=2)
+    with tf.GradientTape() as tape:
+        tape.watch(full)
+        pooled = tf.nn.avg_pool2d(full, factor, factor, "VALID")
+        score = critic(pooled)
+    expected = tf.norm(tape.gradient(score, full))
+    norm = losses.critic_gradient_norm(critic, tf.ones([1, 4, 4, 1]), levels_to_come)
+    np.testing.assert_allclose(norm, [expected], rtol=1e-5)
+
+
+def test_norm_has_a_derivative_where_the_critic_ignores_its_input():
+    weight = tf.Variable(0.0)
+    images = tf.ones([2, 2, 2, 1])
+    with tf.GradientTape() as tape:
+        norm = losses.critic_gradient_norm(lambda x: weight * tf.reduce_sum(x, axis=(1, 2, 3)), images)
+        penalty = tf.reduce_sum(losses.gradient_penalty(norm))
+    assert np.isfinite(tape.gradient(penalty, weight))
+
+
+def test_interpolation_is_one_point_a_sample():
+    real, generated = tf.zeros([3, 2, 2, 1]), 4 * tf.ones([3, 2, 2, 1])
+    points = losses.interpolate(real, generated, tf.constant([0.0, 0.25, 1.0]))
+    np.testing.assert_array_equal(points[:, 0, 0, 0], [0, 1, 4])
+    np.testing.assert_array_equal(tf.math.reduce_std(points, axis=(1, 2, 3)), [0, 0, 0])
+
+
+def test_losses_by_hand():
+    loss = losses.discriminator_loss(
+        tf.constant([2.0]), tf.constant([-1.0]), tf.constant([0.5]), penalty_weight=10.0, drift_weight=0.001
+    )
+    np.testing.assert_allclose(loss, [-1 - 2 + 5 + 0.004], rtol=1e-6)
+    np.testing.assert_array_equal(losses.generator_loss(tf.constant([3.0])), [-3.0])

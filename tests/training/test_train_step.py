@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mrisynth.layers.base import tensorflow_variable
+from mrisynth.networks import NetworkConfig
+from mrisynth.training import GrowthSchedule, OptimizationConfig, draws, optimizers
+from mrisynth.training.state import TrainingState
+from mrisynth.training.train_step import blend_real, make_train_step
+
+NETWORK = NetworkConfig(resolution=8, latent_size=8, fmap_base=32, fmap_max=8, attention_discriminator=(8,))
+SCHEDULE = GrowthSchedule(
+    resolution=8, fade_images=64, stable_images=64, total_iterations=0, batch_sizes={4: 8, 8: 8}
+)
+FADE, STABLE = SCHEDULE.phases[1:3]
+IMAGES = tf.random.stateless_uniform([8, 8, 8, 1], seed=[1, 1], minval=-1.0)
+
+
+def train(strategy=None, steps=2, phase=STABLE, policy="float32", alpha=1.0, jit_compile=False):
+    """State and metrics after a few steps on the same global batch."""
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        state = TrainingState(NETWORK, policy, seed=3)
+    state.start_phase(1e-3, resets_optimizers=True)
+    step = make_train_step(state, strategy, phase, OptimizationConfig(seed=3), jit_compile)
+
+    def share(context):
+        return IMAGES[context.replica_id_in_sync_group :: replicas]
+
+    for _ in range(steps):
+        images = strategy.experimental_distribute_values_from_function(share) if replicas > 1 else IMAGES
+        metrics = step(images, tf.constant(alpha))
+    return state, {name: float(value) for name, value in metrics.items()}
+
+
+def weights(state):
+    networks = (state.generator, state.average, state.discriminator)
+    return [np.asarray(v) for network in networks for v in network.named_variables().values()]
+
+
+@pytest.mark.parametrize(("phase", "alpha"), [(STABLE, 1.0), (FADE, 0.3)])
+def test_two_replicas_do_what_one_device_does(two_replicas, phase, alpha):
+    one, one_metrics = train(phase=phase, alpha=alpha)
+    two, two_metrics = train(two_replicas, phase=phase, alpha=alpha)
+    assert one_metrics == pytest.approx(two_metrics, rel=1e-4, abs=1e-5)
+    for actual, expected in zip(weights(two), weights(one), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=2e-5)
+
+
+def test_same_seed_same_bits():
+    first, _ = train()
+    second, _ = train()
+    for actual, expected in zip(weights(first), weights(second), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_metrics_are_the_losses_of_the_definition():
+    _, metrics = train(steps=1)
+    config = OptimizationConfig()
+    assert metrics["wasserstein_estimate"] == pytest.approx(
+        metrics["scores/real"] - metrics["scores/generated"], rel=1e-5
+    )
+    without_drift = config.gradient_penalty * metrics["gradient_penalty"] - metrics["wasserstein_estimate"]
+    assert metrics["loss/discriminator"] == pytest.approx(without_drift, abs=0.1)
+    assert metrics["loss/discriminator"] > without_drift
+
+
+def test_bfloat16_trains_like_float32():
+    _, full = train(steps=1)
+    state, mixed = train(steps=1, policy="mixed_bfloat16")
+    # bfloat16 keeps eight bits, a relative error of 0.004 at every operation.
+    assert mixed == pytest.approx(full, rel=0.03, abs=0.05)
+    assert all(value.dtype == np.float32 for value in weights(state))
+
+
+def test_average_follows_the_generator():
+    tf.keras.utils.set_random_seed(0)
+    start = TrainingState(NETWORK, "float32", seed=3)
+    for average, weight in start.averaged_pairs(STABLE.level, False):
+        np.testing.assert_array_equal(average, weight)
+    state, _ = train(steps=1)
+    for (average, weight), (_, before) in zip(
+        state.averaged_pairs(STABLE.level, False), start.averaged_pairs(STABLE.level, False), strict=True
+    ):
+        expected = 0.999 * before.numpy() + 0.001 * weight.numpy()
+        np.testing.assert_allclose(average, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_first_step_of_adam_moves_by_the_learning_rate():
+    # With beta1 0 the first step is g / sqrt(g^2) times the rate, wherever the gradient is not tiny.
+    start = TrainingState(NETWORK, "float32", seed=3)
+    state, _ = train(steps=1)
+    name = "block_4/02_kernel"
+    moved = state.generator.named_variables()[name] - start.generator.named_variables()[name]
+    np.testing.assert_allclose(np.median(np.abs(moved)), 1e-3, rtol=0.02)
+
+
+def test_a_phase_starts_the_optimizers_afresh_and_finetuning_does_not():
+    state, _ = train()
+    variables = optimizers.state_variables(state.generator_optimizer)
+    assert any(np.any(variable.numpy() != 0) for variable in variables)
+    state.start_phase(2e-4, resets_optimizers=False)
+    assert any(np.any(variable.numpy() != 0) for variable in variables)
+    assert float(state.generator_optimizer.learning_rate) == pytest.approx(2e-4)
+    state.start_phase(1e-3, resets_optimizers=True)
+    assert all(np.all(variable.numpy() == 0) for variable in variables)
+    assert int(state.generator_optimizer.iterations) == 0
+    assert float(state.generator_optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def test_levels_to_come_are_left_alone():
+    schedule_4 = SCHEDULE.phases[0]
+    before = TrainingState(NETWORK, "float32", seed=3)
+    state = TrainingState(NETWORK, "float32", seed=3)
+    step = make_train_step(state, tf.distribute.get_strategy(), schedule_4, OptimizationConfig())
+    step(IMAGES[:, :4, :4], tf.constant(1.0))
+    active = {id(tensorflow_variable(v)) for v in state.generator.trainable_variables_at(0, False)}
+    for name, variable in state.generator.named_variables().items():
+        unchanged = np.array_equal(variable, before.generator.named_variables()[name])
+        assert unchanged == (id(variable) not in active)
+
+
+def test_blended_real_images():
+    images = tf.reshape(tf.constant([0.0, 4.0, 8.0, 12.0]), [1, 2, 2, 1])
+    np.testing.assert_array_equal(blend_real(images, 0.0)[0, :, :, 0], [[6, 6], [6, 6]])
+    np.testing.assert_array_equal(blend_real(images, 0.5)[0, :, :, 0], [[3, 5], [7, 9]])
+    np.testing.assert_array_equal(blend_real(images, 1.0), images)
+
+
+def test_draws_depend_on_seed_iteration_and_purpose_alone():
+    latents, grid = draws.Purpose.GENERATOR_LATENTS, draws.Purpose.GRID_LATENTS
+    base = draws.normal(1, latents, 5, [4, 3])
+    np.testing.assert_array_equal(draws.normal(1, latents, tf.constant(5, tf.int64), [4, 3]), base)
+    for other in (draws.normal(2, latents, 5, [4, 3]), draws.normal(1, latents, 6, [4, 3])):
+        assert np.all(other != base)
+    assert np.all(draws.normal(1, grid, 5, [4, 3]) != base)
+    mix = draws.uniform(1, draws.Purpose.PENALTY_MIX, 0, [1000])
+    assert 0 <= np.min(mix) < 0.01
+    assert 0.99 < np.max(mix) < 1
+
+
+def test_replicas_share_a_draw(two_replicas):
+    def draw():
+        return draws.normal(1, draws.Purpose.GENERATOR_LATENTS, 5, [4, 3])
+
+    shares = two_replicas.experimental_local_results(two_replicas.run(draw))
+    np.testing.assert_array_equal(np.stack(shares, axis=1).reshape(4, 3), draw())
