@@ -18,7 +18,7 @@ setuptools.setup(
     package_data={"mrisynth": ["report/*.html"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
-        "tensorflow>=2.15",
+        "tensorflow>=2.15,<3",
         "keras>=2.15",
         "tensorboard>=2.15",
         "numpy>=1.26",
@@ -31,7 +31,7 @@ setuptools.setup(
     ],
     extras_require={
         "test": ["pytest>=8.0", "ruff==0.17.6"],
-        "gpu": ["tensorflow[and-cuda]>=2.15"],
+        "gpu": ["tensorflow[and-cuda]>=2.15,<3"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],
     },
 )

@@ -21,21 +21,22 @@ def main() -> None:
     """Phantoms where no data is given, training, export."""
     config = options.training_config()
     program.import_tensorflow()
-    finished = config.run_dir / "saved_model" / "1"
+    from mrisynth.serving.export import export_generator
+    from mrisynth.training import strategies, trainer
+
+    strategy = strategies.make_strategy(config.runtime.strategy)
+    strategies.check_batches(config.schedule, strategy.num_replicas_in_sync)
     if flags.FLAGS.data_dir is None:
         _prepare_phantoms(config)
-    from mrisynth.training import trainer
-
     try:
-        state = trainer.train(config)
-    except trainer.Interrupted:
+        state = trainer.train(config, strategy)
+    except trainer.Interrupted as interruption:
         print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
-        sys.exit(130)
-    if finished.exists():
-        print(f"{config.run_dir} is finished: its generator is in {finished}.")
+        sys.exit(128 + interruption.signal_number)
+    exported = config.run_dir / "saved_model" / "1"
+    if exported.exists():
+        print(f"{config.run_dir} is finished: its generator is in {exported}.")
         return
-    from mrisynth.serving.export import export_generator
-
     path = export_generator(state.average, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
 

@@ -36,6 +36,8 @@ class ModelDefaults:
     finetune_iterations: int = 0
 
 
+_PRECISIONS = ["auto", "float32", "mixed_bfloat16"]
+
 # The abstract does not say where its attention sits; 32x32 and 64x64 maps are our choice.
 _ATTENTION = (32, 64)
 MODELS: Mapping[str, ModelDefaults] = {
@@ -62,9 +64,12 @@ def define_training_flags() -> None:
     _define_runtime_flags()
 
 
-def _define_network_flags() -> None:
+def _define_network_flags(resolution: bool = True) -> None:
     default = NetworkConfig()
-    flags.DEFINE_integer("resolution", default.resolution, "Pixels along an edge; 4 times a power of two.")
+    if resolution:
+        flags.DEFINE_integer(
+            "resolution", default.resolution, "Pixels along an edge; 4 times a power of two."
+        )
     flags.DEFINE_integer("latent_size", default.latent_size, "Length of a latent.")
     flags.DEFINE_integer(
         "fmap_base", default.fmap_base, "Channels at r x r: min(2 * fmap_base / r, fmap_max)."
@@ -113,7 +118,7 @@ def _define_runtime_flags() -> None:
     flags.DEFINE_enum(
         "precision",
         default.precision,
-        ["auto", "float32", "mixed_bfloat16"],
+        _PRECISIONS,
         "What is computed in; auto takes bfloat16 where the hardware has it.",
     )
     flags.DEFINE_enum(
@@ -141,7 +146,7 @@ def training_config() -> TrainingConfig:
     if values.phantom_subjects < 2:
         raise UserError(f"--phantom_subjects={values.phantom_subjects} must be at least 2")
     run_dir = pathlib.Path(values.run_dir or f"runs/model_{values.model}")
-    network = _network_config()
+    network = _network_config(MODELS[values.model], values.resolution)
     return TrainingConfig(
         run_dir=run_dir,
         data_dir=pathlib.Path(values.data_dir) if values.data_dir else run_dir / "phantoms" / "prepared",
@@ -159,9 +164,8 @@ def _from_flags(kind: type, **given: object) -> object:
     return kind(**{name: given[name] if name in given else flags.FLAGS[name].value for name in names})
 
 
-def _network_config() -> NetworkConfig:
-    model = MODELS[flags.FLAGS.model]
-    resolution = flags.FLAGS.resolution
+def _network_config(model: ModelDefaults, resolution: int) -> NetworkConfig:
+    """The network of a resolution, with a model's attention where no flag says otherwise."""
 
     def attention(name: str) -> tuple[int, ...]:
         given = flags.FLAGS[name].value
@@ -171,6 +175,7 @@ def _network_config() -> NetworkConfig:
 
     return _from_flags(
         NetworkConfig,
+        resolution=resolution,
         channels=1,
         attention_discriminator=attention("attention_discriminator"),
         attention_generator=attention("attention_generator"),
@@ -181,15 +186,19 @@ def _schedule(resolution: int) -> GrowthSchedule:
     finetune = flags.FLAGS.finetune_iterations
     if finetune is None:
         finetune = MODELS[flags.FLAGS.model].finetune_iterations
+    return _from_flags(
+        GrowthSchedule, resolution=resolution, finetune_iterations=finetune, batch_sizes=_batch_sizes()
+    )
+
+
+def _batch_sizes() -> dict[int, int]:
     batch_sizes = {}
     for part in flags.FLAGS.batch_sizes:
         size, separator, batch = part.partition(":")
         if not separator:
             raise UserError(f"--batch_sizes has '{part}'; write resolution:batch, as in 64:32")
         batch_sizes[_integer("batch_sizes", size)] = _integer("batch_sizes", batch)
-    return _from_flags(
-        GrowthSchedule, resolution=resolution, finetune_iterations=finetune, batch_sizes=batch_sizes
-    )
+    return batch_sizes
 
 
 def _integer(flag: str, text: str) -> int:
@@ -197,6 +206,73 @@ def _integer(flag: str, text: str) -> int:
         return int(text)
     except ValueError as error:
         raise UserError(f"--{flag} has '{text}', which is not a whole number") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What tools/benchmark.py measures.
+
+    Attributes:
+        networks: One for every resolution to measure, at its full size.
+        batch_sizes: Images a step by resolution.
+        precision: "auto", "float32" or "mixed_bfloat16".
+        rounds: Turns over which medians are taken.
+        data_dir: A prepared data set for the input pipeline; phantoms if None.
+        as_json: Whether to print JSON in place of a table.
+    """
+
+    networks: tuple[NetworkConfig, ...]
+    batch_sizes: Mapping[int, int]
+    precision: str
+    rounds: int
+    data_dir: pathlib.Path | None
+    as_json: bool
+
+
+def define_benchmark_flags() -> None:
+    """Defines the flags of tools/benchmark.py."""
+    _define_network_flags(resolution=False)
+    flags.DEFINE_list("resolutions", ["8", "16", "32", "64", "128", "256"], "What to measure.")
+    flags.DEFINE_list(
+        "batch_sizes", ["8:64", "16:64", "32:32", "64:8", "128:8", "256:8"], "Images a step by resolution."
+    )
+    flags.DEFINE_enum("precision", "auto", _PRECISIONS, "What is compared with plain float32.")
+    flags.DEFINE_integer("rounds", 5, "Turns over which medians are taken.")
+    flags.DEFINE_string("data_dir", None, "Prepared data set for the input pipeline; phantoms if not given.")
+    flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
+
+
+def benchmark_config() -> BenchmarkConfig:
+    """The flags of tools/benchmark.py as a configuration.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have.
+    """
+    resolutions = [_integer("resolutions", part) for part in flags.FLAGS.resolutions]
+    batch_sizes = _batch_sizes()
+    missing = [resolution for resolution in resolutions if batch_sizes.get(resolution, 0) < 1]
+    if missing:
+        raise UserError(f"--batch_sizes has no batch for {missing[0]}x{missing[0]}; add {missing[0]}:N")
+    if flags.FLAGS.rounds < 1:
+        raise UserError(f"--rounds={flags.FLAGS.rounds} must be at least 1")
+    largest = _network_config(ModelDefaults(), max(resolutions))
+    return BenchmarkConfig(
+        networks=tuple(_cut_down(largest, resolution) for resolution in resolutions),
+        batch_sizes=batch_sizes,
+        precision=flags.FLAGS.precision,
+        rounds=flags.FLAGS.rounds,
+        data_dir=pathlib.Path(flags.FLAGS.data_dir) if flags.FLAGS.data_dir else None,
+        as_json=flags.FLAGS.json,
+    )
+
+
+def _cut_down(network: NetworkConfig, resolution: int) -> NetworkConfig:
+    """The same network at a smaller size, with the attention that it still has maps for."""
+    attention = {
+        name: tuple(r for r in getattr(network, name) if r <= resolution)
+        for name in ("attention_discriminator", "attention_generator")
+    }
+    return dataclasses.replace(network, resolution=resolution, **attention)
 
 
 def define_preparation_flags() -> None:

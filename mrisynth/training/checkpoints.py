@@ -15,6 +15,7 @@ from mrisynth.training.config import TrainingConfig
 from mrisynth.training.state import TrainingState
 
 _KEPT = 3
+_CONFIG_NAME = "config.json"
 
 
 class Checkpoints:
@@ -54,61 +55,64 @@ class Checkpoints:
         self._manager.save(checkpoint_number=int(self._state.iteration.numpy()))
 
 
-def run_description(config: TrainingConfig, data_fingerprint: str) -> dict[str, Any]:
-    """What makes a run this run: its settings without those that only say how it is carried out."""
-    return {
-        "model": config.model,
-        "network": dataclasses.asdict(config.network),
-        "schedule": {
-            **dataclasses.asdict(config.schedule),
-            "batch_sizes": {str(key): value for key, value in sorted(config.schedule.batch_sizes.items())},
-        },
-        "optimization": dataclasses.asdict(config.optimization),
-        "data": {"fingerprint": data_fingerprint},
-    }
-
-
-def claim_run_dir(config: TrainingConfig, data_fingerprint: str) -> None:
-    """Writes config.json into a new run's folder, or checks that the folder holds this very run.
+def check_run_dir(config: TrainingConfig, data_fingerprint: str) -> None:
+    """Checks that a run's folder is new or holds this very run.
 
     Raises:
-        UserError: If it holds another configuration or cannot be written, naming what differs.
+        UserError: If it holds another configuration, naming what differs.
     """
-    path = config.run_dir / "config.json"
-    description = run_description(config, data_fingerprint)
+    path = config.run_dir / _CONFIG_NAME
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read; use another --run_dir") from error
+    asked = _identity(config, data_fingerprint)
+    differences = [
+        f"--{name} was {found.get(section, {}).get(name)}, is {value}"
+        for section, values in asked.items()
+        for name, value in values.items()
+        if found.get(section, {}).get(name) != value
+    ]
+    if differences:
+        listed = "; ".join(differences).replace("--fingerprint", "the data set")
+        raise UserError(
+            f"--run_dir={config.run_dir} holds a run with another configuration ({listed}); give the same "
+            "flags to resume it, or another --run_dir to start afresh"
+        )
+
+
+def write_config(config: TrainingConfig, data_fingerprint: str) -> None:
+    """Writes config.json: what makes the run this run, and how it is carried out now.
+
+    Raises:
+        UserError: If the folder cannot be written.
+    """
     contents = {
         "mrisynth": mrisynth.__version__,
-        "data_dir": str(config.data_dir),
-        **json.loads(json.dumps(description)),
-        "runtime": dataclasses.asdict(config.runtime),
+        **_identity(config, data_fingerprint),
+        "runtime": {**dataclasses.asdict(config.runtime), "data_dir": str(config.data_dir)},
     }
-    if path.exists():
-        _check_same_run(path, contents, tuple(description))
+    path = config.run_dir / _CONFIG_NAME
+    aside = path.with_name(f".{path.name}.partial")
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.partial")
         aside.write_text(json.dumps(contents, indent=2) + "\n")
         aside.replace(path)
     except OSError as error:
         raise UserError(f"--run_dir={config.run_dir} cannot be written: {error.strerror}") from error
 
 
-def _check_same_run(path: pathlib.Path, contents: dict[str, Any], sections: tuple[str, ...]) -> None:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read; use another --run_dir") from error
-    differences = []
-    for section in sections:
-        old, new = found.get(section), contents[section]
-        if isinstance(old, dict) and isinstance(new, dict):
-            names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-            differences += [f"--{name} was {old.get(name)}, is {new.get(name)}" for name in names]
-        elif old != new:
-            differences.append(f"--{section} was {old}, is {new}")
-    if differences:
-        listed = "; ".join(differences).replace("--fingerprint", "the data set of --data_dir")
-        raise UserError(
-            f"--run_dir={path.parent} holds a run with another configuration ({listed}); give the same flags "
-            "to resume it, or another --run_dir to start afresh"
-        )
+def _identity(config: TrainingConfig, data_fingerprint: str) -> dict[str, dict[str, Any]]:
+    """What makes a run this run, as it reads in JSON: all settings but how it is carried out."""
+    schedule = dataclasses.asdict(config.schedule)
+    schedule["batch_sizes"] = {str(key): value for key, value in sorted(schedule["batch_sizes"].items())}
+    sections = {
+        "run": {"model": config.model},
+        "network": dataclasses.asdict(config.network),
+        "schedule": schedule,
+        "optimization": dataclasses.asdict(config.optimization),
+        "data": {"fingerprint": data_fingerprint},
+    }
+    return json.loads(json.dumps(sections))

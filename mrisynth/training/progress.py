@@ -23,12 +23,16 @@ class Progress:
     Args:
         schedule: Of the run.
         network: Whose multiplications are counted.
+
+    Attributes:
+        images_per_second: Of the phase, its first iteration left out.
     """
 
     def __init__(self, schedule: GrowthSchedule, network: NetworkConfig) -> None:
         self._schedule = schedule
         self._network = network
         self._rates: dict[int, float] = {}
+        self.images_per_second = 0.0
 
     def start_phase(self, position: Position) -> None:
         """Opens the bar of the phase that the next iteration belongs to."""
@@ -60,8 +64,6 @@ class Progress:
             text = f"{self.images_per_second:,.0f} images/s, {left} left for the whole run"
             self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(position.image - self._phase.first_image - self._bar.n)
-
-    images_per_second: float = 0.0
 
     def seconds_left(self, position: Position) -> float:
         """Foretold seconds from a position to the end of the run."""

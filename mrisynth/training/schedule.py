@@ -62,6 +62,12 @@ class Phase:
         """Number of iterations of the run after the phase."""
         return self.first_iteration + self.iterations
 
+    def position(self, iterations_done: int) -> Position:
+        """Where the run stands after some iterations of the phase, 0 to all of them."""
+        images = iterations_done * self.batch_size
+        alpha = min(images / self.fade_images, 1.0) if self.fading else 1.0
+        return Position(self, self.first_iteration + iterations_done, self.first_image + images, alpha)
+
     @property
     def name(self) -> str:
         """What a person calls the phase, such as "32x32 fade"."""
@@ -193,9 +199,7 @@ class GrowthSchedule:
             raise ValueError(f"iteration {iteration} is outside the run of {self.iterations}")
         starts = [phase.first_iteration for phase in self.phases]
         phase = self.phases[bisect.bisect_right(starts, iteration) - 1]
-        done = (iteration - phase.first_iteration) * phase.batch_size
-        alpha = min(done / phase.fade_images, 1.0) if phase.fading else 1.0
-        return Position(phase, iteration, phase.first_image + done, alpha)
+        return phase.position(iteration - phase.first_iteration)
 
     def at_image(self, image: int) -> Position:
         """Where the run stands as image number `image` (from 0) is shown.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 from mrisynth.layers.base import tensorflow_variable
@@ -27,7 +28,7 @@ class TrainingState:
     """
 
     def __init__(self, network: NetworkConfig, dtype_policy: str, seed: int) -> None:
-        tf.keras.utils.set_random_seed(seed)
+        keras.utils.set_random_seed(seed)
         self.generator = Generator.from_network_config(network, dtype=dtype_policy, name="generator")
         self.discriminator = Discriminator.from_network_config(
             network, dtype=dtype_policy, name="discriminator"

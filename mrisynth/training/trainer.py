@@ -20,7 +20,15 @@ from mrisynth.training.train_step import make_train_step
 
 
 class Interrupted(Exception):
-    """The run was asked to stop (SIGINT or SIGTERM) and has written a checkpoint."""
+    """The run was asked to stop and has written a checkpoint.
+
+    Attributes:
+        signal_number: SIGINT or SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal.Signals(signal_number).name)
+        self.signal_number = signal_number
 
 
 def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None) -> TrainingState:
@@ -38,28 +46,20 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
             been trained then.
         Interrupted: On SIGINT or SIGTERM.
     """
-    fingerprint = check_data(config)
+    fingerprint = read_manifest(config.data_dir).fingerprint
+    checkpoints.check_run_dir(config, fingerprint)
+    # Opening the data set checks that it is whole and large enough.
+    open_dataset(config.data_dir, config.network.resolution, batch_size=1)
     if config.runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule, strategy.num_replicas_in_sync)
-    checkpoints.claim_run_dir(config, fingerprint)
+    checkpoints.write_config(config, fingerprint)
     with strategy.scope():
         policy = strategies.dtype_policy(config.runtime.precision)
         state = TrainingState(config.network, policy, config.optimization.seed)
     _Trainer(config, strategy, state).run()
     return state
-
-
-def check_data(config: TrainingConfig) -> str:
-    """Checks that the data set serves every resolution of the run; returns its fingerprint.
-
-    Raises:
-        UserError: If it does not, naming --data_dir.
-    """
-    manifest = read_manifest(config.data_dir)
-    open_dataset(config.data_dir, config.network.resolution, 1)
-    return manifest.fingerprint
 
 
 class _Trainer:
@@ -73,7 +73,7 @@ class _Trainer:
         self._state = state
         self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
         self._progress = Progress(config.schedule, config.network)
-        self._stop_requested = False
+        self._stop_signal = 0
 
     def run(self) -> None:
         """Trains to the end of the schedule."""
@@ -92,8 +92,8 @@ class _Trainer:
                 signal.signal(number, handler)
             self._summaries.close()
 
-    def _request_stop(self, *_: Any) -> None:
-        self._stop_requested = True
+    def _request_stop(self, signal_number: int, _: Any) -> None:
+        self._stop_signal = signal_number
 
     def _position(self) -> Position:
         return self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
@@ -115,30 +115,24 @@ class _Trainer:
         runtime = self._config.runtime
         self._progress.start_phase(position)
         saved, grid_image = time.monotonic(), position.image
-        for iteration in range(position.iteration, phase.last_iteration):
-            position = self._config.schedule.at_iteration(iteration)
+        for done in range(position.iteration - phase.first_iteration, phase.iterations):
             metrics = train_step(next(batches), tf.constant(position.alpha, tf.float32))
-            self._progress.update(self._within_phase(phase, iteration + 1))
-            if (iteration + 1) % runtime.scalar_interval == 0:
+            position = phase.position(done + 1)
+            self._progress.update(position)
+            if position.iteration % runtime.scalar_interval == 0:
                 self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
             if position.image - grid_image >= runtime.grid_interval:
                 self._summaries.write_grids(position, real)
                 grid_image = position.image
-            if self._stop_requested or time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
+            if self._stop_signal or time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
                 self._checkpoints.save()
                 saved = time.monotonic()
-            if self._stop_requested:
+            if self._stop_signal:
                 self._progress.end_phase()
-                raise Interrupted
+                raise Interrupted(self._stop_signal)
         self._progress.end_phase()
-        self._summaries.write_grids(self._within_phase(phase, phase.last_iteration), real)
+        self._summaries.write_grids(position, real)
         self._checkpoints.save()
-
-    def _within_phase(self, phase: Phase, iteration: int) -> Position:
-        """The position after an iteration, seen from the phase it was done in: at its end, alpha is 1."""
-        image = phase.first_image + (iteration - phase.first_iteration) * phase.batch_size
-        alpha = min((image - phase.first_image) / phase.fade_images, 1.0) if phase.fading else 1.0
-        return Position(phase, iteration, image, alpha)
 
     def _jit_compile(self) -> bool:
         choice = self._config.runtime.jit_compile

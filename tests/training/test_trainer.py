@@ -75,7 +75,7 @@ def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
     grids = {path.name for path in (config.run_dir / "samples").iterdir()}
     assert {"generated_000000032_004x004.png", "real_000000096_008x008.png"} <= grids
     described = json.loads((config.run_dir / "config.json").read_text())
-    assert described["model"] == model
+    assert described["run"]["model"] == model
     assert described["schedule"]["batch_sizes"] == {"4": 8, "8": 8}
 
 

@@ -1,0 +1,159 @@
+"""How fast training, generation and the input pipeline are on this machine, and against what it could do.
+
+Machines are noisy, so whatever is compared is measured in one process, in turns, and reported by medians.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import tensorflow as tf
+
+from mrisynth.data import open_dataset
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.networks.operations import training_operations
+from mrisynth.training.config import OptimizationConfig
+from mrisynth.training.schedule import GrowthSchedule
+from mrisynth.training.state import TrainingState
+from mrisynth.training.train_step import make_train_step
+
+_MATRIX_SIZE = 2048
+_MIN_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What was measured at one resolution.
+
+    Attributes:
+        resolution: In pixels.
+        batch_size: Images a step.
+        training: Images/s of the training step in the fast precision, resampling folded.
+        plain_training: Images/s of the same program in float32 without folding.
+        generation: Images/s of the generator alone.
+        pipeline: Images/s of the input pipeline alone.
+        operations: Floating-point operations that training on one image takes, with folded resampling.
+        matrix_rate: Operations/s of a large matrix product in the fast precision.
+    """
+
+    resolution: int
+    batch_size: int
+    training: float
+    plain_training: float
+    generation: float
+    pipeline: float
+    operations: int
+    matrix_rate: float
+
+    @property
+    def speedup(self) -> float:
+        """Fast training over plain training."""
+        return self.training / self.plain_training
+
+    @property
+    def utilisation(self) -> float:
+        """Part of the matrix product's rate that training reaches."""
+        return self.training * self.operations / self.matrix_rate
+
+    @property
+    def pipeline_margin(self) -> float:
+        """Images the pipeline delivers for every one that training consumes."""
+        return self.pipeline / self.training
+
+
+def measure(
+    network: NetworkConfig, batch_size: int, dtype_policy: str, data_dir: pathlib.Path, rounds: int = 5
+) -> Measurement:
+    """Measures training, generation, the input pipeline and a matrix product in turns.
+
+    Args:
+        network: Trained at its full resolution.
+        batch_size: Images a step, of the pipeline's batches, too.
+        dtype_policy: The fast precision, "float32" or "mixed_bfloat16".
+        data_dir: A prepared data set that holds the resolution.
+        rounds: Turns; medians are taken over them.
+
+    Returns:
+        The medians.
+    """
+    plain = dataclasses.replace(network, fused_resampling=False)
+    state = TrainingState(network, dtype_policy, seed=0)
+    tasks: Mapping[str, Callable[[], float]] = {
+        "training": _training(state, network, batch_size),
+        "plain_training": _training(TrainingState(plain, "float32", seed=0), plain, batch_size),
+        "generation": _generation(state, batch_size),
+        "pipeline": _pipeline(data_dir, network.resolution, batch_size),
+        "matrix_rate": _matrix_product(state.generator.compute_dtype),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            rates[name].append(task())
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    operations = training_operations(network, network.top_level)
+    return Measurement(network.resolution, batch_size, operations=operations, **medians)
+
+
+def _rate(work: Callable[[], None], units: float) -> Callable[[], float]:
+    """A task that repeats some work for a while and gives units/s; the work is done once now, to compile."""
+    work()
+
+    def task() -> float:
+        start, repeats = time.perf_counter(), 0
+        while time.perf_counter() - start < _MIN_SECONDS or repeats == 0:
+            work()
+            repeats += 1
+        return units * repeats / (time.perf_counter() - start)
+
+    return task
+
+
+def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> Callable[[], float]:
+    """Images/s of the step of the network's last phase, without the input pipeline."""
+    batch_sizes = dict.fromkeys(network.resolutions, batch_size)
+    schedule = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes)
+    step = make_train_step(state, tf.distribute.get_strategy(), schedule.phases[-1], OptimizationConfig())
+    images = tf.random.stateless_uniform(
+        [batch_size, network.resolution, network.resolution, network.channels], [0, 0], minval=-1.0
+    )
+
+    def work() -> None:
+        step(images, tf.constant(1.0))["loss/generator"].numpy()
+
+    return _rate(work, batch_size)
+
+
+def _generation(state: TrainingState, batch_size: int) -> Callable[[], float]:
+    latents = tf.random.stateless_normal([batch_size, state.generator.latent_size], [0, 1])
+    generate = tf.function(lambda: state.average(latents))
+
+    def work() -> None:
+        generate().numpy()
+
+    return _rate(work, batch_size)
+
+
+def _pipeline(data_dir: pathlib.Path, resolution: int, batch_size: int) -> Callable[[], float]:
+    batches: Iterator[tf.Tensor] = iter(open_dataset(data_dir, resolution, batch_size))
+
+    def work() -> None:
+        # Many batches at a time: what was fetched ahead while other tasks ran must not count.
+        for _ in range(64):
+            next(batches)
+
+    return _rate(work, 64 * batch_size)
+
+
+def _matrix_product(dtype: str) -> Callable[[], float]:
+    values = tf.random.stateless_normal([_MATRIX_SIZE, _MATRIX_SIZE], [0, 2])
+    matrix = tf.cast(values, dtype)
+    product = tf.function(lambda: tf.matmul(matrix, tf.stop_gradient(matrix)))
+
+    def work() -> None:
+        product()
+
+    return _rate(work, 2 * _MATRIX_SIZE**3)

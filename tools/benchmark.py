@@ -1,0 +1,81 @@
+"""Prints how fast training, generation and the input pipeline are on this machine.
+
+    python tools/benchmark.py --fmap_base=2048 --fmap_max=128 --resolutions=16,64,128
+
+Each line is one resolution, trained stable. "plain" is the same program in float32 without folded
+resampling; "of peak" is the part of this machine's own large matrix product, in the same precision, that the
+step's convolutions reach. See --help for the flags.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import tempfile
+
+from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+
+from tqdm import tqdm
+
+from mrisynth import options
+from mrisynth.data import PreparationConfig, prepare_dataset
+from mrisynth.data.phantom import write_phantoms
+
+_HEADER = (
+    "resolution  batch   train img/s   plain img/s   ratio   GFLOP/img   of peak   "
+    "generate img/s   pipeline img/s   pipeline/train"
+)
+
+
+def main() -> None:
+    """Measures every resolution that was asked for."""
+    config = options.benchmark_config()
+    program.import_tensorflow()
+    from mrisynth import benchmark
+    from mrisynth.training.strategies import dtype_policy
+
+    policy = dtype_policy(config.precision)
+    measurements = []
+    with tempfile.TemporaryDirectory() as folder:
+        largest = max(network.resolution for network in config.networks)
+        data_dir = config.data_dir or _phantoms(pathlib.Path(folder), largest)
+        for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
+            batch = config.batch_sizes[network.resolution]
+            measurements.append(benchmark.measure(network, batch, policy, data_dir, config.rounds))
+    if config.as_json:
+        rows = [
+            {
+                **dataclasses.asdict(row),
+                "speedup": row.speedup,
+                "utilisation": row.utilisation,
+                "pipeline_margin": row.pipeline_margin,
+                "precision": policy,
+            }
+            for row in measurements
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    print(f"{policy}, --fmap_base={network.fmap_base} --fmap_max={network.fmap_max}")
+    print(_HEADER)
+    for row in measurements:
+        print(
+            f"{row.resolution:10d} {row.batch_size:6d} {row.training:13.1f} {row.plain_training:13.1f} "
+            f"{row.speedup:7.2f} {row.operations / 1e9:11.3f} {row.utilisation:9.0%} {row.generation:16.1f} "
+            f"{row.pipeline:16.1f} {row.pipeline_margin:16.1f}"
+        )
+
+
+def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:
+    """A small data set of phantoms, for the input pipeline to read."""
+    write_phantoms(folder / "scans", subjects=4, progress=False)
+    settings = PreparationConfig(
+        input=(str(folder / "scans"),), output=str(folder / "data"), resolution=resolution, holdout=0.0
+    )
+    prepare_dataset(settings, progress=False)
+    return folder / "data"
+
+
+if __name__ == "__main__":
+    options.define_benchmark_flags()
+    program.run(main)
