@@ -15,7 +15,6 @@ setuptools.setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     packages=setuptools.find_packages(include=["mrisynth", "mrisynth.*"]),
-    package_data={"mrisynth": ["report/*.html"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorflow>=2.15,<3",

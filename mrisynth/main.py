@@ -11,9 +11,8 @@ import sys
 
 from mrisynth import program  # isort: skip  (before TensorFlow is imported)
 
-from absl import flags
-
 from mrisynth import options
+from mrisynth.errors import UserError
 from mrisynth.training.config import TrainingConfig
 
 
@@ -22,12 +21,13 @@ def main() -> None:
     config = options.training_config()
     program.import_tensorflow()
     from mrisynth.serving.export import export_generator
-    from mrisynth.training import strategies, trainer
+    from mrisynth.training import checkpoints, strategies, trainer
 
     strategy = strategies.make_strategy(config.runtime.strategy)
-    strategies.check_batches(config.schedule, strategy.num_replicas_in_sync)
-    if flags.FLAGS.data_dir is None:
-        _prepare_phantoms(config)
+    strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
+    checkpoints.check_run_dir(config)
+    if config.phantom_subjects is not None:
+        _prepare_phantoms(config, config.phantom_subjects)
     try:
         state = trainer.train(config, strategy)
     except trainer.Interrupted as interruption:
@@ -41,8 +41,12 @@ def main() -> None:
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
 
 
-def _prepare_phantoms(config: TrainingConfig) -> None:
-    """Draws head phantoms and prepares them like scans, unless the run already has them."""
+def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
+    """Draws head phantoms and prepares them like scans, unless the run already has them.
+
+    Raises:
+        UserError: If the run's folder cannot be written.
+    """
     from mrisynth.data import PreparationConfig, prepare_dataset
     from mrisynth.data.phantom import write_phantoms
 
@@ -50,7 +54,10 @@ def _prepare_phantoms(config: TrainingConfig) -> None:
         return
     scans = config.data_dir.parent / "scans"
     if not scans.exists():
-        write_phantoms(scans, flags.FLAGS.phantom_subjects, seed=0)
+        try:
+            write_phantoms(scans, subjects, seed=0)
+        except OSError as error:
+            raise UserError(f"--run_dir={config.run_dir} cannot be written ({error.strerror})") from error
     prepare_dataset(
         PreparationConfig(
             input=(str(scans),),

@@ -16,7 +16,7 @@ from mrisynth.data.configuration import PreparationConfig
 from mrisynth.data.slices import PLANES
 from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
-from mrisynth.networks.config import NetworkConfig
+from mrisynth.networks.config import NetworkConfig, level_of
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
 from mrisynth.training.schedule import DEFAULT_BATCH_SIZES, GrowthSchedule
 
@@ -143,13 +143,12 @@ def training_config() -> TrainingConfig:
         UserError: If a flag has a value that it cannot have.
     """
     values = flags.FLAGS
-    if values.phantom_subjects < 2:
-        raise UserError(f"--phantom_subjects={values.phantom_subjects} must be at least 2")
     run_dir = pathlib.Path(values.run_dir or f"runs/model_{values.model}")
     network = _network_config(MODELS[values.model], values.resolution)
     return TrainingConfig(
         run_dir=run_dir,
         data_dir=pathlib.Path(values.data_dir) if values.data_dir else run_dir / "phantoms" / "prepared",
+        phantom_subjects=None if values.data_dir else values.phantom_subjects,
         model=values.model,
         network=network,
         schedule=_schedule(network.resolution),
@@ -170,7 +169,14 @@ def _network_config(model: ModelDefaults, resolution: int) -> NetworkConfig:
     def attention(name: str) -> tuple[int, ...]:
         given = flags.FLAGS[name].value
         if given is None:
-            return tuple(r for r in getattr(model, name) if r <= resolution)
+            default = getattr(model, name)
+            kept = tuple(r for r in default if r <= resolution)
+            if default and not kept:
+                raise UserError(
+                    f"--resolution={resolution} has none of the maps that this --model attends to "
+                    f"({', '.join(map(str, default))}); say which ones with --{name}"
+                )
+            return kept
         return tuple(_integer(name, part) for part in given if part)
 
     return _from_flags(
@@ -249,6 +255,13 @@ def benchmark_config() -> BenchmarkConfig:
         UserError: If a flag has a value that it cannot have.
     """
     resolutions = [_integer("resolutions", part) for part in flags.FLAGS.resolutions]
+    for resolution in resolutions:
+        try:
+            level_of(resolution)
+        except ValueError as error:
+            raise UserError(f"--resolutions: {error}; use some of 8, 16, 32, 64, 128, 256") from error
+    if not resolutions:
+        raise UserError("--resolutions is empty; use some of 8, 16, 32, 64, 128, 256")
     batch_sizes = _batch_sizes()
     missing = [resolution for resolution in resolutions if batch_sizes.get(resolution, 0) < 1]
     if missing:

@@ -95,6 +95,14 @@ def fail(error: UserError) -> None:
     sys.exit(1)
 
 
+def _show_in_help() -> None:
+    """Lets --help list our flags, which are defined in `options` and not in the program's own file."""
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.startswith("mrisynth."):
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
 def run(main: Callable[[], None]) -> None:
     """Parses the flags, runs `main`, and turns a `UserError` into one line and exit status 1."""
 
@@ -103,7 +111,11 @@ def run(main: Callable[[], None]) -> None:
             main()
         except UserError as error:
             fail(error)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
+            sys.exit(130)
 
+    _show_in_help()
     logging.set_verbosity(logging.ERROR)
     logging.set_stderrthreshold("error")
     try:

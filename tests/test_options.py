@@ -46,6 +46,15 @@ def test_every_flagfile_is_a_valid_run(parse, path):
     assert config.schedule.phases[-1].resolution == config.network.resolution
 
 
+@pytest.mark.parametrize("name", ["quickstart", "cpu_64"])
+def test_small_runs_are_of_model_c(parse, name):
+    config = parse(f"--flagfile={next(path for path in FLAGFILES if path.stem == name)}")
+    assert config.model == "c"
+    assert config.network.attention_discriminator
+    assert not config.network.attention_generator
+    assert config.schedule.phases[-1].kind == "finetune"
+
+
 @pytest.mark.parametrize("model", "abcd")
 def test_a_papers_flagfile_is_what_its_model_stands_for(parse, model):
     path = next(path for path in FLAGFILES if path.stem == f"paper_{model}")
@@ -75,14 +84,17 @@ def test_where_a_run_goes(parse):
     config = parse("--model=d")
     assert str(config.run_dir) == "runs/model_d"
     assert str(config.data_dir) == "runs/model_d/phantoms/prepared"
-    assert str(parse("--data_dir=D", "--run_dir=R").data_dir) == "D"
+    assert config.phantom_subjects == 32
+    given = parse("--data_dir=D", "--run_dir=R")
+    assert str(given.data_dir) == "D"
+    assert given.phantom_subjects is None
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--resolution=48"], "--resolution=48 is not 4 times a power of two"),
-        (["--model=e"], "--model=e.*a|b|c|d"),
+        (["--model=e"], r"--model=e.*a\|b\|c\|d"),
         (["--attention_generator=512"], "--attention_generator asks for attention at 512"),
         (["--attention_generator=x"], "--attention_generator has 'x'"),
         (["--batch_sizes=4-8"], "--batch_sizes has '4-8'; write resolution:batch"),
@@ -93,6 +105,10 @@ def test_where_a_run_goes(parse):
         (["--checkpoint_minutes=-1"], "--checkpoint_minutes"),
         (["--grid_interval=0"], "--grid_interval=0"),
         (["--phantom_subjects=1"], "--phantom_subjects"),
+        (["--seed=-1"], "--seed=-1"),
+        (["--drift=nan"], "--drift=nan"),
+        (["--learning_rate=inf"], "--learning_rate=inf"),
+        (["--model=b", "--resolution=16"], "--resolution=16 has none of the maps.*--attention_discriminator"),
         (["--nonsense"], "nonsense"),
         (["word"], "'word' is not a flag"),
         (["--flagfile=/nowhere/x.flags"], "--flagfile=/nowhere/x.flags"),

@@ -33,9 +33,10 @@ def main() -> None:
     config = options.benchmark_config()
     program.import_tensorflow()
     from mrisynth import benchmark
-    from mrisynth.training.strategies import dtype_policy
+    from mrisynth.training.strategies import check_batches, dtype_policy
 
     policy = dtype_policy(config.precision)
+    check_batches(config.batch_sizes, 1)
     measurements = []
     with tempfile.TemporaryDirectory() as folder:
         largest = max(network.resolution for network in config.networks)

@@ -10,6 +10,8 @@ import tensorflow as tf
 from mrisynth.layers.base import Layer
 
 EPSILON = 1e-8
+MINIBATCH_GROUP = 4
+"""Samples whose standard deviation is taken together."""
 
 
 @tf.custom_gradient
@@ -74,7 +76,7 @@ class MinibatchStandardDeviation(Layer):
         [N, *space, C + 1] in the compute dtype.
     """
 
-    def __init__(self, group_size: int = 4, **kwargs: Any) -> None:
+    def __init__(self, group_size: int = MINIBATCH_GROUP, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.group_size = group_size
 

@@ -1,0 +1,1 @@
+"""Generators leave here: exported as SavedModels."""

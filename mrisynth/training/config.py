@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 
 from mrisynth.errors import UserError
@@ -30,10 +31,12 @@ class OptimizationConfig:
 
     def __post_init__(self) -> None:
         for name in ("gradient_penalty", "drift"):
-            if getattr(self, name) < 0:
-                raise UserError(f"--{name}={getattr(self, name)} must not be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"--ema_decay={self.ema_decay} must be at least 0 and less than 1")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,7 @@ class TrainingConfig:
     Attributes:
         run_dir: Where everything the run writes goes.
         data_dir: A prepared data set.
+        phantom_subjects: How many phantoms are drawn into data_dir first; None where it is given.
         model: "a", "b", "c" or "d" of [ABS]; what the other settings default from.
         network: Size of the networks.
         schedule: Growth.
@@ -82,8 +86,18 @@ class TrainingConfig:
 
     run_dir: pathlib.Path
     data_dir: pathlib.Path
+    phantom_subjects: int | None = None
     model: str = "b"
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     schedule: GrowthSchedule = dataclasses.field(default_factory=GrowthSchedule)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+
+    def __post_init__(self) -> None:
+        if self.schedule.resolution != self.network.resolution:
+            raise UserError(
+                f"the schedule ends at {self.schedule.resolution}x{self.schedule.resolution}, the networks "
+                f"at {self.network.resolution}x{self.network.resolution}; give both the same --resolution"
+            )
+        if self.phantom_subjects is not None and self.phantom_subjects < 2:
+            raise UserError(f"--phantom_subjects={self.phantom_subjects} must be at least 2")

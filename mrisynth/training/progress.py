@@ -32,6 +32,10 @@ class Progress:
         self._schedule = schedule
         self._network = network
         self._rates: dict[int, float] = {}
+        self._phase: Phase | None = None
+        self._bar: tqdm.tqdm | None = None
+        self._start_time: float | None = None
+        self._start_image = 0
         self.images_per_second = 0.0
 
     def start_phase(self, position: Position) -> None:
@@ -46,8 +50,7 @@ class Progress:
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
             dynamic_ncols=True,
         )
-        self._start_time: float | None = None
-        self._start_image = 0
+        self._start_time = None
 
     def update(self, position: Position) -> None:
         """Shows that the run has come to a position, the phase's end included."""

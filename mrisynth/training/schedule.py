@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 
 from mrisynth.errors import UserError
@@ -132,8 +133,8 @@ class GrowthSchedule:
             if getattr(self, name) == 0:
                 raise UserError(f"--{name}=0 leaves phases without an image; use at least 1")
         for name in ("learning_rate", "finetune_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"--{name}={getattr(self, name)} must be greater than 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"--{name}={getattr(self, name)} must be a number greater than 0")
         for level in range(level_of(self.resolution) + 1):
             if self.batch_sizes.get(resolution_of(level), 0) < 1:
                 raise UserError(
@@ -177,6 +178,11 @@ class GrowthSchedule:
         return tuple(phases)
 
     @property
+    def used_batch_sizes(self) -> dict[int, int]:
+        """The batch of every resolution that the run trains."""
+        return {phase.resolution: phase.batch_size for phase in self.phases}
+
+    @property
     def iterations(self) -> int:
         """Of the whole run, fine-tuning included."""
         return self.phases[-1].last_iteration
@@ -202,7 +208,7 @@ class GrowthSchedule:
         return phase.position(iteration - phase.first_iteration)
 
     def at_image(self, image: int) -> Position:
-        """Where the run stands as image number `image` (from 0) is shown.
+        """Where the run stands as image number `image` (from 0) is shown; for people and their scripts.
 
         Raises:
             ValueError: If the image is outside the run.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from mrisynth.errors import UserError
-from mrisynth.training.schedule import GrowthSchedule
-
-MINIBATCH_GROUP = 4
+from mrisynth.layers.normalization import MINIBATCH_GROUP
 
 
 def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
@@ -33,27 +31,35 @@ def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distrib
     raise UserError(f"--strategy={name} is unknown; use default or mirrored")
 
 
-def check_batches(schedule: GrowthSchedule, replicas: int, group: int = MINIBATCH_GROUP) -> None:
+def check_batches(batch_sizes: Mapping[int, int], replicas: int, group: int = MINIBATCH_GROUP) -> None:
     """Checks that every batch can be dealt out to the replicas and to the minibatch groups on each.
+
+    Args:
+        batch_sizes: Global batch by resolution.
+        replicas: That share it.
+        group: Samples in a group of the minibatch standard deviation.
 
     Raises:
         UserError: If one cannot, naming the resolution and the batch that would do.
     """
-    for resolution in sorted({phase.resolution for phase in schedule.phases}):
-        batch = schedule.batch_sizes[resolution]
-        if batch % replicas:
-            raise UserError(
-                f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {replicas} "
-                f"replicas cannot share evenly; use a multiple of {replicas}"
-            )
-        share = batch // replicas
-        if share > group and share % group:
-            raise UserError(
-                f"--batch_sizes gives each of {replicas} replica(s) {share} images at "
-                f"{resolution}x{resolution}, which the minibatch standard deviation cannot divide into "
-                f"groups of {group}; use {replicas * group * (share // group)} or "
-                f"{replicas * group * (share // group + 1)}"
-            )
+    for resolution, batch in sorted(batch_sizes.items()):
+        _check_batch(resolution, batch, replicas, group)
+
+
+def _check_batch(resolution: int, batch: int, replicas: int, group: int) -> None:
+    if batch % replicas:
+        raise UserError(
+            f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {replicas} "
+            f"replicas cannot share evenly; use a multiple of {replicas}"
+        )
+    share = batch // replicas
+    if share > group and share % group:
+        raise UserError(
+            f"--batch_sizes gives each of {replicas} replica(s) {share} images at "
+            f"{resolution}x{resolution}, which the minibatch standard deviation cannot divide into "
+            f"groups of {group}; use {replicas * group * (share // group)} or "
+            f"{replicas * group * (share // group + 1)}"
+        )
 
 
 def has_bfloat16() -> bool:

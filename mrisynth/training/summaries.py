@@ -15,6 +15,7 @@ from mrisynth.training.state import TrainingState
 from mrisynth.training.train_step import blend_real
 
 GRID_IMAGES = 64
+_CHUNK = 8
 
 
 class Summaries:
@@ -33,6 +34,7 @@ class Summaries:
         self._state = state
         shape = (GRID_IMAGES, state.generator.latent_size)
         self._latents = draws.normal(seed, draws.Purpose.GRID_LATENTS, 0, shape)
+        self._real_shown: tuple[int, float] | None = None
 
     def write_scalars(
         self, position: Position, metrics: Mapping[str, tf.Tensor], images_per_second: float
@@ -56,17 +58,22 @@ class Summaries:
     def write_grids(self, position: Position, real: tf.Tensor) -> None:
         """Writes the fixed latents through the averaged generator, and real images at the same alpha.
 
+        The real images are written again only when they look different.
+
         Args:
             position: Where the run stands.
             real: [N, r, r, C] in [-1, 1] at the phase's resolution.
         """
         phase = position.phase
         alpha = tf.constant(position.alpha, tf.float32) if phase.fading else 1.0
-        generated = self._state.average(self._latents, level=phase.level, alpha=alpha)
-        if phase.fading:
-            real = blend_real(real, alpha)
-        self._write_grid("generated", position, generated.numpy())
-        self._write_grid("real", position, real.numpy())
+        # A few at a time: the device's memory was planned for the training batch.
+        chunks = tf.split(self._latents, GRID_IMAGES // _CHUNK)
+        parts = [self._state.average(chunk, level=phase.level, alpha=alpha) for chunk in chunks]
+        self._write_grid("generated", position, tf.concat(parts, axis=0).numpy())
+        if self._real_shown != (phase.level, position.alpha):
+            self._real_shown = (phase.level, position.alpha)
+            real = blend_real(real, alpha) if phase.fading else real
+            self._write_grid("real", position, real.numpy())
         self._writer.flush()
 
     def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:

@@ -99,10 +99,15 @@ class _ReplicaStep:
     def __call__(self, images: tf.Tensor, alpha: tf.Tensor, iteration: tf.Tensor) -> Metrics:
         alpha = alpha if self._phase.fading else 1.0
         state = self._state
-        gradients, metrics = self._discriminator_gradients(images, alpha, iteration)
+        seed, batch_size = self._config.seed, self._phase.batch_size
+        # Drawn outside of what XLA may compile, which draws other numbers from the same seed.
+        latents = draws.normal(seed, Purpose.DISCRIMINATOR_LATENTS, iteration, self._latent_shape)
+        mix = draws.uniform(seed, Purpose.PENALTY_MIX, iteration, (batch_size,))
+        gradients, metrics = self._discriminator_gradients(images, latents, mix, alpha)
         variables = self._variables(state.discriminator)
         state.discriminator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        gradients, generator_metrics = self._generator_gradients(alpha, iteration)
+        latents = draws.normal(seed, Purpose.GENERATOR_LATENTS, iteration, self._latent_shape)
+        gradients, generator_metrics = self._generator_gradients(latents, alpha)
         variables = self._variables(state.generator)
         state.generator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return {**metrics, **generator_metrics}
@@ -111,8 +116,7 @@ class _ReplicaStep:
         """This replica's part of the mean over the global batch."""
         return tf.reduce_sum(values) / self._phase.batch_size
 
-    def _generate(self, purpose: Purpose, alpha: float | tf.Tensor, iteration: tf.Tensor) -> tf.Tensor:
-        latents = draws.normal(self._config.seed, purpose, iteration, self._latent_shape)
+    def _generate(self, latents: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
         return self._state.generator(latents, level=self._phase.level, alpha=alpha)
 
     def _score(self, images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
@@ -122,12 +126,11 @@ class _ReplicaStep:
         return network.trainable_variables_at(self._phase.level, self._phase.fading)
 
     def _discriminator_gradients(
-        self, images: tf.Tensor, alpha: float | tf.Tensor, iteration: tf.Tensor
+        self, images: tf.Tensor, latents: tf.Tensor, mix: tf.Tensor, alpha: float | tf.Tensor
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
         real = blend_real(images, alpha) if self._phase.fading else images
-        generated = self._generate(Purpose.DISCRIMINATOR_LATENTS, alpha, iteration)
-        mix = draws.uniform(config.seed, Purpose.PENALTY_MIX, iteration, (self._phase.batch_size,))
+        generated = self._generate(latents, alpha)
         between = losses.interpolate(real, generated, mix)
         with tf.GradientTape() as tape:
             real_scores = self._score(real, alpha)
@@ -152,10 +155,10 @@ class _ReplicaStep:
         }
 
     def _generator_gradients(
-        self, alpha: float | tf.Tensor, iteration: tf.Tensor
+        self, latents: tf.Tensor, alpha: float | tf.Tensor
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
-            generated = self._generate(Purpose.GENERATOR_LATENTS, alpha, iteration)
+            generated = self._generate(latents, alpha)
             loss = self._mean(losses.generator_loss(self._score(generated, alpha)))
         gradients = tape.gradient(loss, self._variables(self._state.generator))
         return gradients, {"loss/generator": loss}

@@ -18,6 +18,8 @@ from mrisynth.training.state import TrainingState
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
 from mrisynth.training.train_step import make_train_step
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interrupted(Exception):
     """The run was asked to stop and has written a checkpoint.
@@ -48,12 +50,13 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
     """
     fingerprint = read_manifest(config.data_dir).fingerprint
     checkpoints.check_run_dir(config, fingerprint)
-    # Opening the data set checks that it is whole and large enough.
-    open_dataset(config.data_dir, config.network.resolution, batch_size=1)
+    for resolution in reversed(config.network.resolutions):
+        # Opening a data set checks that it is whole, and large enough.
+        open_dataset(config.data_dir, resolution, batch_size=1)
     if config.runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
-    strategies.check_batches(config.schedule, strategy.num_replicas_in_sync)
+    strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.write_config(config, fingerprint)
     with strategy.scope():
         policy = strategies.dtype_policy(config.runtime.precision)
@@ -72,7 +75,9 @@ class _Trainer:
         self._strategy = strategy
         self._state = state
         self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
+        self._summaries = Summaries(config.run_dir, state, config.optimization.seed)
         self._progress = Progress(config.schedule, config.network)
+        self._handlers: dict[int, Any] = {}
         self._stop_signal = 0
 
     def run(self) -> None:
@@ -80,20 +85,24 @@ class _Trainer:
         resumed = self._checkpoints.restore()
         if self._done():
             return
-        self._summaries = Summaries(self._config.run_dir, self._state, self._config.optimization.seed)
-        handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
+        self._handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
             if not resumed:
                 self._checkpoints.save()
             while not self._done():
                 self._run_phase()
         finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            self._restore_handlers()
             self._summaries.close()
 
+    def _restore_handlers(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
     def _request_stop(self, signal_number: int, _: Any) -> None:
+        """Stops after the iteration at hand; a second signal ends the program at once."""
         self._stop_signal = signal_number
+        self._restore_handlers()
 
     def _position(self) -> Position:
         return self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
@@ -124,15 +133,17 @@ class _Trainer:
             if position.image - grid_image >= runtime.grid_interval:
                 self._summaries.write_grids(position, real)
                 grid_image = position.image
-            if self._stop_signal or time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
+            if self._stop_signal:
+                break
+            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
                 self._checkpoints.save()
                 saved = time.monotonic()
-            if self._stop_signal:
-                self._progress.end_phase()
-                raise Interrupted(self._stop_signal)
         self._progress.end_phase()
-        self._summaries.write_grids(position, real)
+        if position.iteration == phase.last_iteration:
+            self._summaries.write_grids(position, real)
         self._checkpoints.save()
+        if self._stop_signal:
+            raise Interrupted(self._stop_signal)
 
     def _jit_compile(self) -> bool:
         choice = self._config.runtime.jit_compile
@@ -164,6 +175,3 @@ class _Trainer:
             self._config.data_dir, phase.resolution, GRID_IMAGES, seed=self._config.optimization.seed
         )
         return next(iter(dataset))
-
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)

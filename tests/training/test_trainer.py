@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,15 @@ import tensorflow as tf
 from mrisynth import options
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
-from mrisynth.training import GrowthSchedule, RuntimeConfig, TrainingConfig, strategies, train, trainer
+from mrisynth.training import (
+    GrowthSchedule,
+    RuntimeConfig,
+    TrainingConfig,
+    checkpoints,
+    strategies,
+    train,
+    trainer,
+)
 
 
 def make_config(run_dir, data_dir, model="c", **runtime):
@@ -73,7 +82,7 @@ def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
     assert all(np.all(np.isfinite(values)) for values in scalars.values())
     assert not {tag for tag in scalars if tag.startswith("attention")} - expected
     grids = {path.name for path in (config.run_dir / "samples").iterdir()}
-    assert {"generated_000000032_004x004.png", "real_000000096_008x008.png"} <= grids
+    assert {"generated_000000032_004x004.png", "real_000000064_008x008.png"} <= grids
     described = json.loads((config.run_dir / "config.json").read_text())
     assert described["run"]["model"] == model
     assert described["schedule"]["batch_sizes"] == {"4": 8, "8": 8}
@@ -90,7 +99,7 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(tmp_path, small_da
 
         def counted(*inputs):
             done.append(phase.name)
-            if len(done) in (2, 6, 13):
+            if len(done) in (2, 4, 6, 13, 15):
                 signal_handler = trainer.signal.getsignal(trainer.signal.SIGTERM)
                 signal_handler(trainer.signal.SIGTERM, None)
             return step(*inputs)
@@ -98,13 +107,68 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(tmp_path, small_da
         return counted
 
     monkeypatch.setattr(trainer, "make_train_step", stop_now_and_then)
-    for _ in range(3):
+    for _ in range(5):
         with pytest.raises(trainer.Interrupted):
             train(config)
     state = train(config)
     assert len(done) == config.schedule.iterations
+    assert (config.run_dir / "samples" / "generated_000000120_008x008.png").is_file()
     for name, value in weights(state).items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, small_dataset, capsys):
+    config = make_config(tmp_path / "run", small_dataset, "a")
+    whole = weights(train(config))
+    newest = config.run_dir / "checkpoints" / "checkpoint-12.data-00000-of-00001"
+    newest.write_bytes(newest.read_bytes()[:100])
+    for name, value in weights(train(config)).items():
+        np.testing.assert_array_equal(value, whole[name])
+    assert "checkpoint-12 is damaged" in capsys.readouterr().err
+    for path in newest.parent.glob("*.data-*"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="no checkpoint .*another --run_dir"):
+        train(config)
+
+
+def test_checkpoints_are_written_between_phases_too(tmp_path, small_dataset, monkeypatch):
+    saved = []
+    save = checkpoints.Checkpoints.save
+    monkeypatch.setattr(checkpoints.Checkpoints, "save", lambda self: (saved.append(1), save(self)))
+    train(make_config(tmp_path / "run", small_dataset, "a", checkpoint_minutes=0))
+    # At the start, after each of 12 iterations, and at the end of each of 3 phases.
+    assert len(saved) == 1 + 12 + 3
+
+
+def test_a_missing_shard_of_any_resolution_is_found_before_training(tmp_path, small_dataset):
+    data = tmp_path / "data"
+    shutil.copytree(small_dataset, data)
+    next(data.glob("train-r0004-*")).unlink()
+    with pytest.raises(UserError, match="incomplete.*train-r0004"):
+        train(make_config(tmp_path / "run", data))
+    assert not (tmp_path / "run").exists()
+
+
+def test_checkpoints_without_a_configuration_are_not_touched(tmp_path, small_dataset):
+    config = make_config(tmp_path / "run", small_dataset, "a")
+    train(config)
+    (config.run_dir / "config.json").unlink()
+    with pytest.raises(UserError, match="has checkpoints but no config.json"):
+        train(config)
+
+
+@pytest.mark.parametrize("contents", ["", "[]", '{"run": 1}', "{"])
+def test_a_broken_configuration_is_one_sentence(tmp_path, small_dataset, contents):
+    config = make_config(tmp_path, small_dataset, "a")
+    (tmp_path / "config.json").write_text(contents)
+    with pytest.raises(UserError, match="config.json cannot be read|another configuration"):
+        train(config)
+
+
+def test_a_schedule_of_another_size_than_the_networks_is_refused(tmp_path, small_dataset):
+    config = make_config(tmp_path, small_dataset)
+    with pytest.raises(UserError, match="the schedule ends at 16x16, the networks at 8x8"):
+        dataclasses.replace(config, schedule=GrowthSchedule(16, total_iterations=0))
 
 
 def test_a_finished_run_trains_no_more(tmp_path, small_dataset, monkeypatch):
@@ -138,7 +202,7 @@ def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp
     larger = dataclasses.replace(
         config, network=NetworkConfig(resolution=32, fmap_base=32, fmap_max=8), schedule=GrowthSchedule(32)
     )
-    with pytest.raises(UserError, match="--data_dir|--resolution"):
+    with pytest.raises(UserError, match="prepared at --resolution=16, 32 is asked for"):
         train(larger)
     assert not config.run_dir.exists()
 
@@ -152,11 +216,10 @@ def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp
     ],
 )
 def test_batches_that_do_not_divide_are_refused(batch, replicas, message):
-    schedule = GrowthSchedule(4, total_iterations=0, batch_sizes={4: batch})
     with pytest.raises(UserError, match=message):
-        strategies.check_batches(schedule, replicas)
+        strategies.check_batches({4: batch}, replicas)
 
 
 @pytest.mark.parametrize(("batch", "replicas"), [(8, 2), (2, 1), (6, 2), (3, 1), (4, 4), (128, 8)])
 def test_batches_that_divide_are_taken(batch, replicas):
-    strategies.check_batches(GrowthSchedule(4, total_iterations=0, batch_sizes={4: batch}), replicas)
+    strategies.check_batches({4: batch}, replicas)

@@ -1,0 +1,27 @@
+import numpy as np
+from PIL import Image
+
+from mrisynth import images
+
+
+def test_grey_values_are_rounded_and_saturated():
+    values = np.array([-2.0, -1.0, 0.0, 0.003, 1.0, 1.5, -0.999])
+    # 127.5 x + 127.5, halves to even: 127.5 -> 128, 127.88 -> 128, 0.13 -> 0.
+    np.testing.assert_array_equal(images.to_grey(values), [0, 0, 128, 128, 255, 255, 0])
+
+
+def test_grid_goes_row_by_row_enlarged_and_black_where_empty():
+    cells = np.stack([np.full((512, 512, 1), value) for value in (-0.5, 0.0, 1.0)])
+    grid = images.make_grid(cells, columns=2)
+    assert grid.shape == (1024, 1024)
+    corners = grid[[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_array_equal(corners, [64, 128, 255, 0])
+    small = images.make_grid(np.ones((4, 8, 8, 1)))
+    assert small.shape == (1024, 1024)
+
+
+def test_png_holds_the_same_pixels_and_nothing_is_left_aside(tmp_path):
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    images.write_png(tmp_path / "x.png", grey)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), grey)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
