@@ -6,6 +6,7 @@ Machines are noisy, so whatever is compared is measured in one process, in turns
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import statistics
 import time
@@ -19,9 +20,9 @@ from mrisynth.networks.operations import training_operations
 from mrisynth.training.config import OptimizationConfig
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
+from mrisynth.training.strategies import matrix_product_rate
 from mrisynth.training.train_step import make_train_step
 
-_MATRIX_SIZE = 2048
 _MIN_SECONDS = 0.2
 
 
@@ -87,7 +88,7 @@ def measure(
         "plain_training": _training(TrainingState(plain, "float32", seed=0), plain, batch_size),
         "generation": _generation(state, batch_size),
         "pipeline": _pipeline(data_dir, network.resolution, batch_size),
-        "matrix_rate": _matrix_product(state.generator.compute_dtype),
+        "matrix_rate": functools.partial(matrix_product_rate, state.generator.compute_dtype),
     }
     rates: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
@@ -146,14 +147,3 @@ def _pipeline(data_dir: pathlib.Path, resolution: int, batch_size: int) -> Calla
             next(batches)
 
     return _rate(work, 64 * batch_size)
-
-
-def _matrix_product(dtype: str) -> Callable[[], float]:
-    values = tf.random.stateless_normal([_MATRIX_SIZE, _MATRIX_SIZE], [0, 2])
-    matrix = tf.cast(values, dtype)
-    product = tf.function(lambda: tf.matmul(matrix, tf.stop_gradient(matrix)))
-
-    def work() -> None:
-        product()
-
-    return _rate(work, 2 * _MATRIX_SIZE**3)

@@ -12,25 +12,29 @@ from mrisynth.networks.operations import training_operations
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 
 _SETTLING_SECONDS = 3.0
+_EXPECTED_UTILISATION = 0.3
 
 
 class Progress:
     """Measures images/s and foretells the rest of the run.
 
-    The speed of resolutions that have not been trained yet is foretold from the newest measured one and the
-    number of multiplications that either needs.
+    The speed of resolutions that have not been trained yet is foretold from the number of multiplications
+    they need and the rate at which the newest measured resolution does them. The smallest ones are slower at
+    that than any that follow, so no less is expected than a part of what a matrix product reaches.
 
     Args:
         schedule: Of the run.
         network: Whose multiplications are counted.
+        matrix_rate: Operations/s of a large matrix product on all replicas together.
 
     Attributes:
         images_per_second: Of the phase, its first iteration left out.
     """
 
-    def __init__(self, schedule: GrowthSchedule, network: NetworkConfig) -> None:
+    def __init__(self, schedule: GrowthSchedule, network: NetworkConfig, matrix_rate: float) -> None:
         self._schedule = schedule
         self._network = network
+        self._expected_rate = _EXPECTED_UTILISATION * matrix_rate
         self._rates: dict[int, float] = {}
         self._phase: Phase | None = None
         self._bar: tqdm.tqdm | None = None
@@ -83,9 +87,9 @@ class Progress:
     def _foretold_rate(self, level: int) -> float:
         if level in self._rates:
             return self._rates[level]
-        known = max(self._rates)
-        ratio = training_operations(self._network, known) / training_operations(self._network, level)
-        return self._rates[known] * ratio
+        newest = max(self._rates)
+        measured = self._rates[newest] * training_operations(self._network, newest)
+        return max(measured, self._expected_rate) / training_operations(self._network, level)
 
     def end_phase(self) -> None:
         """Closes the bar."""

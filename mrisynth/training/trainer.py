@@ -76,7 +76,10 @@ class _Trainer:
         self._state = state
         self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
         self._summaries = Summaries(config.run_dir, state, config.optimization.seed)
-        self._progress = Progress(config.schedule, config.network)
+        matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
+        self._progress = Progress(
+            config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync
+        )
         self._handlers: dict[int, Any] = {}
         self._stop_signal = 0
 
