@@ -18,6 +18,8 @@ from mrisynth.training.state import TrainingState
 _KEPT = 3
 _CONFIG_NAME = "config.json"
 _FOLDER = "checkpoints"
+# What TensorFlow raises for a file that is cut off, damaged, or of another run.
+_UNREADABLE = (AssertionError, IndexError, RuntimeError, ValueError, tf.errors.OpError)
 
 
 class Checkpoints:
@@ -46,7 +48,7 @@ class Checkpoints:
         for path in reversed(saved):
             try:
                 self._manager.checkpoint.restore(path).assert_consumed()
-            except (AssertionError, tf.errors.OpError, ValueError):
+            except _UNREADABLE:
                 sys.stderr.write(f"{path} is damaged; trying the checkpoint before it\n")
             else:
                 return True
