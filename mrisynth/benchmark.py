@@ -1,4 +1,4 @@
-"""How fast training, generation and the input pipeline are on this machine, and against what it could do.
+"""How fast preparation, training, generation and the input pipeline are on this machine.
 
 Machines are noisy, so whatever is compared is measured in one process, in turns, and reported by medians.
 """
@@ -12,9 +12,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+import nibabel
+import numpy as np
 import tensorflow as tf
+from scipy.spatial.transform import Rotation
 
-from mrisynth.data import open_dataset
+from mrisynth.data import PreparationConfig, open_dataset
+from mrisynth.data.extraction import extract
+from mrisynth.data.sources import find_scans
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.operations import training_operations
 from mrisynth.training.config import OptimizationConfig
@@ -24,6 +29,7 @@ from mrisynth.training.strategies import matrix_product_rate
 from mrisynth.training.train_step import make_train_step
 
 _MIN_SECONDS = 0.2
+_PIPELINE_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +105,33 @@ def measure(
     return Measurement(network.resolution, batch_size, operations=operations, **medians)
 
 
+def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:
+    """Processor seconds to prepare one 320x320x36 oblique volume, from its file to slices at every resolution.
+
+    Args:
+        folder: Where the volume, an ellipsoid in noise with 0.7x0.7x4 mm voxels, is written.
+        rounds: Of which the median is taken.
+    """
+    shape, spacing = (320, 320, 36), np.array([0.7, 0.7, 4.0])
+    turn = Rotation.from_euler("xyz", [15, 5, -4], degrees=True).as_matrix()
+    affine = nibabel.affines.from_matvec(turn * spacing, -turn @ (spacing * np.array(shape) / 2))
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij"))
+    head = np.sum((grid / np.array([0.7, 0.85, 0.95])[:, None, None, None]) ** 2, axis=0) < 1
+    noise = np.random.default_rng(0).normal(0, 20, shape)
+    path = folder / "sub-oblique_FLAIR.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.abs(800 * head + noise).astype(np.int16), affine), path)
+    config = PreparationConfig(input=(str(path),), output=str(folder / "unused"))
+    (scan,) = find_scans(config.input)
+    seconds = []
+    for _ in range(rounds):
+        start = time.process_time()
+        extract(scan, config)
+        seconds.append(time.process_time() - start)
+    return statistics.median(seconds)
+
+
 def _rate(work: Callable[[], None], units: float) -> Callable[[], float]:
-    """A task that repeats some work for a while and gives units/s; the work is done once now, to compile."""
+    """A task that repeats some work for a while and gives units/s; the work is done once now."""
     work()
 
     def task() -> float:
@@ -139,11 +170,16 @@ def _generation(state: TrainingState, batch_size: int) -> Callable[[], float]:
 
 
 def _pipeline(data_dir: pathlib.Path, resolution: int, batch_size: int) -> Callable[[], float]:
-    batches: Iterator[tf.Tensor] = iter(open_dataset(data_dir, resolution, batch_size))
+    dataset = open_dataset(data_dir, resolution, batch_size)
 
-    def work() -> None:
-        # Many batches at a time: what was fetched ahead while other tasks ran must not count.
-        for _ in range(64):
+    def task() -> float:
+        # Opened anew every time: what is fetched ahead while other tasks run must not count.
+        batches: Iterator[tf.Tensor] = iter(dataset)
+        next(batches)
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < _PIPELINE_SECONDS:
             next(batches)
+            count += batch_size
+        return count / (time.perf_counter() - start)
 
-    return _rate(work, 64 * batch_size)
+    return task

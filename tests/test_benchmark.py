@@ -20,7 +20,9 @@ def test_benchmark_measures_every_resolution(small_dataset):
     flags += ["--attention_discriminator=16", "--rounds=1", f"--data_dir={small_dataset}", "--json"]
     command = [sys.executable, "tools/benchmark.py", *flags]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
-    rows = json.loads(result.stdout)
+    report = json.loads(result.stdout)
+    assert report["preparation_seconds"] > 0
+    rows = report["resolutions"]
     assert [row["resolution"] for row in rows] == [8, 16]
     for row in rows:
         rates = ("training", "plain_training", "generation", "pipeline", "matrix_rate")

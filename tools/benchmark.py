@@ -44,6 +44,7 @@ def main() -> None:
         for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
             batch = config.batch_sizes[network.resolution]
             measurements.append(benchmark.measure(network, batch, policy, data_dir, config.rounds))
+        preparation = benchmark.preparation_seconds(pathlib.Path(folder), config.rounds)
     if config.as_json:
         rows = [
             {
@@ -55,7 +56,7 @@ def main() -> None:
             }
             for row in measurements
         ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps({"preparation_seconds": preparation, "resolutions": rows}, indent=2))
         return
     print(f"{policy}, --fmap_base={network.fmap_base} --fmap_max={network.fmap_max}")
     print(_HEADER)
@@ -65,6 +66,8 @@ def main() -> None:
             f"{row.speedup:7.2f} {row.operations / 1e9:11.3f} {row.utilisation:9.0%} {row.generation:16.1f} "
             f"{row.pipeline:16.1f} {row.pipeline_margin:16.1f}"
         )
+
+    print(f"one 320x320x36 oblique volume is prepared in {preparation:.2f} s of one core")
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:

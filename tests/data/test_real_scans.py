@@ -1,14 +1,12 @@
 """Real scans, where they are at hand; the other tests make every case themselves from small arrays."""
 
 import itertools
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mrisynth.data import PreparationConfig, open_dataset, prepare_dataset, read_manifest
-from mrisynth.data.extraction import extract
+from mrisynth.data import open_dataset, prepare_dataset, read_manifest
 from mrisynth.data.sources import find_scans
 from mrisynth.errors import UserError
 
@@ -109,15 +107,3 @@ def test_openms_needs_a_contrast_and_keeps_sessions_together(tmp_path):
     for first, second in itertools.combinations(manifest.used, 2):
         assert first.subject != second.subject or first.split == second.split
     assert read_manifest(output) == manifest
-
-
-def test_an_oblique_volume_takes_less_than_a_second_and_a_half():
-    config = PreparationConfig(input=SHARED / "openms", output="unused", suffix="FLAIR")
-    scan = find_scans(config.input, config.suffix)[0]
-    seconds = []
-    for _ in range(3):
-        start = time.process_time()
-        extracted = extract(scan, config)
-        seconds.append(time.process_time() - start)
-    assert extracted.facts["shape"] == (320, 320, 36)
-    assert min(seconds) < 1.5

@@ -4,6 +4,7 @@ import itertools
 import nibabel
 import numpy as np
 import pytest
+import scipy.io
 from made_scans import AIR_INTENSITY, centred_affine, coordinates, head_image, rotation
 
 from mrisynth.data.volumes import (
@@ -140,6 +141,54 @@ def test_every_format_gives_the_same_volume(name, tmp_path):
     plain = load_volume(save(image, tmp_path / "plain.nii"), 4.0)
     volume = load_volume(save(other, tmp_path / name), 4.0)
     np.testing.assert_allclose(volume.data, plain.data, atol=1e-5)
+
+
+def write_minc1(path, image):
+    """A MINC 1 file (NetCDF): one variable an axis, the volume stored z, y, x."""
+    starts, step = image.affine[:3, 3], image.affine[0, 0]
+    voxels = image.get_fdata(dtype=np.float32).transpose(2, 1, 0)
+    with scipy.io.netcdf_file(path, "w") as file:
+        names = ("zspace", "yspace", "xspace")
+        for name, size, start in zip(names, voxels.shape, starts[::-1], strict=True):
+            file.createDimension(name, size)
+            axis = file.createVariable(name, "d", ())
+            axis.spacing = b"regular__"
+            axis.start, axis.step = start, step
+        for name, value in (("image-min", voxels.min()), ("image-max", voxels.max())):
+            file.createVariable(name, "d", ()).data.fill(value)
+        stored = file.createVariable("image", "f", names)
+        stored[:] = voxels
+        stored.signtype = b"signed__"
+        stored.valid_range = np.array([voxels.min(), voxels.max()])
+
+
+def write_minc2(path, image):
+    """A MINC 2 file (HDF5), laid out like `write_minc1`'s."""
+    h5py = pytest.importorskip("h5py", reason="nibabel reads MINC 2 through h5py")
+    starts, step = image.affine[:3, 3], image.affine[0, 0]
+    voxels = image.get_fdata(dtype=np.float32).transpose(2, 1, 0)
+    with h5py.File(path, "w") as file:
+        names = ("zspace", "yspace", "xspace")
+        for name, size, start in zip(names, voxels.shape, starts[::-1], strict=True):
+            axis = file.create_dataset(f"minc-2.0/dimensions/{name}", data=0)
+            axis.attrs.update(start=start, step=step, length=size, spacing=np.bytes_("regular__"))
+        group = file.create_group("minc-2.0/image/0")
+        stored = group.create_dataset("image", data=voxels)
+        stored.attrs.update(
+            dimorder=np.bytes_("zspace,yspace,xspace"), valid_range=[float(voxels.min()), float(voxels.max())]
+        )
+        group.create_dataset("image-min", data=float(voxels.min()))
+        group.create_dataset("image-max", data=float(voxels.max()))
+
+
+@pytest.mark.parametrize("write", [write_minc1, write_minc2])
+def test_minc_gives_the_same_volume(write, tmp_path):
+    image = head_image()
+    write(tmp_path / "head.mnc", image)
+    plain = load_volume(save(image, tmp_path / "plain.nii"), 4.0)
+    volume = load_volume(tmp_path / "head.mnc", 4.0)
+    np.testing.assert_allclose(volume.affine, plain.affine, atol=1e-5)
+    np.testing.assert_allclose(volume.data, plain.data, atol=1e-4)
 
 
 def test_slope_and_intercept_keep_the_scans_own_units(tmp_path):
