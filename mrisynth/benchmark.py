@@ -106,7 +106,7 @@ def measure(
 
 
 def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:
-    """Processor seconds to prepare one 320x320x36 oblique volume, from its file to slices at every resolution.
+    """Processor seconds for one 320x320x36 oblique volume, from its file to slices at every resolution.
 
     Args:
         folder: Where the volume, an ellipsoid in noise with 0.7x0.7x4 mm voxels, is written.

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -91,8 +92,13 @@ def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -
         )
 
 
-def write_config(config: TrainingConfig, data_fingerprint: str) -> None:
+def write_config(config: TrainingConfig, data_fingerprint: str, environment: Mapping[str, Any]) -> None:
     """Writes config.json: what makes the run this run, and how it is carried out now.
+
+    Args:
+        config: The run.
+        data_fingerprint: Of its data set.
+        environment: What "auto" came to on this machine, and versions.
 
     Raises:
         UserError: If the folder cannot be written.
@@ -101,6 +107,7 @@ def write_config(config: TrainingConfig, data_fingerprint: str) -> None:
         "mrisynth": mrisynth.__version__,
         **_identity(config, data_fingerprint),
         "runtime": {**dataclasses.asdict(config.runtime), "data_dir": str(config.data_dir)},
+        "environment": dict(environment),
     }
     path = config.run_dir / _CONFIG_NAME
     aside = path.with_name(f".{path.name}.partial")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from mrisynth.data import open_dataset, read_manifest
@@ -57,9 +58,16 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
-    checkpoints.write_config(config, fingerprint)
+    policy = strategies.dtype_policy(config.runtime.precision)
+    environment = {
+        "dtype_policy": policy,
+        "replicas": strategy.num_replicas_in_sync,
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    checkpoints.write_config(config, fingerprint, environment)
     with strategy.scope():
-        policy = strategies.dtype_policy(config.runtime.precision)
         state = TrainingState(config.network, policy, config.optimization.seed)
     _Trainer(config, strategy, state).run()
     return state
@@ -75,7 +83,6 @@ class _Trainer:
         self._strategy = strategy
         self._state = state
         self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
-        self._summaries = Summaries(config.run_dir, state, config.optimization.seed)
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
         self._progress = Progress(
             config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync
@@ -88,15 +95,16 @@ class _Trainer:
         resumed = self._checkpoints.restore()
         if self._done():
             return
+        summaries = Summaries(self._config.run_dir, self._state, self._config.optimization.seed)
         self._handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
             if not resumed:
                 self._checkpoints.save()
             while not self._done():
-                self._run_phase()
+                self._run_phase(summaries)
         finally:
             self._restore_handlers()
-            self._summaries.close()
+            summaries.close()
 
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
@@ -113,7 +121,7 @@ class _Trainer:
     def _done(self) -> bool:
         return int(self._state.iteration.numpy()) == self._config.schedule.iterations
 
-    def _run_phase(self) -> None:
+    def _run_phase(self, summaries: Summaries) -> None:
         """Trains from where the run stands to the end of its phase, and writes a checkpoint."""
         position = self._position()
         phase = position.phase
@@ -132,9 +140,9 @@ class _Trainer:
             position = phase.position(done + 1)
             self._progress.update(position)
             if position.iteration % runtime.scalar_interval == 0:
-                self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
+                summaries.write_scalars(position, metrics, self._progress.images_per_second)
             if position.image - grid_image >= runtime.grid_interval:
-                self._summaries.write_grids(position, real)
+                summaries.write_grids(position, real)
                 grid_image = position.image
             if self._stop_signal:
                 break
@@ -143,7 +151,7 @@ class _Trainer:
                 saved = time.monotonic()
         self._progress.end_phase()
         if position.iteration == phase.last_iteration:
-            self._summaries.write_grids(position, real)
+            summaries.write_grids(position, real)
         self._checkpoints.save()
         if self._stop_signal:
             raise Interrupted(self._stop_signal)

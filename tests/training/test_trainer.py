@@ -85,6 +85,8 @@ def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
     assert {"generated_000000032_004x004.png", "real_000000064_008x008.png"} <= grids
     described = json.loads((config.run_dir / "config.json").read_text())
     assert described["run"]["model"] == model
+    assert described["environment"]["replicas"] == 1
+    assert described["environment"]["tensorflow"] == tf.__version__
     assert described["schedule"]["batch_sizes"] == {"4": 8, "8": 8}
 
 
