@@ -76,6 +76,22 @@ def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
 
 
 @pytest.mark.slow
+def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
+    exports = []
+    for name in ("first", "second"):
+        result = run(
+            "--deterministic",
+            "--mirror",
+            f"--data_dir={small_dataset}",
+            f"--run_dir={tmp_path / name}",
+            *TINY,
+        )
+        assert result.returncode == 0, result.stderr
+        exports.append(tmp_path / name / "saved_model" / "1" / "variables" / "variables.data-00000-of-00001")
+    assert exports[0].read_bytes() == exports[1].read_bytes()
+
+
+@pytest.mark.slow
 def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path}", *TINY, "--fade_images=100000"]
     process = subprocess.Popen(command(*flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -69,7 +69,11 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
     checkpoints.write_config(config, fingerprint, environment)
     with strategy.scope():
         state = TrainingState(config.network, policy, config.optimization.seed)
-    _Trainer(config, strategy, state).run()
+    saved = checkpoints.Checkpoints(config.run_dir, state)
+    if not saved.restore():
+        saved.save()
+    if int(state.iteration.numpy()) < config.schedule.iterations:
+        _Trainer(config, strategy, state, saved).run()
     return state
 
 
@@ -77,12 +81,17 @@ class _Trainer:
     """The loop: phases, iterations, and what is written on the way."""
 
     def __init__(
-        self, config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState
+        self,
+        config: TrainingConfig,
+        strategy: tf.distribute.Strategy,
+        state: TrainingState,
+        saved: checkpoints.Checkpoints,
     ) -> None:
         self._config = config
         self._strategy = strategy
         self._state = state
-        self._checkpoints = checkpoints.Checkpoints(config.run_dir, state)
+        self._checkpoints = saved
+        self._summaries = Summaries(config.run_dir, state, config.optimization.seed)
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
         self._progress = Progress(
             config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync
@@ -91,20 +100,14 @@ class _Trainer:
         self._stop_signal = 0
 
     def run(self) -> None:
-        """Trains to the end of the schedule."""
-        resumed = self._checkpoints.restore()
-        if self._done():
-            return
-        summaries = Summaries(self._config.run_dir, self._state, self._config.optimization.seed)
+        """Trains from where the state stands to the end of the schedule."""
         self._handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
-            if not resumed:
-                self._checkpoints.save()
-            while not self._done():
-                self._run_phase(summaries)
+            while int(self._state.iteration.numpy()) < self._config.schedule.iterations:
+                self._run_phase()
         finally:
             self._restore_handlers()
-            summaries.close()
+            self._summaries.close()
 
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
@@ -115,15 +118,9 @@ class _Trainer:
         self._stop_signal = signal_number
         self._restore_handlers()
 
-    def _position(self) -> Position:
-        return self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
-
-    def _done(self) -> bool:
-        return int(self._state.iteration.numpy()) == self._config.schedule.iterations
-
-    def _run_phase(self, summaries: Summaries) -> None:
+    def _run_phase(self) -> None:
         """Trains from where the run stands to the end of its phase, and writes a checkpoint."""
-        position = self._position()
+        position = self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
         phase = position.phase
         at_start = position.iteration == phase.first_iteration
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
@@ -140,9 +137,9 @@ class _Trainer:
             position = phase.position(done + 1)
             self._progress.update(position)
             if position.iteration % runtime.scalar_interval == 0:
-                summaries.write_scalars(position, metrics, self._progress.images_per_second)
+                self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
             if position.image - grid_image >= runtime.grid_interval:
-                summaries.write_grids(position, real)
+                self._summaries.write_grids(position, real)
                 grid_image = position.image
             if self._stop_signal:
                 break
@@ -151,7 +148,7 @@ class _Trainer:
                 saved = time.monotonic()
         self._progress.end_phase()
         if position.iteration == phase.last_iteration:
-            summaries.write_grids(position, real)
+            self._summaries.write_grids(position, real)
         self._checkpoints.save()
         if self._stop_signal:
             raise Interrupted(self._stop_signal)

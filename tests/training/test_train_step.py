@@ -89,8 +89,8 @@ def test_penalty_counts_the_levels_to_come():
         step = make_train_step(state, tf.distribute.get_strategy(), SCHEDULE.phases[0], OptimizationConfig())
         return float(step(IMAGES[:, :4, :4], tf.constant(1.0))["critic_gradient_norm"])
 
-    # All weights are alike, so that both networks have the same discriminator at 4x4, but not the same
-    # generator; the gradient norm of a discriminator without negative activations does not depend on it.
+    # Both discriminators are the same at 4x4 and nearly linear; the generators, and so the points at which
+    # the gradient is taken, are not.
     assert norm_at_4(16) == pytest.approx(norm_at_4(4) / 4, rel=0.2)
 
 
@@ -112,7 +112,6 @@ def test_bfloat16_trains_like_float32():
 
 
 def test_average_follows_the_generator():
-    tf.keras.utils.set_random_seed(0)
     start = TrainingState(NETWORK, "float32", seed=3)
     for average, weight in start.averaged_pairs(STABLE.level, False):
         np.testing.assert_array_equal(average, weight)
