@@ -8,6 +8,7 @@ Running the same command again resumes the run; a finished run says so.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from mrisynth import program  # isort: skip  (before TensorFlow is imported)
 
@@ -15,30 +16,50 @@ from mrisynth import options
 from mrisynth.errors import UserError
 from mrisynth.training.config import TrainingConfig
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 def main() -> None:
     """Phantoms where no data is given, training, export."""
     config = options.training_config()
-    program.import_tensorflow()
+    strategy = _start_tensorflow(config)
     from mrisynth.serving.export import export_generator
     from mrisynth.training import checkpoints, strategies, trainer
 
-    strategy = strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
-    if config.phantom_subjects is not None:
+    chief = strategies.is_chief(strategy)
+    if config.phantom_subjects is not None and chief:
         _prepare_phantoms(config, config.phantom_subjects)
     try:
+        strategies.meet(strategy)
         state = trainer.train(config, strategy)
     except trainer.Interrupted as interruption:
-        print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
+        if chief:
+            print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
         sys.exit(128 + interruption.signal_number)
+    if not chief:
+        return
     exported = config.run_dir / "saved_model" / "1"
     if exported.exists():
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
         return
     path = export_generator(state.average, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+
+
+def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:
+    """Imports TensorFlow and makes the strategy, for which other workers may have to be waited for."""
+
+    def make_strategy() -> tf.distribute.Strategy:
+        from mrisynth.training import strategies
+
+        return strategies.make_strategy(config.runtime.strategy)
+
+    if config.runtime.strategy == "multi_worker":
+        sys.stderr.write("waiting for the other workers\n")
+    return program.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
 
 
 def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:

@@ -17,7 +17,14 @@ from mrisynth.data.slices import PLANES
 from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig, level_of
-from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
+from mrisynth.training.config import (
+    AUGMENTATIONS,
+    OPTIMIZERS,
+    STRATEGIES,
+    OptimizationConfig,
+    RuntimeConfig,
+    TrainingConfig,
+)
 from mrisynth.training.schedule import DEFAULT_BATCH_SIZES, GrowthSchedule
 
 
@@ -107,14 +114,45 @@ def _define_optimization_flags() -> None:
     default = OptimizationConfig()
     flags.DEFINE_float("gradient_penalty", default.gradient_penalty, "Weight of the gradient penalty.")
     flags.DEFINE_float("drift", default.drift, "Weight of the squared scores of real images.")
-    flags.DEFINE_float("ema_decay", default.ema_decay, "Of the generator's moving average, per iteration.")
-    flags.DEFINE_bool("mirror", default.mirror, "Flip every image left to right with probability 1/2.")
+    flags.DEFINE_float("ema_decay", default.ema_decay, "Of the generator's moving average, per step.")
+    flags.DEFINE_enum(
+        "optimizer",
+        default.optimizer,
+        list(OPTIMIZERS),
+        "Of both networks; all but adam need tensorflow-addons ('.[addons]').",
+    )
+    flags.DEFINE_integer(
+        "gp_interval",
+        default.gp_interval,
+        "Compute the gradient penalty in every so many-th iteration, so many times as heavy.",
+    )
+    flags.DEFINE_integer(
+        "critic_steps",
+        default.critic_steps,
+        "Iterations, each a step of the discriminator, for every step of the generator.",
+    )
+    flags.DEFINE_enum(
+        "augment",
+        default.augment,
+        list(AUGMENTATIONS),
+        "For small data sets: mirror flips real images left to right with probability 1/2; diffaug changes "
+        "real and generated images alike before the discriminator sees them.",
+    )
     flags.DEFINE_integer("seed", default.seed, "Of weights, latents and the order of the data.")
 
 
 def _define_runtime_flags() -> None:
     default = RuntimeConfig()
-    flags.DEFINE_enum("strategy", default.strategy, ["default", "mirrored"], "How devices share the work.")
+    flags.DEFINE_enum(
+        "strategy",
+        default.strategy,
+        list(STRATEGIES),
+        "How devices share the work: default is one device, mirrored all GPUs of this machine, multi_worker "
+        "all GPUs of several machines (see the README).",
+    )
+    flags.DEFINE_list(
+        "gpus", None, "Numbers of the GPUs of this machine to use, as in 0,1; all if not given."
+    )
     flags.DEFINE_enum(
         "precision",
         default.precision,
@@ -131,6 +169,9 @@ def _define_runtime_flags() -> None:
     flags.DEFINE_float("checkpoint_minutes", default.checkpoint_minutes, "Minutes between checkpoints.")
     flags.DEFINE_integer("scalar_interval", default.scalar_interval, "Iterations between scalars.")
     flags.DEFINE_integer("grid_interval", default.grid_interval, "Images between sample grids.")
+    flags.DEFINE_list(
+        "profile_steps", [], "First and last iteration that TensorBoard's profiler records, as in 100,110."
+    )
 
 
 def training_config() -> TrainingConfig:
@@ -153,7 +194,11 @@ def training_config() -> TrainingConfig:
         network=network,
         schedule=_schedule(network.resolution),
         optimization=_from_flags(OptimizationConfig),
-        runtime=_from_flags(RuntimeConfig),
+        runtime=_from_flags(
+            RuntimeConfig,
+            gpus=None if values.gpus is None else _integers("gpus"),
+            profile_steps=_integers("profile_steps"),
+        ),
     )
 
 
@@ -177,7 +222,7 @@ def _network_config(model: ModelDefaults, resolution: int) -> NetworkConfig:
                     f"({', '.join(map(str, default))}); say which ones with --{name}"
                 )
             return kept
-        return tuple(_integer(name, part) for part in given if part)
+        return _integers(name)
 
     return _from_flags(
         NetworkConfig,
@@ -205,6 +250,11 @@ def _batch_sizes() -> dict[int, int]:
             raise UserError(f"--batch_sizes has '{part}'; write resolution:batch, as in 64:32")
         batch_sizes[_integer("batch_sizes", size)] = _integer("batch_sizes", batch)
     return batch_sizes
+
+
+def _integers(flag: str) -> tuple[int, ...]:
+    """A flag that is a list of whole numbers."""
+    return tuple(_integer(flag, part) for part in flags.FLAGS[flag].value if part)
 
 
 def _integer(flag: str, text: str) -> int:

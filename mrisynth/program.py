@@ -11,6 +11,7 @@ import pathlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -20,6 +21,8 @@ warnings.filterwarnings("ignore", message=".*Protobuf gencode version.*")
 from absl import app, flags, logging  # noqa: E402  (after the environment is set)
 
 from mrisynth.errors import UserError  # noqa: E402
+
+T = TypeVar("T")
 
 
 def parse_flags(arguments: Sequence[str]) -> list[str]:
@@ -62,14 +65,26 @@ def _take_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return files, others
 
 
-def import_tensorflow(logical_cpus: int = 1) -> None:
+def import_tensorflow(
+    logical_cpus: int = 1,
+    gpus: Sequence[int] | None = None,
+    start: Callable[[], T] = lambda: None,
+) -> T:
     """Imports TensorFlow without its start-up messages.
 
     Some are written before TensorFlow reads the level it should log at, so standard error is closed to it,
-    below Python, while it is imported.
+    below Python, until it has started. GPU memory is taken as it is needed, not all at once.
 
     Args:
         logical_cpus: How many devices the CPU is divided into.
+        gpus: Numbers of the GPUs to use; all if None.
+        start: What is to be the first that TensorFlow does, such as making a strategy over several machines.
+
+    Returns:
+        What `start` returns.
+
+    Raises:
+        UserError: If there is no GPU of such a number.
     """
     sys.stderr.flush()
     kept = os.dup(2)
@@ -78,15 +93,34 @@ def import_tensorflow(logical_cpus: int = 1) -> None:
             os.dup2(nowhere.fileno(), 2)
             import tensorflow as tf
 
-            cpu = tf.config.list_physical_devices("CPU")[0]
-            devices = [tf.config.LogicalDeviceConfiguration() for _ in range(logical_cpus)]
-            tf.config.set_logical_device_configuration(cpu, devices)
+            tf.get_logger().setLevel("ERROR")
+            _choose_devices(logical_cpus, gpus)
+            started = start()
             # Creating the first context writes the last of them.
             tf.config.list_logical_devices()
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-    tf.get_logger().setLevel("ERROR")
+    return started
+
+
+def _choose_devices(logical_cpus: int, gpus: Sequence[int] | None) -> None:
+    """Says which devices TensorFlow uses, before it looks at them."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    devices = [tf.config.LogicalDeviceConfiguration() for _ in range(logical_cpus)]
+    tf.config.set_logical_device_configuration(cpu, devices)
+    found = tf.config.list_physical_devices("GPU")
+    if gpus is not None:
+        missing = [number for number in gpus if not 0 <= number < len(found)]
+        if missing:
+            there = f"has GPUs 0 to {len(found) - 1}" if found else "has none"
+            raise UserError(f"--gpus={missing[0]} is not there: TensorFlow {there} on this machine")
+        found = [found[number] for number in gpus]
+        tf.config.set_visible_devices(found, "GPU")
+    for gpu in found:
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def fail(error: UserError) -> None:

@@ -4,38 +4,57 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 import mrisynth
 from mrisynth.errors import UserError
+from mrisynth.training import strategies
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.state import TrainingState
 
-_KEPT = 3
+KEPT = 3
+"""How many of the newest checkpoints are kept, beside the last one of every phase."""
+
 _CONFIG_NAME = "config.json"
 _FOLDER = "checkpoints"
+_PREFIX = "checkpoint-"
 # What TensorFlow raises for a file that is cut off, damaged, or of another run.
 _UNREADABLE = (AssertionError, IndexError, RuntimeError, ValueError, tf.errors.OpError)
 
 
 class Checkpoints:
-    """Saves and restores a run's state in run_dir/checkpoints, keeping the newest few.
+    """Saves and restores a run's state in run_dir/checkpoints.
+
+    Kept are the newest few and those of some iterations for good. A checkpoint is written aside, flushed to
+    the disk and renamed, its index last: one that has an index is whole, whenever the run is killed.
 
     Args:
         run_dir: The run's folder.
         state: What is saved.
+        strategy: That the state was created under. Of several workers the first writes, and says which
+            checkpoint all of them restore.
+        kept_for_good: Iterations whose checkpoints are not deleted: the last of every phase.
     """
 
-    def __init__(self, run_dir: pathlib.Path, state: TrainingState) -> None:
+    def __init__(
+        self,
+        run_dir: pathlib.Path,
+        state: TrainingState,
+        strategy: tf.distribute.Strategy,
+        kept_for_good: Collection[int] = (),
+    ) -> None:
+        self._folder = run_dir / _FOLDER
         self._state = state
-        self._manager = tf.train.CheckpointManager(
-            state.checkpoint(), str(run_dir / _FOLDER), max_to_keep=_KEPT, checkpoint_name="checkpoint"
-        )
+        self._strategy = strategy
+        self._kept_for_good = kept_for_good
+        self._checkpoint = state.checkpoint()
 
     def restore(self) -> bool:
         """Restores the newest checkpoint that can be read; False where there is none yet.
@@ -45,23 +64,105 @@ class Checkpoints:
         Raises:
             UserError: If there are checkpoints, and none can be read.
         """
-        saved = self._manager.checkpoints
-        for path in reversed(saved):
-            try:
-                self._manager.checkpoint.restore(path).assert_consumed()
-            except _UNREADABLE:
-                sys.stderr.write(f"{path} is damaged; trying the checkpoint before it\n")
-            else:
-                return True
-        if saved:
+        return self._restore(self._restore_newest)
+
+    def go_back(self) -> bool:
+        """Restores the newest checkpoint whose last iteration was not skipped, and deletes those after it.
+
+        Raises:
+            UserError: As for `restore`.
+        """
+        return self._restore(self._restore_newest_good)
+
+    def _restore(self, choose: Callable[[], int]) -> bool:
+        """The first worker chooses and restores a checkpoint, the others follow."""
+        chief = strategies.is_chief(self._strategy)
+        chosen = strategies.from_chief(self._strategy, choose() if chief else 0)
+        if not chief and chosen >= 0 and not self._read(chosen):
             raise UserError(
-                f"no checkpoint in {self._manager.directory} can be read; start in another --run_dir"
+                f"{self._path(chosen)}, from which the first worker goes on, cannot be read by another; "
+                "--run_dir must be a folder that all workers share"
             )
-        return False
+        return chosen >= 0
+
+    def _restore_newest(self) -> int:
+        """Restores the newest checkpoint that can be read and gives its iteration; -1 where there is none."""
+        saved = self._saved()
+        for iteration in reversed(saved):
+            if self._read(iteration):
+                return iteration
+            sys.stderr.write(f"{self._path(iteration)} is damaged; trying the checkpoint before it\n")
+        if saved:
+            raise UserError(f"no checkpoint in {self._folder} can be read; start in another --run_dir")
+        return -1
+
+    def _restore_newest_good(self) -> int:
+        while (iteration := self._restore_newest()) >= 0 and int(self._state.skipped_in_a_row.numpy()):
+            self._remove(iteration)
+        return iteration
 
     def save(self) -> None:
-        """Saves the state as it is."""
-        self._manager.save(checkpoint_number=int(self._state.iteration.numpy()))
+        """Saves the state as it is.
+
+        Raises:
+            UserError: If it cannot be written; the checkpoints before it stay whole.
+        """
+        if not strategies.is_chief(self._strategy):
+            return
+        try:
+            self._write(int(self._state.iteration.numpy()))
+        except (OSError, tf.errors.OpError) as error:
+            raise disk_error(self._folder, error) from error
+        for iteration in self._saved()[:-KEPT]:
+            if iteration not in self._kept_for_good:
+                self._remove(iteration)
+
+    def _write(self, iteration: int) -> None:
+        path = self._path(iteration)
+        aside = self._folder / ".partial"
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            aside.mkdir(parents=True)
+            self._checkpoint.write(str(aside / path.name))
+            # The index, last, is what makes a checkpoint of the files.
+            for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".index"):
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())
+                file.replace(self._folder / file.name)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _read(self, iteration: int) -> bool:
+        try:
+            self._checkpoint.read(str(self._path(iteration))).assert_consumed()
+        except _UNREADABLE:
+            return False
+        return True
+
+    def _remove(self, iteration: int) -> None:
+        """Deletes a checkpoint, its index first, so that half a one is none."""
+        path = self._path(iteration)
+        for file in (path.with_suffix(".index"), *self._folder.glob(f"{path.name}.data-*")):
+            file.unlink(missing_ok=True)
+
+    def _path(self, iteration: int) -> pathlib.Path:
+        return self._folder / f"{_PREFIX}{iteration}"
+
+    def _saved(self) -> list[int]:
+        """Iterations of the checkpoints there are, in order."""
+        numbers = (path.stem.removeprefix(_PREFIX) for path in self._folder.glob(f"{_PREFIX}*.index"))
+        return sorted(int(number) for number in numbers if number.isdigit())
+
+
+def disk_error(folder: pathlib.Path, error: Exception) -> UserError:
+    """What a user is told when something could not be written to the run's folder."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**20
+    return UserError(
+        f"{folder} cannot be written ({reason}; {free:,.0f} MiB are free there); make room and run the same "
+        "command again to go on from the last checkpoint"
+    )
 
 
 def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -> None:

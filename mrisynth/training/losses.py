@@ -58,27 +58,18 @@ def gradient_penalty(norm: tf.Tensor) -> tf.Tensor:
     return tf.square(norm - 1.0)
 
 
-def discriminator_loss(
-    real_scores: tf.Tensor,
-    generated_scores: tf.Tensor,
-    penalty: tf.Tensor,
-    penalty_weight: float,
-    drift_weight: float,
-) -> tf.Tensor:
-    """D(generated) - D(real) + weight * penalty + drift * D(real)^2.
+def critic_loss(real_scores: tf.Tensor, generated_scores: tf.Tensor, drift_weight: float) -> tf.Tensor:
+    """The discriminator's loss but for the gradient penalty: D(generated) - D(real) + drift * D(real)^2.
 
     Args:
         real_scores: [N].
         generated_scores: [N].
-        penalty: [N], from `gradient_penalty`.
-        penalty_weight: 10 in [WGP].
         drift_weight: 0.001 in [PG] appendix A.1; keeps the scores from drifting away.
 
     Returns:
         [N].
     """
-    drift = tf.square(real_scores)
-    return generated_scores - real_scores + penalty_weight * penalty + drift_weight * drift
+    return generated_scores - real_scores + drift_weight * tf.square(real_scores)
 
 
 def generator_loss(generated_scores: tf.Tensor) -> tf.Tensor:

@@ -26,15 +26,19 @@ class Progress:
         schedule: Of the run.
         network: Whose multiplications are counted.
         matrix_rate: Operations/s of a large matrix product on all replicas together.
+        shown: Whether the bar is on the screen; of several workers only the first shows it.
 
     Attributes:
         images_per_second: Of the phase, its first iteration left out.
     """
 
-    def __init__(self, schedule: GrowthSchedule, network: NetworkConfig, matrix_rate: float) -> None:
+    def __init__(
+        self, schedule: GrowthSchedule, network: NetworkConfig, matrix_rate: float, shown: bool = True
+    ) -> None:
         self._schedule = schedule
         self._network = network
         self._expected_rate = _EXPECTED_UTILISATION * matrix_rate
+        self._shown = shown
         self._rates: dict[int, float] = {}
         self._phase: Phase | None = None
         self._bar: tqdm.tqdm | None = None
@@ -53,6 +57,7 @@ class Progress:
             unit=" images",
             bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
             dynamic_ncols=True,
+            disable=not self._shown,
         )
         self._start_time = None
 

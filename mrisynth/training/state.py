@@ -17,6 +17,7 @@ class TrainingState:
         network: Size of the networks.
         dtype_policy: "float32" or "mixed_bfloat16".
         seed: Of the initial weights.
+        optimizer: Of both networks, one of `mrisynth.training.config.OPTIMIZERS`.
 
     Attributes:
         generator: The generator.
@@ -25,9 +26,13 @@ class TrainingState:
         generator_optimizer: Moves the generator.
         discriminator_optimizer: Moves the discriminator.
         iteration: int64 variable, iterations done.
+        skipped: int64 variable, iterations in which a network was not moved, since its gradients were not
+            finite.
+        skipped_in_a_row: int64 variable, the same without a good one in between, up to now.
+        attempt: int64 variable, how often the run went back to a checkpoint; each has draws of its own.
     """
 
-    def __init__(self, network: NetworkConfig, dtype_policy: str, seed: int) -> None:
+    def __init__(self, network: NetworkConfig, dtype_policy: str, seed: int, optimizer: str = "adam") -> None:
         keras.utils.set_random_seed(seed)
         self.generator = Generator.from_network_config(network, dtype=dtype_policy, name="generator")
         self.discriminator = Discriminator.from_network_config(
@@ -35,16 +40,21 @@ class TrainingState:
         )
         self.average = Generator.from_network_config(network, dtype=dtype_policy, name="average")
         self.average.set_weights(self.generator.get_weights())
-        self.generator_optimizer = optimizers.make_optimizer(self.generator.trainable_variables)
-        self.discriminator_optimizer = optimizers.make_optimizer(self.discriminator.trainable_variables)
-        self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False, name="iteration")
+        self.generator_optimizer, self.discriminator_optimizer = (
+            optimizers.make_optimizer(optimizer, network.trainable_variables)
+            for network in (self.generator, self.discriminator)
+        )
+        self.iteration, self.skipped, self.skipped_in_a_row, self.attempt = (
+            tf.Variable(0, dtype=tf.int64, trainable=False, name=name)
+            for name in ("iteration", "skipped", "skipped_in_a_row", "attempt")
+        )
 
     def start_phase(self, learning_rate: float, resets_optimizers: bool) -> None:
         """Sets the learning rate and, where the schedule says so, starts both optimisers afresh."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            optimizer.learning_rate = learning_rate
+            optimizer.set_learning_rate(learning_rate)
             if resets_optimizers:
-                optimizers.reset(optimizer)
+                optimizer.reset()
 
     def averaged_pairs(self, level: int, fading: bool) -> list[tuple[tf.Variable, tf.Variable]]:
         """(average, weight) of every generator variable that training at a level moves."""
@@ -65,7 +75,10 @@ class TrainingState:
             generator=self.generator.named_variables(),
             discriminator=self.discriminator.named_variables(),
             average=self.average.named_variables(),
-            generator_optimizer=numbered(optimizers.state_variables(self.generator_optimizer)),
-            discriminator_optimizer=numbered(optimizers.state_variables(self.discriminator_optimizer)),
+            generator_optimizer=numbered(self.generator_optimizer.state_variables()),
+            discriminator_optimizer=numbered(self.discriminator_optimizer.state_variables()),
             iteration=self.iteration,
+            skipped=self.skipped,
+            skipped_in_a_row=self.skipped_in_a_row,
+            attempt=self.attempt,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +12,7 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.layers.normalization import MINIBATCH_GROUP
+from mrisynth.training.config import STRATEGIES
 
 _MATRIX_SIZE = 2048
 
@@ -18,11 +21,13 @@ def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distrib
     """The tf.distribute strategy that a name stands for.
 
     Args:
-        name: "default" (one device) or "mirrored" (all GPUs of this machine, or its CPU where it has none).
+        name: "default" (one device), "mirrored" (all GPUs of this machine, or its CPU where it has none), or
+            "multi_worker" (all GPUs of several machines, which TF_CONFIG or Slurm names). The last must be
+            made before TensorFlow has computed anything, and waits until every worker is there.
         devices: Names of the devices to mirror over, in place of all.
 
     Raises:
-        UserError: If the name is unknown.
+        UserError: If the name is unknown, or nothing says who the workers are.
     """
     if name == "default":
         return tf.distribute.get_strategy()
@@ -31,7 +36,72 @@ def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distrib
             found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
             devices = [device.name for device in found]
         return tf.distribute.MirroredStrategy(list(devices))
-    raise UserError(f"--strategy={name} is unknown; use default or mirrored")
+    if name == "multi_worker":
+        return _multi_worker_strategy()
+    raise UserError(f"--strategy={name} is unknown; use one of {', '.join(STRATEGIES)}")
+
+
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    if "TF_CONFIG" in os.environ:
+        try:
+            cluster = json.loads(os.environ["TF_CONFIG"])
+            address = cluster["cluster"]["worker"][cluster["task"]["index"]]
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise UserError(
+                'TF_CONFIG does not name this worker; set it to {"cluster": {"worker": ["HOST:PORT", ...]}, '
+                '"task": {"type": "worker", "index": N}}'
+            ) from error
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    elif "SLURM_STEP_NODELIST" in os.environ:
+        # One task a machine, with all the GPUs that --gpus lets it see.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=False)
+        address = f"task {os.environ.get('SLURM_PROCID')} of the Slurm step"
+    else:
+        raise UserError(
+            "--strategy=multi_worker finds neither TF_CONFIG nor a Slurm step; start it with srun, or set "
+            "TF_CONFIG on every worker"
+        )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"the workers of --strategy=multi_worker do not come together at {address} "
+            f"({' '.join(str(error).split())[:200]}); start all of them within five minutes"
+        ) from error
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes: the only one, or the first of several workers."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or not resolver.task_type or resolver.task_id == 0
+
+
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes share the work."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def total(strategy: tf.distribute.Strategy, value: int) -> int:
+    """The sum of a number over all workers, each of which must ask for it: a meeting point, too."""
+    if not is_multi_worker(strategy):
+        return value
+    local = len(strategy.extended.worker_devices)
+
+    def share(context: tf.distribute.ReplicaContext) -> tf.Tensor:
+        return tf.constant(value if context.replica_id_in_sync_group % local == 0 else 0, tf.int64)
+
+    values = strategy.experimental_distribute_values_from_function(share)
+    return int(strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+
+
+def meet(strategy: tf.distribute.Strategy) -> None:
+    """Waits until every worker has come here."""
+    total(strategy, 0)
+
+
+def from_chief(strategy: tf.distribute.Strategy, value: int) -> int:
+    """The first worker's number, on every worker."""
+    return total(strategy, value if is_chief(strategy) else 0)
 
 
 def check_batches(batch_sizes: Mapping[int, int], replicas: int, group: int = MINIBATCH_GROUP) -> None:
@@ -84,7 +154,7 @@ def matrix_product_rate(dtype: str, seconds: float = 0.2) -> float:
 
 def has_bfloat16() -> bool:
     """Whether the hardware multiplies bfloat16 matrices faster than float32 ones."""
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         capabilities = (tf.config.experimental.get_device_details(gpu) for gpu in gpus)
         return all(details.get("compute_capability", (0, 0)) >= (8, 0) for details in capabilities)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrisynth import images
-from mrisynth.training import draws
+from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.train_step import blend_real
@@ -33,7 +33,7 @@ class Summaries:
         self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
         self._state = state
         shape = (GRID_IMAGES, state.generator.latent_size)
-        self._latents = draws.normal(seed, draws.Purpose.GRID_LATENTS, 0, shape)
+        self._latents = Draws(seed).normal(Purpose.GRID_LATENTS, shape)
         self._real_shown: tuple[int, float] | None = None
 
     def write_scalars(
@@ -46,6 +46,7 @@ class Summaries:
         scalars["schedule/batch_size"] = position.phase.batch_size
         scalars["schedule/learning_rate"] = position.phase.learning_rate
         scalars["schedule/images"] = position.image
+        scalars["skipped_iterations"] = int(self._state.skipped.numpy())
         scalars["images_per_second"] = images_per_second
         networks = {"discriminator": self._state.discriminator, "generator": self._state.generator}
         for name, network in networks.items():

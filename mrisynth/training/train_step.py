@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from mrisynth.layers import spatial
-from mrisynth.networks.base import ProgressiveNetwork, fade
-from mrisynth.training import draws, losses
+from mrisynth.layers.base import tensorflow_variable
+from mrisynth.networks.base import fade
+from mrisynth.training import augmentation, losses
 from mrisynth.training.config import OptimizationConfig
-from mrisynth.training.draws import Purpose
+from mrisynth.training.draws import Draws, Purpose
+from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
 
 Metrics = dict[str, tf.Tensor]
-TrainStep = Callable[[Any, tf.Tensor], Metrics]
+
+
+class TrainStep(Protocol):
+    """The iteration of a phase: see `make_train_step`."""
+
+    def __call__(
+        self, images: Any, alpha: tf.Tensor, penalises: bool = True, generates: bool = True
+    ) -> Metrics:
+        """Advances the state by one iteration."""
 
 
 def blend_real(images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
@@ -41,32 +51,57 @@ def make_train_step(
 ) -> TrainStep:
     """Compiles the iteration of a phase.
 
+    Gradients that are not finite never reach the weights: the network is left as it is, its optimiser too,
+    and the iteration counts as skipped in the state.
+
     Args:
         state: What the step reads and changes.
         strategy: That the state was created under.
         phase: Its level and batch are static, alpha is traced: one trace for each level and kind.
-        config: Weights of the losses, decay of the average, seed.
+        config: Weights of the losses, decay of the average, augmentation, seed.
         jit_compile: Whether XLA compiles losses and gradients.
 
     Returns:
-        A function of (images, alpha): images as the strategy's distributed data set gives them, [N, r, r, C]
-        float32 in [-1, 1] on each replica, alpha a float32 scalar. It advances the state by one iteration
-        and returns scalars: means over the global batch.
+        A function of images, alpha, and whether this iteration has the gradient penalty and a generator step
+        (a trace for each): images as the strategy's distributed data set gives them, [N, r, r, C] float32 in
+        [-1, 1] on each replica, alpha a float32 scalar. It advances the state by one iteration and returns
+        scalars: means over the global batch, and the norms of the gradients.
     """
-    replica_step = _ReplicaStep(state, phase, config, jit_compile)
+    replica = _ReplicaStep(state, phase, config, jit_compile)
     averaged_pairs = state.averaged_pairs(phase.level, phase.fading)
 
-    @tf.function
-    def train_step(images: Any, alpha: tf.Tensor) -> Metrics:
-        shares = strategy.run(replica_step, args=(images, alpha, state.iteration.read_value()))
+    def move(
+        optimizer: Optimizer, variables: Sequence[tf.Variable], results: Any
+    ) -> tuple[Metrics, tf.Tensor]:
+        """Applies the replicas' gradients, unless they are not finite: metrics, and 1 if that was so."""
+        gradients, shares = results
         metrics = {
             name: strategy.reduce(tf.distribute.ReduceOp.SUM, share, axis=None)
             for name, share in shares.items()
         }
-        for average, weight in averaged_pairs:
-            strategy.extended.update(
-                average, _move_average, args=(weight, 1.0 - config.ema_decay), group=False
-            )
+        size = sum(value for name, value in metrics.items() if name.startswith(("loss", "gradient_norm")))
+
+        def apply() -> tf.Tensor:
+            optimizer.apply(strategy, gradients, variables)
+            return tf.constant(0, tf.int64)
+
+        return metrics, tf.cond(tf.math.is_finite(size), apply, lambda: tf.constant(1, tf.int64))
+
+    @tf.function
+    def train_step(images: Any, alpha: tf.Tensor, penalises: bool = True, generates: bool = True) -> Metrics:
+        draws = (state.iteration.read_value(), state.attempt.read_value())
+        results = strategy.run(replica.discriminator, args=(images, alpha, draws, penalises))
+        metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
+        if generates:
+            results = strategy.run(replica.generator, args=(alpha, draws))
+            more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
+            metrics, skipped = metrics | more, tf.maximum(skipped, also_skipped)
+            for average, weight in averaged_pairs:
+                strategy.extended.update(
+                    average, _move_average, args=(weight, 1.0 - config.ema_decay), group=False
+                )
+        state.skipped.assign_add(skipped)
+        state.skipped_in_a_row.assign(skipped * (state.skipped_in_a_row + 1))
         state.iteration.assign_add(1)
         return metrics
 
@@ -80,8 +115,12 @@ def _move_average(average: tf.Variable, weight: tf.Variable, rate: float) -> Non
 class _ReplicaStep:
     """What each replica does with its share of the batch.
 
-    Losses are sums over the share divided by the global batch, so that sums over replicas, which is how the
-    optimisers put gradients together, are means over the global batch.
+    Losses are sums over the share divided by the global batch, so that sums over replicas, which is how
+    gradients are put together, are means over the global batch.
+
+    Attributes:
+        discriminator_variables: What the discriminator's gradients are of.
+        generator_variables: The same for the generator.
     """
 
     def __init__(
@@ -92,25 +131,48 @@ class _ReplicaStep:
         self._config = config
         self._latent_shape = (phase.batch_size, state.generator.latent_size)
         self._levels_to_come = state.generator.top_level - phase.level
+        self.discriminator_variables, self.generator_variables = (
+            [tensorflow_variable(v) for v in network.trainable_variables_at(phase.level, phase.fading)]
+            for network in (state.discriminator, state.generator)
+        )
         compiled = tf.function(jit_compile=True) if jit_compile else lambda function: function
-        self._discriminator_gradients = compiled(self._discriminator_gradients)
-        self._generator_gradients = compiled(self._generator_gradients)
+        self._compiled_discriminator = compiled(self._discriminator_gradients)
+        self._compiled_generator = compiled(self._generator_gradients)
 
-    def __call__(self, images: tf.Tensor, alpha: tf.Tensor, iteration: tf.Tensor) -> Metrics:
-        alpha = alpha if self._phase.fading else 1.0
-        state = self._state
-        seed, batch_size = self._config.seed, self._phase.batch_size
+    def discriminator(
+        self, images: tf.Tensor, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor], penalises: bool
+    ) -> tuple[list[tf.Tensor], Metrics]:
+        """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed."""
+        draw = Draws(self._config.seed, *draws)
         # Drawn outside of what XLA may compile, which draws other numbers from the same seed.
-        latents = draws.normal(seed, Purpose.DISCRIMINATOR_LATENTS, iteration, self._latent_shape)
-        mix = draws.uniform(seed, Purpose.PENALTY_MIX, iteration, (batch_size,))
-        gradients, metrics = self._discriminator_gradients(images, latents, mix, alpha)
-        variables = self._variables(state.discriminator)
-        state.discriminator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        latents = draws.normal(seed, Purpose.GENERATOR_LATENTS, iteration, self._latent_shape)
-        gradients, generator_metrics = self._generator_gradients(latents, alpha)
-        variables = self._variables(state.generator)
-        state.generator_optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return {**metrics, **generator_metrics}
+        noise = {
+            "latents": draw.normal(Purpose.DISCRIMINATOR_LATENTS, self._latent_shape),
+            "mix": draw.uniform(Purpose.PENALTY_MIX, self._latent_shape[:1]),
+            **self._augmentation_noise(draw, Purpose.AUGMENT_REAL, Purpose.AUGMENT_GENERATED),
+        }
+        gradients, metrics = self._compiled_discriminator(images, noise, self._alpha(alpha), penalises)
+        return _summed(gradients, metrics, "discriminator")
+
+    def generator(
+        self, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[list[tf.Tensor], Metrics]:
+        """The same for the generator's loss."""
+        draw = Draws(self._config.seed, *draws)
+        noise = {
+            "latents": draw.normal(Purpose.GENERATOR_LATENTS, self._latent_shape),
+            **self._augmentation_noise(draw, Purpose.AUGMENT_GENERATOR),
+        }
+        gradients, metrics = self._compiled_generator(noise, self._alpha(alpha))
+        return _summed(gradients, metrics, "generator")
+
+    def _augmentation_noise(self, draw: Draws, *purposes: Purpose) -> dict[Purpose, tf.Tensor]:
+        if self._config.augment != "diffaug":
+            return {}
+        shape = (self._phase.batch_size, augmentation.DRAWS)
+        return {purpose.name: draw.uniform(purpose, shape) for purpose in purposes}
+
+    def _alpha(self, alpha: tf.Tensor) -> float | tf.Tensor:
+        return alpha if self._phase.fading else 1.0
 
     def _mean(self, values: tf.Tensor) -> tf.Tensor:
         """This replica's part of the mean over the global batch."""
@@ -122,43 +184,52 @@ class _ReplicaStep:
     def _score(self, images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
         return self._state.discriminator(images, level=self._phase.level, alpha=alpha)
 
-    def _variables(self, network: ProgressiveNetwork) -> list[Any]:
-        return network.trainable_variables_at(self._phase.level, self._phase.fading)
-
     def _discriminator_gradients(
-        self, images: tf.Tensor, latents: tf.Tensor, mix: tf.Tensor, alpha: float | tf.Tensor
+        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalises: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
         real = blend_real(images, alpha) if self._phase.fading else images
-        generated = self._generate(latents, alpha)
-        between = losses.interpolate(real, generated, mix)
+        generated = self._generate(noise["latents"], alpha)
+        if config.augment == "diffaug":
+            real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
+            generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
+        metrics = {}
         with tf.GradientTape() as tape:
             real_scores = self._score(real, alpha)
             generated_scores = self._score(generated, alpha)
-            norm = losses.critic_gradient_norm(
-                lambda images: self._score(images, alpha), between, self._levels_to_come
-            )
-            penalty = losses.gradient_penalty(norm)
-            loss = self._mean(
-                losses.discriminator_loss(
-                    real_scores, generated_scores, penalty, config.gradient_penalty, config.drift
+            loss = self._mean(losses.critic_loss(real_scores, generated_scores, config.drift))
+            if penalises:
+                between = losses.interpolate(real, generated, noise["mix"])
+                norm = losses.critic_gradient_norm(
+                    lambda images: self._score(images, alpha), between, self._levels_to_come
                 )
-            )
-        gradients = tape.gradient(loss, self._variables(self._state.discriminator))
+                penalty = self._mean(losses.gradient_penalty(norm))
+                loss += config.gradient_penalty * config.gp_interval * penalty
+                metrics = {"gradient_penalty": penalty, "critic_gradient_norm": self._mean(norm)}
+        gradients = tape.gradient(loss, self.discriminator_variables)
         return gradients, {
+            **metrics,
             "loss/discriminator": loss,
             "wasserstein_estimate": self._mean(real_scores - generated_scores),
-            "gradient_penalty": self._mean(penalty),
-            "critic_gradient_norm": self._mean(norm),
             "scores/real": self._mean(real_scores),
             "scores/generated": self._mean(generated_scores),
         }
 
     def _generator_gradients(
-        self, latents: tf.Tensor, alpha: float | tf.Tensor
+        self, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
-            generated = self._generate(latents, alpha)
+            generated = self._generate(noise["latents"], alpha)
+            if self._config.augment == "diffaug":
+                generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
             loss = self._mean(losses.generator_loss(self._score(generated, alpha)))
-        gradients = tape.gradient(loss, self._variables(self._state.generator))
+        gradients = tape.gradient(loss, self.generator_variables)
         return gradients, {"loss/generator": loss}
+
+
+def _summed(gradients: list[tf.Tensor], metrics: Metrics, network: str) -> tuple[list[tf.Tensor], Metrics]:
+    """Gradients summed over replicas, and their norm among metrics that are yet to be summed."""
+    context = tf.distribute.get_replica_context()
+    gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    norm = tf.linalg.global_norm(gradients) / context.num_replicas_in_sync
+    return gradients, {**metrics, f"gradient_norm/{network}": norm}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
@@ -11,15 +12,20 @@ import keras
 import tensorflow as tf
 
 from mrisynth.data import open_dataset, read_manifest
+from mrisynth.errors import UserError
 from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress
 from mrisynth.training.schedule import Phase, Position
 from mrisynth.training.state import TrainingState
+from mrisynth.training.steadiness import CHECK_INTERVAL, Steadiness
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
-from mrisynth.training.train_step import make_train_step
+from mrisynth.training.train_step import Metrics, make_train_step
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# What a worker sees of another's death.
+_LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 class Interrupted(Exception):
@@ -45,8 +51,9 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
         The state at the end of the run.
 
     Raises:
-        UserError: If the configuration does not fit the data, the devices or the run's folder; nothing has
-            been trained then.
+        UserError: If the configuration does not fit the data, the devices or the run's folder, and nothing
+            has been trained; if the disk is full, another worker is lost or the training has diverged, and
+            the run can go on from its last checkpoint.
         Interrupted: On SIGINT or SIGTERM.
     """
     fingerprint = read_manifest(config.data_dir).fingerprint
@@ -59,22 +66,40 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
-    environment = {
-        "dtype_policy": policy,
-        "replicas": strategy.num_replicas_in_sync,
-        "gpus": len(tf.config.list_physical_devices("GPU")),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
-    checkpoints.write_config(config, fingerprint, environment)
+    optimization = config.optimization
     with strategy.scope():
-        state = TrainingState(config.network, policy, config.optimization.seed)
-    saved = checkpoints.Checkpoints(config.run_dir, state)
-    if not saved.restore():
-        saved.save()
-    if int(state.iteration.numpy()) < config.schedule.iterations:
-        _Trainer(config, strategy, state, saved).run()
+        state = TrainingState(config.network, policy, optimization.seed, optimization.optimizer)
+    if strategies.is_chief(strategy):
+        environment = {
+            "dtype_policy": policy,
+            "replicas": strategy.num_replicas_in_sync,
+            "gpus": len(tf.config.get_visible_devices("GPU")),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
+        checkpoints.write_config(config, fingerprint, environment)
+    phase_ends = {phase.last_iteration for phase in config.schedule.phases}
+    saved = checkpoints.Checkpoints(config.run_dir, state, strategy, phase_ends)
+    with _naming_lost_workers(strategy):
+        if not saved.restore():
+            saved.save()
+        if int(state.iteration.numpy()) < config.schedule.iterations:
+            _Trainer(config, strategy, state, saved).run()
     return state
+
+
+@contextlib.contextmanager
+def _naming_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turns what TensorFlow raises when another worker is lost into one sentence."""
+    try:
+        yield
+    except _LOST_WORKER as error:
+        if not strategies.is_multi_worker(strategy):
+            raise
+        raise UserError(
+            "another worker is lost; start the same command on all of them again to go on from the last "
+            "checkpoint"
+        ) from error
 
 
 class _Trainer:
@@ -91,11 +116,14 @@ class _Trainer:
         self._strategy = strategy
         self._state = state
         self._checkpoints = saved
-        self._summaries = Summaries(config.run_dir, state, config.optimization.seed)
+        self._steadiness = Steadiness(state, saved)
+        self._chief = strategies.is_chief(strategy)
+        self._summaries = Summaries(config.run_dir, state, config.optimization.seed) if self._chief else None
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
         self._progress = Progress(
-            config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync
+            config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync, shown=self._chief
         )
+        self._profiler = Profiler(config.run_dir, config.runtime.profile_steps if self._chief else ())
         self._handlers: dict[int, Any] = {}
         self._stop_signal = 0
 
@@ -107,7 +135,9 @@ class _Trainer:
                 self._run_phase()
         finally:
             self._restore_handlers()
-            self._summaries.close()
+            self._profiler.close()
+            if self._summaries:
+                self._summaries.close()
 
     def _restore_handlers(self) -> None:
         for number, handler in self._handlers.items():
@@ -119,7 +149,10 @@ class _Trainer:
         self._restore_handlers()
 
     def _run_phase(self) -> None:
-        """Trains from where the run stands to the end of its phase, and writes a checkpoint."""
+        """Trains from where the run stands to the end of its phase, and writes a checkpoint.
+
+        Returns early, somewhere before, where the training has gone back to a checkpoint.
+        """
         position = self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
         phase = position.phase
         at_start = position.iteration == phase.first_iteration
@@ -129,34 +162,63 @@ class _Trainer:
         )
         batches = self._open_batches(position)
         real = self._real_images(phase)
-        runtime = self._config.runtime
+        optimization, runtime = self._config.optimization, self._config.runtime
+        metrics: Metrics = {}
         self._progress.start_phase(position)
         saved, grid_image = time.monotonic(), position.image
-        for done in range(position.iteration - phase.first_iteration, phase.iterations):
-            metrics = train_step(next(batches), tf.constant(position.alpha, tf.float32))
-            position = phase.position(done + 1)
+        while position.iteration < phase.last_iteration:
+            self._profiler.before(position.iteration)
+            # Not every iteration has every metric.
+            metrics |= train_step(
+                next(batches),
+                tf.constant(position.alpha, tf.float32),
+                penalises=position.iteration % optimization.gp_interval == 0,
+                generates=(position.iteration + 1) % optimization.critic_steps == 0,
+            )
+            position = phase.position(position.iteration + 1 - phase.first_iteration)
+            self._profiler.after(position.iteration)
             self._progress.update(position)
-            if position.iteration % runtime.scalar_interval == 0:
+            if self._summaries and position.iteration % runtime.scalar_interval == 0:
                 self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
-            if position.image - grid_image >= runtime.grid_interval:
-                self._summaries.write_grids(position, real)
+            if self._summaries and position.image - grid_image >= runtime.grid_interval:
+                self._write_grids(position, real)
                 grid_image = position.image
-            if self._stop_signal:
+            if self._must_stop(position):
                 break
+            if position.iteration % CHECK_INTERVAL == 0 and self._steadiness.has_gone_back(position, metrics):
+                self._progress.end_phase()
+                return
             if time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
-                self._checkpoints.save()
+                self._steadiness.save()
                 saved = time.monotonic()
         self._progress.end_phase()
-        if position.iteration == phase.last_iteration:
-            self._summaries.write_grids(position, real)
+        if self._summaries and position.iteration == phase.last_iteration:
+            self._write_grids(position, real)
         self._checkpoints.save()
         if self._stop_signal:
             raise Interrupted(self._stop_signal)
 
+    def _must_stop(self, position: Position) -> bool:
+        """Whether the run was asked to stop; several workers agree on it now and then."""
+        if not strategies.is_multi_worker(self._strategy):
+            return bool(self._stop_signal)
+        if position.iteration % CHECK_INTERVAL:
+            return False
+        asked = strategies.total(self._strategy, self._stop_signal)
+        if asked and not self._stop_signal:
+            self._stop_signal = signal.SIGTERM
+        return bool(asked)
+
+    def _write_grids(self, position: Position, real: tf.Tensor) -> None:
+        try:
+            self._summaries.write_grids(position, real)
+        except OSError as error:
+            raise checkpoints.disk_error(self._config.run_dir, error) from error
+
     def _jit_compile(self) -> bool:
         choice = self._config.runtime.jit_compile
         if choice == "auto":
-            return bool(tf.config.list_physical_devices("GPU"))
+            return bool(tf.config.get_visible_devices("GPU"))
         return choice == "true"
 
     def _open_batches(self, position: Position) -> Iterator[Any]:
@@ -164,15 +226,18 @@ class _Trainer:
         optimization, phase = self._config.optimization, position.phase
         replicas = self._strategy.num_replicas_in_sync
 
-        def open_share(_: tf.distribute.InputContext) -> tf.data.Dataset:
+        def open_share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            share = replicas // context.num_input_pipelines
+            first = context.input_pipeline_id * share
             return open_dataset(
                 self._config.data_dir,
                 phase.resolution,
                 phase.batch_size,
                 seed=optimization.seed,
                 position=position.image,
-                mirror=optimization.mirror,
+                mirror=optimization.augment == "mirror",
                 replicas=replicas,
+                replica_range=(first, first + share),
             )
 
         return iter(self._strategy.distribute_datasets_from_function(open_share))

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
-from mrisynth.training import GrowthSchedule, OptimizationConfig, draws, optimizers
+from mrisynth.training import GrowthSchedule, OptimizationConfig
+from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.state import TrainingState
 from mrisynth.training.train_step import blend_real, make_train_step
 
@@ -60,8 +61,8 @@ def test_metrics_are_the_losses_of_the_definition():
 
     @tf.function
     def by_hand():
-        latents = draws.normal(3, draws.Purpose.DISCRIMINATOR_LATENTS, 0, [8, 8])
-        mix = draws.uniform(3, draws.Purpose.PENALTY_MIX, 0, [8])[:, None, None, None]
+        latents = Draws(3).normal(Purpose.DISCRIMINATOR_LATENTS, [8, 8])
+        mix = Draws(3).uniform(Purpose.PENALTY_MIX, [8])[:, None, None, None]
         generated = state.generator(latents, level=1)
         real_scores = state.discriminator(IMAGES, level=1)
         generated_scores = state.discriminator(generated, level=1)
@@ -134,7 +135,7 @@ def test_first_step_of_adam_moves_by_the_learning_rate():
 
 def test_a_phase_starts_the_optimizers_afresh_and_finetuning_does_not():
     state, _ = train()
-    variables = optimizers.state_variables(state.generator_optimizer)
+    variables = state.generator_optimizer.state_variables()
     assert any(np.any(variable.numpy() != 0) for variable in variables)
     state.start_phase(2e-4, resets_optimizers=False)
     assert any(np.any(variable.numpy() != 0) for variable in variables)
@@ -164,21 +165,21 @@ def test_blended_real_images():
     np.testing.assert_array_equal(blend_real(images, 1.0), images)
 
 
-def test_draws_depend_on_seed_iteration_and_purpose_alone():
-    latents, grid = draws.Purpose.GENERATOR_LATENTS, draws.Purpose.GRID_LATENTS
-    base = draws.normal(1, latents, 5, [4, 3])
-    np.testing.assert_array_equal(draws.normal(1, latents, tf.constant(5, tf.int64), [4, 3]), base)
-    for other in (draws.normal(2, latents, 5, [4, 3]), draws.normal(1, latents, 6, [4, 3])):
-        assert np.all(other != base)
-    assert np.all(draws.normal(1, grid, 5, [4, 3]) != base)
-    mix = draws.uniform(1, draws.Purpose.PENALTY_MIX, 0, [1000])
+def test_draws_depend_on_seed_iteration_attempt_and_purpose_alone():
+    latents, grid = Purpose.GENERATOR_LATENTS, Purpose.GRID_LATENTS
+    base = Draws(1, 5).normal(latents, [4, 3])
+    np.testing.assert_array_equal(Draws(1, tf.constant(5, tf.int64)).normal(latents, [4, 3]), base)
+    for other in (Draws(2, 5), Draws(1, 6), Draws(1, 5, attempt=1)):
+        assert np.all(other.normal(latents, [4, 3]) != base)
+    assert np.all(Draws(1, 5).normal(grid, [4, 3]) != base)
+    mix = Draws(1).uniform(Purpose.PENALTY_MIX, [1000])
     assert 0 <= np.min(mix) < 0.01
     assert 0.99 < np.max(mix) < 1
 
 
 def test_replicas_share_a_draw(two_replicas):
     def draw():
-        return draws.normal(1, draws.Purpose.GENERATOR_LATENTS, 5, [4, 3])
+        return Draws(1, 5).normal(Purpose.GENERATOR_LATENTS, [4, 3])
 
     shares = two_replicas.experimental_local_results(two_replicas.run(draw))
     np.testing.assert_array_equal(np.stack(shares, axis=1).reshape(4, 3), draw())

@@ -1,0 +1,88 @@
+"""Optimisers of tensorflow-addons, which TensorFlow up to 2.15 can import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from mrisynth.errors import UserError
+from mrisynth.training.optimizers import BETA_1, BETA_2, EPSILON
+
+_YOGI_START = 1e-6
+
+
+class AddonsOptimizer:
+    """An optimiser of tensorflow-addons behind the interface of `mrisynth.training.optimizers.Optimizer`.
+
+    Betas and epsilon are Adam's where the optimiser has them (epsilon 1e-3, as its authors advise, for Yogi).
+
+    Args:
+        name: One of `mrisynth.training.config.OPTIMIZERS`, but "adam".
+        variables: All that it may ever be asked to move.
+
+    Raises:
+        UserError: If tensorflow-addons cannot be imported.
+    """
+
+    def __init__(self, name: str, variables: Sequence[tf.Variable]) -> None:
+        self._optimizer = _make(name)
+        self._variables = list(variables)
+        self._optimizer._create_all_weights(self._variables)
+        # Lookahead keeps the state of the optimiser that it wraps there.
+        self._holders = [self._optimizer, *filter(None, [getattr(self._optimizer, "_optimizer", None)])]
+        self._starts: Mapping[str, float] = {"v": _YOGI_START} if name == "yogi" else {}
+
+    def apply(
+        self, strategy: tf.distribute.Strategy, gradients: Sequence[Any], variables: Sequence[tf.Variable]
+    ) -> None:
+        """See `Optimizer`."""
+
+        def on_replica(gradients: Sequence[tf.Tensor]) -> None:
+            pairs = zip(gradients, variables, strict=True)
+            self._optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+
+        strategy.run(on_replica, args=(list(gradients),))
+
+    def set_learning_rate(self, rate: float) -> None:
+        """See `Optimizer`."""
+        self._optimizer.learning_rate = rate
+
+    def state_variables(self) -> list[tf.Variable]:
+        """See `Optimizer`."""
+        slots = (
+            holder.get_slot(variable, slot)
+            for holder in self._holders
+            for slot in sorted(holder.get_slot_names())
+            for variable in self._variables
+        )
+        return [self._optimizer.iterations, *slots]
+
+    def reset(self) -> None:
+        """See `Optimizer`; Lookahead's slow weights start as the weights are."""
+        self._optimizer.iterations.assign(0)
+        for holder in self._holders:
+            for slot in holder.get_slot_names():
+                for variable in self._variables:
+                    state = holder.get_slot(variable, slot)
+                    start = variable if slot == "slow" else tf.fill(state.shape, self._starts.get(slot, 0.0))
+                    state.assign(tf.convert_to_tensor(start))
+
+
+def _make(name: str) -> Any:
+    try:
+        import tensorflow_addons as tfa
+    except ImportError as error:
+        raise UserError(
+            f"--optimizer={name} needs tensorflow-addons, which only TensorFlow up to 2.15 can import: "
+            "install '.[addons]' on Python 3.10 or 3.11, or use --optimizer=adam"
+        ) from error
+    adam = {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON}
+    if name == "rectified_adam":
+        return tfa.optimizers.RectifiedAdam(**adam)
+    if name == "lookahead":
+        return tfa.optimizers.Lookahead(tf.keras.optimizers.legacy.Adam(**adam))
+    if name == "lamb":
+        return tfa.optimizers.LAMB(**adam)
+    return tfa.optimizers.Yogi(beta1=BETA_1, beta2=BETA_2, initial_accumulator_value=_YOGI_START)

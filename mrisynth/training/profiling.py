@@ -1,0 +1,39 @@
+"""Records some iterations for TensorBoard's profiler."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+class Profiler:
+    """Runs TensorFlow's profiler from one iteration to another.
+
+    Args:
+        run_dir: The profile goes to its folder tensorboard/.
+        steps: First and last iteration of the run to record; none if empty.
+    """
+
+    def __init__(self, run_dir: pathlib.Path, steps: Sequence[int]) -> None:
+        self._folder = str(run_dir / "tensorboard")
+        self._steps = steps
+        self._running = False
+
+    def before(self, iteration: int) -> None:
+        """Starts recording where this iteration is the first."""
+        if self._steps and iteration == self._steps[0]:
+            tf.profiler.experimental.start(self._folder)
+            self._running = True
+
+    def after(self, iterations_done: int) -> None:
+        """Ends recording where the last iteration is over."""
+        if self._running and iterations_done > self._steps[1]:
+            self.close()
+
+    def close(self) -> None:
+        """Writes what was recorded."""
+        if self._running:
+            self._running = False
+            tf.profiler.experimental.stop()
