@@ -40,5 +40,5 @@ class Layer(keras.layers.Layer):
 
 
 def tensorflow_variable(variable: Any) -> tf.Variable:
-    """The `tf.Variable` behind a Keras variable (in Keras 2 they are the same object)."""
-    return variable.value if _KERAS_3 else variable
+    """The `tf.Variable` behind a Keras variable (in Keras 2 they are the same object), or one itself."""
+    return variable.value if _KERAS_3 and isinstance(variable, keras.Variable) else variable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,7 +73,10 @@ class AddonsOptimizer:
 
 def _make(name: str) -> Any:
     try:
-        import tensorflow_addons as tfa
+        with warnings.catch_warnings():
+            # That its development has ended is why it stands apart here.
+            warnings.simplefilter("ignore")
+            import tensorflow_addons as tfa
     except ImportError as error:
         raise UserError(
             f"--optimizer={name} needs tensorflow-addons, which only TensorFlow up to 2.15 can import: "

@@ -156,11 +156,12 @@ class Checkpoints:
 
 def disk_error(folder: pathlib.Path, error: Exception) -> UserError:
     """What a user is told when something could not be written to the run's folder."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:160]
+    # TensorFlow's own errors end in the reason and the name of the operation.
+    reason = getattr(error, "strerror", None) or str(error).split(";")[-1].split("[Op")[0].strip()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 2**20
     return UserError(
-        f"{folder} cannot be written ({reason}; {free:,.0f} MiB are free there); make room and run the same "
+        f"{folder} cannot be written ({reason}, {free:,.0f} MiB are free there); make room and run the same "
         "command again to go on from the last checkpoint"
     )
 

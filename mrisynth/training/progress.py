@@ -97,5 +97,6 @@ class Progress:
         return max(measured, self._expected_rate) / training_operations(self._network, level)
 
     def end_phase(self) -> None:
-        """Closes the bar."""
-        self._bar.close()
+        """Closes the bar, if one is open."""
+        if self._bar is not None:
+            self._bar.close()

@@ -134,6 +134,7 @@ class _Trainer:
             while int(self._state.iteration.numpy()) < self._config.schedule.iterations:
                 self._run_phase()
         finally:
+            self._progress.end_phase()
             self._restore_handlers()
             self._profiler.close()
             if self._summaries:

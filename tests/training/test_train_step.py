@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
-from mrisynth.training import GrowthSchedule, OptimizationConfig
+from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
 from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.state import TrainingState
 from mrisynth.training.train_step import blend_real, make_train_step
@@ -33,6 +33,17 @@ def train(strategy=None, steps=2, phase=STABLE, policy="float32", alpha=1.0, jit
         images = strategy.experimental_distribute_values_from_function(share) if replicas > 1 else IMAGES
         metrics = step(images, tf.constant(alpha))
     return state, {name: float(value) for name, value in metrics.items()}
+
+
+def take_step(state, phase=STABLE, images=IMAGES, config=None, strategy=None, **due):
+    strategy = strategy or tf.distribute.get_strategy()
+    step = make_train_step(state, strategy, phase, config or OptimizationConfig(seed=3))
+    metrics = step(images, tf.constant(1.0), **due)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def named(network):
+    return {name: variable.numpy() for name, variable in network.named_variables().items()}
 
 
 def weights(state):
@@ -144,6 +155,104 @@ def test_a_phase_starts_the_optimizers_afresh_and_finetuning_does_not():
     assert all(np.all(variable.numpy() == 0) for variable in variables)
     assert int(state.generator_optimizer.iterations) == 0
     assert float(state.generator_optimizer.learning_rate) == pytest.approx(1e-3)
+
+
+def changes(state, act):
+    """Which of both networks, their optimisers and the average an action changes."""
+
+    def all_parts():
+        return {
+            "discriminator": named(state.discriminator).values(),
+            "generator": named(state.generator).values(),
+            "average": named(state.average).values(),
+            "discriminator_optimizer": [v.numpy() for v in state.discriminator_optimizer.state_variables()],
+            "generator_optimizer": [v.numpy() for v in state.generator_optimizer.state_variables()],
+        }
+
+    before = all_parts()
+    result = act()
+    after = all_parts()
+    changed = {
+        name
+        for name, values in after.items()
+        if any(not np.array_equal(a, b) for a, b in zip(values, before[name], strict=True))
+    }
+    return changed, result
+
+
+GENERATOR_PARTS = {"generator", "generator_optimizer", "average"}
+DISCRIMINATOR_PARTS = {"discriminator", "discriminator_optimizer"}
+
+
+def test_gradients_that_are_not_finite_move_nothing_and_are_counted():
+    state = TrainingState(NETWORK, "float32", seed=3)
+    bad = tf.concat([IMAGES[:7], np.nan * IMAGES[7:]], axis=0)
+    for count in (1, 2):
+        changed, metrics = changes(state, lambda: take_step(state, images=bad))
+        # The generator does not see real images, and goes on.
+        assert changed == GENERATOR_PARTS
+        assert np.isnan(metrics["loss/discriminator"])
+        assert np.isfinite(metrics["gradient_norm/generator"])
+        assert int(state.skipped) == int(state.skipped_in_a_row) == int(state.iteration) == count
+    changed, _ = changes(state, lambda: take_step(state))
+    assert changed == GENERATOR_PARTS | DISCRIMINATOR_PARTS
+    assert (int(state.skipped), int(state.skipped_in_a_row), int(state.iteration)) == (2, 0, 3)
+
+
+def test_one_bad_replica_holds_all_of_them_back(two_replicas):
+    with two_replicas.scope():
+        state = TrainingState(NETWORK, "float32", seed=3)
+
+    def share(context):
+        return np.nan * IMAGES[:4] if context.replica_id_in_sync_group else IMAGES[:4]
+
+    images = two_replicas.experimental_distribute_values_from_function(share)
+    changed, _ = changes(state, lambda: take_step(state, images=images, strategy=two_replicas))
+    assert changed == GENERATOR_PARTS
+    assert state.skipped.numpy() == 1
+
+
+def test_a_step_without_the_generator_leaves_it_alone():
+    state = TrainingState(NETWORK, "float32", seed=3)
+    changed, metrics = changes(state, lambda: take_step(state, generates=False))
+    assert changed == DISCRIMINATOR_PARTS
+    assert "loss/generator" not in metrics
+
+
+def test_the_penalty_of_every_third_step_is_three_times_as_heavy():
+    def loss(penalises, interval):
+        state = TrainingState(NETWORK, "float32", seed=3)
+        config = OptimizationConfig(seed=3, gp_interval=interval)
+        return take_step(state, config=config, penalises=penalises)
+
+    without, once, thrice = loss(False, 3), loss(True, 1), loss(True, 3)
+    assert "gradient_penalty" not in without
+    name = "loss/discriminator"
+    assert once[name] - without[name] == pytest.approx(10 * once["gradient_penalty"], rel=1e-4)
+    assert thrice[name] - without[name] == pytest.approx(30 * once["gradient_penalty"], rel=1e-4)
+
+
+def test_differentiable_augmentation_changes_real_and_generated_images_alike(monkeypatch):
+    seen = []
+    monkeypatch.setattr(augmentation, "augment", lambda images, uniform: seen.append(uniform) or images)
+    plain, augmented = (TrainingState(NETWORK, "float32", seed=3) for _ in range(2))
+    expected = take_step(plain)
+    config = OptimizationConfig(seed=3, augment="diffaug")
+    assert take_step(augmented, config=config) == pytest.approx(expected, rel=1e-5)
+    # Real and generated for the discriminator, generated for the generator, each with draws of its own.
+    assert [tuple(uniform.shape) for uniform in seen] == [(8, augmentation.DRAWS)] * 3
+    monkeypatch.undo()
+    assert take_step(TrainingState(NETWORK, "float32", seed=3), config=config) != pytest.approx(
+        expected, rel=0.01
+    )
+
+
+def test_gradient_norms_are_those_of_the_global_batch(two_replicas):
+    _, one = train(steps=1)
+    _, two = train(two_replicas, steps=1)
+    for name in ("gradient_norm/discriminator", "gradient_norm/generator"):
+        assert one[name] > 0
+        assert two[name] == pytest.approx(one[name], rel=1e-4)
 
 
 def test_levels_to_come_are_left_alone():
