@@ -15,6 +15,7 @@ from mrisynth.layers.normalization import MINIBATCH_GROUP
 from mrisynth.training.config import STRATEGIES
 
 _MATRIX_SIZE = 2048
+_MOST_TASKS = 64
 
 
 def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
@@ -42,32 +43,39 @@ def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distrib
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
-    if "TF_CONFIG" in os.environ:
-        try:
-            cluster = json.loads(os.environ["TF_CONFIG"])
-            address = cluster["cluster"]["worker"][cluster["task"]["index"]]
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise UserError(
-                'TF_CONFIG does not name this worker; set it to {"cluster": {"worker": ["HOST:PORT", ...]}, '
-                '"task": {"type": "worker", "index": N}}'
-            ) from error
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    elif "SLURM_STEP_NODELIST" in os.environ:
-        # One task a machine, with all the GPUs that --gpus lets it see.
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=False)
-        address = f"task {os.environ.get('SLURM_PROCID')} of the Slurm step"
-    else:
+    if "TF_CONFIG" not in os.environ and "SLURM_STEP_NODELIST" in os.environ:
+        os.environ["TF_CONFIG"] = _cluster_of_slurm()
+    if "TF_CONFIG" not in os.environ:
         raise UserError(
             "--strategy=multi_worker finds neither TF_CONFIG nor a Slurm step; start it with srun, or set "
             "TF_CONFIG on every worker"
         )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        cluster = json.loads(os.environ["TF_CONFIG"])
+        address = cluster["cluster"]["worker"][cluster["task"]["index"]]
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            'TF_CONFIG does not name this worker; set it to {"cluster": {"worker": ["HOST:PORT", ...]}, '
+            '"task": {"type": "worker", "index": N}}'
+        ) from error
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise UserError(
-            f"the workers of --strategy=multi_worker do not come together at {address} "
-            f"({' '.join(str(error).split())[:200]}); start all of them within five minutes"
+            f"the worker at {address} of --strategy=multi_worker does not find the others "
+            f"({' '.join(str(error).split())[:200]}); start all of them at about the same time"
         ) from error
+
+
+def _cluster_of_slurm() -> str:
+    """TF_CONFIG for a Slurm step: one task a machine, with all the GPUs that it sees."""
+    # The resolver would divide the GPUs up; what it is told of them has no effect without auto_set_gpu.
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=_MOST_TASKS, gpus_per_task=1, auto_set_gpu=False
+    )
+    cluster = resolver.cluster_spec().as_dict()
+    task_type, index = resolver.get_task_info()
+    return json.dumps({"cluster": cluster, "task": {"type": task_type, "index": index}})
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
