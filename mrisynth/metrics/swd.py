@@ -35,7 +35,7 @@ _SCALE = 1000
 _SMALLEST_DEVIATION = 1e-4
 """In grey values; what rounding leaves of a constant level is below."""
 _CHUNK_PIXELS = 2**18
-_BLOCK_PROJECTIONS = 2**23
+_BLOCK_PROJECTIONS = 2**24
 _THREADS = min(os.cpu_count() or 1, 8)
 _SEED_PERIOD = 2**32
 
@@ -267,11 +267,14 @@ def extract_patches(level: NDArray[np.float32], corners: NDArray[np.intp]) -> ND
 def normalize(descriptors: NDArray[np.float32]) -> float:
     """Shifts and scales descriptors, in place, to mean 0 and population standard deviation 1 over all values.
 
+    Args:
+        descriptors: [49, N, P].
+
     Returns:
         The standard deviation there was. If it is 0, up to rounding, they are only shifted.
     """
     descriptors -= np.float32(np.mean(descriptors, dtype=np.float64))
-    squares = np.einsum("nd,nd->n", descriptors, descriptors)
+    squares = np.einsum("dnp,dnp->dn", descriptors, descriptors)
     deviation = float(np.sqrt(np.sum(squares, dtype=np.float64) / descriptors.size))
     if deviation > _SMALLEST_DEVIATION:
         descriptors *= np.float32(1 / deviation)
@@ -280,25 +283,26 @@ def normalize(descriptors: NDArray[np.float32]) -> float:
 
 def _describe(
     name: str, images: Images, random: np.random.RandomState
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """The normalised descriptors of a level, [N * 128, 49], and the images of the next, in bounded memory."""
+) -> tuple[tf.Tensor, NDArray[np.float32] | None]:
+    """The normalised descriptors of a level, [49, N * P], and the images of the next, in bounded memory."""
     count, resolution = images.shape[:2]
     corners = draw_corners(random, count, resolution)
-    descriptors = np.empty((count, PATCHES_PER_IMAGE, PATCH_SIZE**2), np.float32)
+    descriptors = np.empty((PATCH_SIZE**2, count, PATCHES_PER_IMAGE), np.float32)
     coarser = np.empty((count, resolution // 2, resolution // 2), np.float32)
     step = max(1, _CHUNK_PIXELS // resolution**2)
     for start in range(0, count, step):
         chunk = slice(start, start + step)
         level, next_images = split_level(images[chunk])
-        descriptors[chunk] = extract_patches(level, corners[chunk])
+        descriptors[:, chunk] = np.moveaxis(extract_patches(level, corners[chunk]), -1, 0)
         if next_images is not None:
             coarser[chunk] = next_images
-    if normalize(descriptors.reshape(-1, PATCH_SIZE**2)) <= _SMALLEST_DEVIATION:
+    if normalize(descriptors) <= _SMALLEST_DEVIATION:
         raise UserError(
             f"the {name} images are constant at {resolution}x{resolution}, so they cannot be compared; "
             "use images that show something"
         )
-    return descriptors.reshape(-1, PATCH_SIZE**2), coarser
+    with tf.device("CPU"):
+        return tf.constant(descriptors.reshape(PATCH_SIZE**2, -1)), coarser
 
 
 # ----------------------------------------------------------------------------------------------- distance
@@ -311,8 +315,8 @@ def draw_directions(random: np.random.RandomState) -> NDArray[np.float32]:
 
 
 def sliced_distances(
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
+    first: tf.Tensor,
+    second: tf.Tensor,
     directions: NDArray[np.float32],
     pool: concurrent.futures.ThreadPoolExecutor,
     bar: tqdm | None = None,
@@ -320,8 +324,8 @@ def sliced_distances(
     """Mean over directions of the Wasserstein distance between two clouds' projections.
 
     Args:
-        first: [N, D].
-        second: [N, D].
+        first: [D, N].
+        second: [D, N].
         directions: [repeats, K, D].
         pool: Threads that share the directions; the result does not depend on how many.
         bar: Counts the directions.
@@ -330,16 +334,13 @@ def sliced_distances(
         [repeats].
     """
     lines = directions.reshape(-1, directions.shape[-1])
-    step = max(1, min(_BLOCK_PROJECTIONS // len(first), len(lines)))
-    projections = np.empty((2, step, len(first)), np.float32)
+    step = max(1, _BLOCK_PROJECTIONS // first.shape[1])
     distances = []
     for start in range(0, len(lines), step):
         block = lines[start : start + step]
-        shares = []
-        for cloud, projected in zip((first, second), projections, strict=True):
-            np.matmul(block, cloud.T, out=projected[: len(block)])
-            shares.append(np.array_split(projected[: len(block)], _THREADS))
-        distances.extend(pool.map(wasserstein_distances, *shares))
+        with tf.device("CPU"):
+            projections = [np.asarray(tf.matmul(block, cloud)) for cloud in (first, second)]
+        distances.extend(pool.map(wasserstein_distances, *(np.array_split(p, _THREADS) for p in projections)))
         if bar is not None:
             bar.update(len(block))
     return np.concatenate(distances).reshape(directions.shape[:2]).mean(axis=1)
