@@ -72,11 +72,12 @@ class BinnedDistance:
             for samples, numbers in zip(pair, self._bin_numbers, strict=True)
         )
         lowest, highest = min(map(np.min, pair)), max(map(np.max, pair))
-        edges = np.concatenate([[lowest], center + float(spread) * self._inner_edges, [highest]])
+        inner_edges = center + float(spread) * self._inner_edges
+        edges = np.concatenate([[lowest], inner_edges, [highest]]).astype(np.float32)
         excess = np.concatenate([[0], np.cumsum(firsts - seconds)])
-        integrals = np.abs(np.diff(edges * excess) - (first_sums - second_sums))
+        integrals = np.abs(np.diff(edges.astype(np.float64) * excess) - (first_sums - second_sums))
         undecided = (excess[:-1] < seconds) & (excess[:-1] > -firsts)
-        total = np.sum(integrals, where=~undecided)
+        total = np.sum(integrals[~undecided])
         if undecided.any():
             total += _integral_by_sorting(self._choose(pair, undecided), edges, excess, undecided)
         return float(total) / len(first)
@@ -124,7 +125,7 @@ def _center_and_spread(
 
 def _integral_by_sorting(
     samples: list[NDArray[np.float32]],
-    edges: NDArray[np.float64],
+    edges: NDArray[np.float32],
     excess: NDArray[np.intp],
     bins: NDArray[np.bool_],
 ) -> float:
@@ -142,7 +143,6 @@ def _integral_by_sorting(
     """
     left = np.flatnonzero(bins)
     right = left + 1
-    edges = edges.astype(np.float32)
     filled = []
     for own, lead in zip(samples, (excess, -excess), strict=True):
         before = np.repeat(edges[left], np.maximum(lead[left], 0))
