@@ -43,7 +43,7 @@ class BinnedDistance:
     the samples are. The other bins are sorted; with many bins, these are few.
 
     Bins are of equal width in t = (x - m) / (|x - m| + c), narrow around the center m and wide in the tails,
-    as suits what is filtered from images. The outermost ones reach as far as the samples do.
+    as suits what is filtered from images. The outermost ones reach to infinity.
 
     Args:
         samples: N. Work arrays are kept from one call to the next, which saves more time than the bins'
@@ -55,7 +55,8 @@ class BinnedDistance:
         # A little less than half of the bins, lest rounding goes one too far.
         self._half = np.float32(self._bins / 2 * (1 - 1e-6))
         grid = np.arange(1, self._bins) / float(self._half) - 1
-        self._inner_edges = grid / (1 - np.abs(grid))
+        # The outermost edges, where D is 0, drop out of every formula; any numbers do.
+        self._edges = np.pad(grid / (1 - np.abs(grid)), 1)
         self._position, self._divisor = np.empty((2, samples), np.float32)
         self._weights = np.empty(samples, np.float64)
         self._chosen = np.empty(samples, bool)
@@ -71,9 +72,7 @@ class BinnedDistance:
             self._fill_bins(samples, center, spread, numbers)
             for samples, numbers in zip(pair, self._bin_numbers, strict=True)
         )
-        lowest, highest = min(map(np.min, pair)), max(map(np.max, pair))
-        inner_edges = center + float(spread) * self._inner_edges
-        edges = np.concatenate([[lowest], inner_edges, [highest]]).astype(np.float32)
+        edges = (center + float(spread) * self._edges).astype(np.float32)
         excess = np.concatenate([[0], np.cumsum(firsts - seconds)])
         integrals = np.abs(np.diff(edges.astype(np.float64) * excess) - (first_sums - second_sums))
         undecided = (excess[:-1] < seconds) & (excess[:-1] > -firsts)
