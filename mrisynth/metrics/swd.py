@@ -107,7 +107,8 @@ def sliced_wasserstein_distances(
     real: NDArray[np.uint8], generated: NDArray[np.uint8], seed: int = 0, *, progress: bool = False
 ) -> SlicedWassersteinDistances:
     """`sliced_wasserstein_distance` with its spread over the repeats; takes and raises the same."""
-    sets = {"real": np.asarray(real), "generated": np.asarray(generated)}
+    real, generated = np.asarray(real), np.asarray(generated)
+    sets = {"real": real, "generated": generated}
     for name, images in sets.items():
         _check(name, images)
     if real.shape[1] != generated.shape[1]:
