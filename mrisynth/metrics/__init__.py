@@ -1,0 +1,9 @@
+"""Numbers that say how good generated images are."""
+
+from mrisynth.metrics.swd import (
+    SlicedWassersteinDistances,
+    sliced_wasserstein_distance,
+    sliced_wasserstein_distances,
+)
+
+__all__ = ["SlicedWassersteinDistances", "sliced_wasserstein_distance", "sliced_wasserstein_distances"]
