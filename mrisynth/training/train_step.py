@@ -67,7 +67,7 @@ def make_train_step(
         [-1, 1] on each replica, alpha a float32 scalar. It advances the state by one iteration and returns
         scalars: means over the global batch, and the norms of the gradients.
     """
-    replica = _ReplicaStep(state, phase, config, jit_compile)
+    replica = ReplicaStep(state, phase, config, jit_compile)
     averaged_pairs = state.averaged_pairs(phase.level, phase.fading)
 
     def move(
@@ -112,7 +112,7 @@ def _move_average(average: tf.Variable, weight: tf.Variable, rate: float) -> Non
     average.assign_add(rate * (weight - average))
 
 
-class _ReplicaStep:
+class ReplicaStep:
     """What each replica does with its share of the batch.
 
     Losses are sums over the share divided by the global batch, so that sums over replicas, which is how
