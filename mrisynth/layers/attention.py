@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from mrisynth.layers import spatial
+from mrisynth.layers.attention_core import attend
 from mrisynth.layers.base import Layer
 from mrisynth.layers.equalized import EqualizedConvolution
 
@@ -55,15 +56,21 @@ class SelfAttention(Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
-        queries = _flatten_space(self.query(inputs))
-        keys = _flatten_space(spatial.max_pool(self.key(inputs)))
-        values = _flatten_space(spatial.max_pool(self.value(inputs)))
-        logits = tf.matmul(queries, keys, transpose_b=True)
-        weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), inputs.dtype)
-        attended = tf.matmul(weights, values)
-        space = tf.concat([tf.shape(inputs)[:-1], [values.shape[-1]]], axis=0)
-        outputs = self.output_projection(tf.reshape(attended, space))
-        return inputs + tf.cast(tf.convert_to_tensor(self.gamma), inputs.dtype) * outputs
+        channels = self.query.units, self.key.units, self.value.units
+        # One product for the three of them, and one maximum for the two that are pooled.
+        maps = spatial.convolve(inputs, self._kernel(self.query, self.key, self.value))
+        queries, pooled = tf.split(maps, [channels[0], sum(channels[1:])], axis=-1)
+        keys, values = tf.split(_flatten_space(spatial.max_pool(pooled)), channels[1:], axis=-1)
+        attended = attend(_flatten_space(queries), keys, values)
+        space = tf.concat([tf.shape(inputs)[:-1], [channels[2]]], axis=0)
+        gamma = tf.convert_to_tensor(self.gamma)
+        outputs = spatial.convolve(tf.reshape(attended, space), self._kernel(self.output_projection, scale=gamma))
+        return inputs + outputs
+
+    def _kernel(self, *projections: EqualizedConvolution, scale: float | tf.Tensor = 1.0) -> tf.Tensor:
+        """The kernels of 1x1 convolutions of the same maps, side by side, in the compute dtype."""
+        kernels = [projection.equalized_kernel() for projection in projections]
+        return tf.cast(scale * tf.concat(kernels, axis=-1), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
