@@ -7,14 +7,38 @@ from the small matrices instead, and what is left of the passes is products and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 Gradients = tuple[tf.Tensor, ...]
 
 
-@tf.custom_gradient
 def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Every query's mean of the values, weighted by the softmax of its products with the keys.
+
+    softmax(q k^T) v is computed as softmax(q (k - k')^T) (v - v') + v', k' and v' being means over the keys.
+    That is the same function for whatever k' and v', which have no derivative therefore; but where keys or
+    values have much in common, the derivatives are small differences, which bfloat16 would round away.
+
+    It can be differentiated twice. Products of table and matrix are in the dtype of the inputs; logits,
+    softmax and the sums along a table's rows in float32.
+
+    Args:
+        queries: [N, Q, C].
+        keys: [N, K, C].
+        values: [N, K, D].
+
+    Returns:
+        [N, Q, D] in the dtype of the inputs.
+    """
+    mean_value = tf.stop_gradient(_mean(values))
+    return _attend(queries, keys - tf.stop_gradient(_mean(keys)), values - mean_value) + mean_value
+
+
+@tf.custom_gradient
+def _attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """`attend` of keys and values that are small in the mean.
 
     With q, k, v the inputs, * the elementwise product and rows() sums along the keys,
 
@@ -26,17 +50,6 @@ def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         dq = D k,  dk = D^T q,  dv = P^T u,
 
     since rows(P * (u v^T)) = rows(u * o). The second derivative is that of dq, dk and dv; see `_second`.
-    There is no third.
-
-    Products of table and matrix are in the dtype of the inputs; logits, softmax and row sums are in float32.
-
-    Args:
-        queries: [N, Q, C].
-        keys: [N, K, C].
-        values: [N, K, D].
-
-    Returns:
-        [N, Q, D] in the dtype of the inputs.
     """
     logits = tf.matmul(_float32(queries), _float32(keys), transpose_b=True)
     weights = tf.cast(tf.nn.softmax(logits), queries.dtype)
@@ -48,7 +61,7 @@ def attend(queries: tf.Tensor, keys: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return outputs, gradient
 
 
-def _first(weights: tf.Tensor, outputs: tf.Tensor):
+def _first(weights: tf.Tensor, outputs: tf.Tensor) -> Callable[..., Gradients]:
     """The first derivative of `attend`, given its weights P [N, Q, K] and outputs o, as a function."""
 
     @tf.custom_gradient
@@ -61,7 +74,11 @@ def _first(weights: tf.Tensor, outputs: tf.Tensor):
         )
 
         def gradient(*seconds: tf.Tensor) -> Gradients:
-            return _second(weights, slopes, (queries, keys, values, upstream), seconds)
+            # The tables are constants to whoever would differentiate once more, and the result wrong.
+            return tuple(
+                tf.raw_ops.PreventGradient(input=second, message="self-attention has no third derivative")
+                for second in _second(weights, slopes, (queries, keys, values, upstream), seconds)
+            )
 
         return gradients, gradient
 
@@ -69,17 +86,17 @@ def _first(weights: tf.Tensor, outputs: tf.Tensor):
 
 
 def _second(weights: tf.Tensor, slopes: tf.Tensor, inputs: Gradients, seconds: Gradients) -> Gradients:
-    """The gradient of <a, dq> + <b, dk> + <c, dv>, of the names in `attend`.
+    """The gradient of <a, dq> + <b, dk> + <c, dv>, of the names in `_attend`.
 
-    With T = a k^T + q b^T, on which D depends linearly, and rows() taken out wherever the softmax's
-    derivative would subtract them,
+    With T = a k^T + q b^T, of which <a, dq> + <b, dk> is the sum of D * T,
 
-        A  = P * (T - rows(P * T)),
-        w  = A v + P c,                              the gradient by u
-        B  = D * (T - rows(P * T)) + P * (u c^T - rows(u * w)),   that by the logits
-        B k + D b,  B^T q + D^T a,  A^T u            those by q, k and v
+        A = P * (T - rows(P * T)),
+        w = A v + P c,                                           the gradient by u,
+        B = D * (T - rows(P * T)) + P * (u c^T - rows(u * w)),   that by the logits,
+        B k + D b,  B^T q + D^T a,  A^T u                        those by q, k and v,
 
-    where rows(P * T) = rows(a * (P k) + q * (P b)).
+    where rows(P * T) = rows(a * (P k) + q * (P b)). As the rows of D sum to 0 and those of P to 1, b and the
+    c of B may be taken without their means, as keys and values are.
 
     Args:
         weights: P, [N, Q, K].
@@ -92,22 +109,31 @@ def _second(weights: tf.Tensor, slopes: tf.Tensor, inputs: Gradients, seconds: G
     """
     queries, keys, values, upstream = inputs
     by_queries, by_keys, by_values = seconds
-    channels = keys.shape[-1]
-    means = tf.matmul(weights, tf.concat([keys, by_keys, by_values], axis=-1))
-    mean_keys, mean_by_keys, mean_by_values = tf.split(means, [channels, channels, values.shape[-1]], axis=-1)
-    row_sums = _rows(by_queries, mean_keys) + _rows(queries, mean_by_keys)
+    mean_by_value = _mean(by_values)
+    by_keys, by_values = by_keys - _mean(by_keys), by_values - mean_by_value
+    averages = tf.matmul(weights, tf.concat([keys, by_keys, by_values], axis=-1))
+    of_keys, of_by_keys, of_by_values = tf.split(
+        averages, [x.shape[-1] for x in (keys, keys, values)], axis=-1
+    )
     logits = _product_minus(
-        tf.concat([by_queries, queries], axis=-1), tf.concat([keys, by_keys], axis=-1), row_sums
+        tf.concat([by_queries, queries], axis=-1),
+        tf.concat([keys, by_keys], axis=-1),
+        _rows(by_queries, of_keys) + _rows(queries, of_by_keys),
     )
     tangents = weights * logits
-    by_upstream = tf.matmul(tangents, values) + mean_by_values
+    by_upstream = tf.matmul(tangents, values) + of_by_values
     curvatures = slopes * logits + weights * _product_minus(upstream, by_values, _rows(upstream, by_upstream))
     return (
         _times(curvatures, keys) + _times(slopes, by_keys),
         _transposed_times(curvatures, queries) + _transposed_times(slopes, by_queries),
         _transposed_times(tangents, upstream),
-        by_upstream,
+        by_upstream + mean_by_value,
     )
+
+
+def _mean(inputs: tf.Tensor) -> tf.Tensor:
+    """The mean over the keys, [N, K, C] -> [N, 1, C] in the dtype of the inputs."""
+    return tf.cast(tf.reduce_mean(_float32(inputs), axis=1, keepdims=True), inputs.dtype)
 
 
 def _float32(inputs: tf.Tensor) -> tf.Tensor:
@@ -120,7 +146,7 @@ def _rows(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
 
 
 def _product_minus(left: tf.Tensor, right: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-    """left right^T - row, [N, Q, C], [N, K, C] and float32 [N, Q, 1] -> [N, Q, K].
+    """Subtracts in a product, left right^T - row: [N, Q, C], [N, K, C] and float32 [N, Q, 1] -> [N, Q, K].
 
     The subtraction is part of the product, as further columns: in bfloat16 two, the second being what the
     first rounds off. So the difference, which is often small, is rounded once and not its terms.
@@ -136,10 +162,16 @@ def _product_minus(left: tf.Tensor, right: tf.Tensor, row: tf.Tensor) -> tf.Tens
 
 
 def _times(table: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """table right, [N, Q, K] and [N, K, C] -> [N, Q, C]; as (right^T table^T)^T, faster for few channels."""
+    """The product table right: [N, Q, K] and [N, K, C] -> [N, Q, C].
+
+    As (right^T table^T)^T, which for few channels is a third faster on a CPU.
+    """
     return tf.linalg.matrix_transpose(tf.matmul(right, table, transpose_a=True, transpose_b=True))
 
 
 def _transposed_times(table: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """table^T right, [N, Q, K] and [N, Q, C] -> [N, K, C]; as (right^T table)^T, which is faster."""
+    """The product table^T right: [N, Q, K] and [N, Q, C] -> [N, K, C].
+
+    As (right^T table)^T, which is a third faster on a CPU.
+    """
     return tf.linalg.matrix_transpose(tf.matmul(right, table, transpose_a=True))
