@@ -87,7 +87,7 @@ def main() -> None:
         costs = (f"{cost.share:26.1%} {cost.factor:16.2f}" for cost in row.attention)
         print(f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".rstrip())
 
-    print(f"one 320x320x36 oblique volume is prepared in {preparation:.2f} s of one core")
+    print(f"\none 320x320x36 oblique volume is prepared in {preparation:.2f} s of one core")
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:
