@@ -31,8 +31,8 @@ _HEADER = (
 )
 
 _PARTS_HEADER = (
-    "resolution   float32 folded/plain   attention on 32x32 adds   x its products   "
-    "attention on 64x64 adds   x its products"
+    "resolution   float32 folded/plain   attention on 32x32 adds   x own work   "
+    "attention on 64x64 adds   x own work"
 )
 
 
@@ -84,7 +84,7 @@ def main() -> None:
         )
     print(f"\n{_PARTS_HEADER}")
     for row in measurements:
-        costs = (f"{cost.share:26.1%} {cost.factor:16.2f}" for cost in row.attention)
+        costs = (f"{cost.share:26.1%} {cost.factor:12.2f}" for cost in row.attention)
         print(f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".rstrip())
 
     print(f"\none 320x320x36 oblique volume is prepared in {preparation:.2f} s of one core")
