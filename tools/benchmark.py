@@ -26,8 +26,8 @@ from mrisynth.data import PreparationConfig, prepare_dataset
 from mrisynth.data.phantom import write_phantoms
 
 _HEADER = (
-    "resolution  batch   train img/s   plain img/s   ratio   GFLOP/img   of peak   "
-    "generate img/s   pipeline img/s   pipeline/train"
+    "resolution  batch  train img/s  plain img/s  ratio  GFLOP/img  of peak  "
+    "generate img/s  pipeline img/s  pipeline/train"
 )
 
 _PARTS_HEADER = (
@@ -78,9 +78,9 @@ def main() -> None:
     print(_HEADER)
     for row in measurements:
         print(
-            f"{row.resolution:10d} {row.batch_size:6d} {row.training:13.1f} {row.plain_training:13.1f} "
-            f"{row.speedup:7.2f} {row.operations / 1e9:11.3f} {row.utilisation:9.0%} {row.generation:16.1f} "
-            f"{row.pipeline:16.1f} {row.pipeline_margin:16.1f}"
+            f"{row.resolution:10d} {row.batch_size:6d} {row.training:12.1f} {row.plain_training:12.1f} "
+            f"{row.speedup:6.2f} {row.operations / 1e9:10.3f} {row.utilisation:8.0%} {row.generation:15.1f} "
+            f"{row.pipeline:15.1f} {row.pipeline_margin:15.1f}"
         )
     print(f"\n{_PARTS_HEADER}")
     for row in measurements:
