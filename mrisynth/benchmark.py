@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import pathlib
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -20,16 +23,66 @@ from scipy.spatial.transform import Rotation
 from mrisynth.data import PreparationConfig, open_dataset
 from mrisynth.data.extraction import extract
 from mrisynth.data.sources import find_scans
-from mrisynth.networks.config import NetworkConfig
+from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.operations import training_operations
 from mrisynth.training.config import OptimizationConfig
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
-from mrisynth.training.strategies import matrix_product_rate
+from mrisynth.training.strategies import has_bfloat16, matrix_product_rate
 from mrisynth.training.train_step import make_train_step
 
 _MIN_SECONDS = 0.2
 _PIPELINE_SECONDS = 1.0
+ATTENTION_MAPS = (32, 64)
+"""Sizes of the discriminator's maps on which the cost of attention is measured, where there are such maps."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What the measurements were made on.
+
+    Attributes:
+        processor: Its model, and its GPUs' if there are any.
+        cores: Of the processor.
+        bfloat16: Whether the hardware multiplies bfloat16 matrices: the GPUs if there are any.
+    """
+
+    processor: str
+    cores: int
+    bfloat16: bool
+
+    def __str__(self) -> str:
+        products = "bfloat16" if self.bfloat16 else "no bfloat16"
+        return f"{self.processor}, {self.cores} cores, {products} in hardware"
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionCost:
+    """What self-attention on one size of the discriminator's maps adds to the training step.
+
+    Attributes:
+        maps: Their resolution.
+        training: Images/s of the step with attention on these maps alone.
+        training_without: Images/s of the step without any attention.
+        operations: Floating-point operations of the attention for one image in training.
+        operations_without: Those of the rest of the step.
+    """
+
+    maps: int
+    training: float
+    training_without: float
+    operations: int
+    operations_without: int
+
+    @property
+    def share(self) -> float:
+        """Seconds that it adds, over those of the step without."""
+        return self.training_without / self.training - 1.0
+
+    @property
+    def factor(self) -> float:
+        """Seconds that it adds, over what its operations would take at the rate that the rest reaches."""
+        return self.share * self.operations_without / self.operations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,26 +93,35 @@ class Measurement:
         resolution: In pixels.
         batch_size: Images a step.
         training: Images/s of the training step in the fast precision, resampling folded.
+        float32_training: Images/s of the same program in float32.
         plain_training: Images/s of the same program in float32 without folding.
         generation: Images/s of the generator alone.
         pipeline: Images/s of the input pipeline alone.
         operations: Floating-point operations that training on one image takes, with folded resampling.
         matrix_rate: Operations/s of a large matrix product in the fast precision.
+        attention: What attention adds, for every size of maps that the network has and that is measured.
     """
 
     resolution: int
     batch_size: int
     training: float
+    float32_training: float
     plain_training: float
     generation: float
     pipeline: float
     operations: int
     matrix_rate: float
+    attention: tuple[AttentionCost, ...]
 
     @property
     def speedup(self) -> float:
         """Fast training over plain training."""
         return self.training / self.plain_training
+
+    @property
+    def folding_speedup(self) -> float:
+        """Training in float32 with folded resampling over plain training."""
+        return self.float32_training / self.plain_training
 
     @property
     def utilisation(self) -> float:
@@ -70,6 +132,17 @@ class Measurement:
     def pipeline_margin(self) -> float:
         """Images the pipeline delivers for every one that training consumes."""
         return self.pipeline / self.training
+
+
+def machine() -> Machine:
+    """This machine."""
+    information = pathlib.Path("/proc/cpuinfo")
+    lines = information.read_text(errors="replace").splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    devices = [names[0] if names else platform.machine()]
+    for gpu in tf.config.list_physical_devices("GPU"):
+        devices.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    return Machine(" and ".join(devices), os.cpu_count() or 1, has_bfloat16())
 
 
 def measure(
@@ -87,22 +160,52 @@ def measure(
     Returns:
         The medians.
     """
-    plain = dataclasses.replace(network, fused_resampling=False)
-    state = TrainingState(network, dtype_policy, seed=0)
-    tasks: Mapping[str, Callable[[], float]] = {
-        "training": _training(state, network, batch_size),
-        "plain_training": _training(TrainingState(plain, "float32", seed=0), plain, batch_size),
-        "generation": _generation(state, batch_size),
-        "pipeline": _pipeline(data_dir, network.resolution, batch_size),
-        "matrix_rate": functools.partial(matrix_product_rate, state.generator.compute_dtype),
+    fast, full = (network, dtype_policy), (network, "float32")
+    plain = (dataclasses.replace(network, fused_resampling=False), "float32")
+    bare = dataclasses.replace(network, attention_generator=(), attention_discriminator=())
+    attended = {
+        maps: dataclasses.replace(bare, attention_discriminator=(maps,))
+        for maps in ATTENTION_MAPS
+        if maps in bare.resolutions and bare.feature_maps(maps) >= ATTENTION_CHANNELS
     }
-    rates: dict[str, list[float]] = {name: [] for name in tasks}
+    compared = [bare, *attended.values()] if attended else []
+    # What is asked for twice, such as the network without attention where it has none, is measured once.
+    steps = dict.fromkeys([fast, full, plain, *((config, dtype_policy) for config in compared)])
+    states = {step: TrainingState(*step, seed=0) for step in steps}
+    generator = states[fast].generator
+    tasks: Mapping[Any, Callable[[], float]] = {
+        **{step: _training(state, step[0], batch_size) for step, state in states.items()},
+        "generation": _generation(states[fast], batch_size),
+        "pipeline": _pipeline(data_dir, network.resolution, batch_size),
+        "matrix_rate": functools.partial(matrix_product_rate, generator.compute_dtype),
+    }
+    rates: dict[Any, list[float]] = {task: [] for task in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
             rates[name].append(task())
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    operations = training_operations(network, network.top_level)
-    return Measurement(network.resolution, batch_size, operations=operations, **medians)
+    bare_operations = training_operations(bare, bare.top_level)
+    return Measurement(
+        resolution=network.resolution,
+        batch_size=batch_size,
+        training=medians[fast],
+        float32_training=medians[full],
+        plain_training=medians[plain],
+        generation=medians["generation"],
+        pipeline=medians["pipeline"],
+        operations=training_operations(network, network.top_level),
+        matrix_rate=medians["matrix_rate"],
+        attention=tuple(
+            AttentionCost(
+                maps=maps,
+                training=medians[config, dtype_policy],
+                training_without=medians[bare, dtype_policy],
+                operations=training_operations(config, config.top_level) - bare_operations,
+                operations_without=bare_operations,
+            )
+            for maps, config in attended.items()
+        ),
+    )
 
 
 def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from mrisynth.layers import spatial
+from mrisynth.layers.attention_core import attend
 from mrisynth.layers.base import Layer
 from mrisynth.layers.equalized import EqualizedConvolution
 
@@ -55,20 +57,29 @@ class SelfAttention(Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
-        queries = _flatten_space(self.query(inputs))
-        keys = _flatten_space(spatial.max_pool(self.key(inputs)))
-        values = _flatten_space(spatial.max_pool(self.value(inputs)))
-        logits = tf.matmul(queries, keys, transpose_b=True)
-        weights = tf.cast(tf.nn.softmax(tf.cast(logits, tf.float32)), inputs.dtype)
-        attended = tf.matmul(weights, values)
-        space = tf.concat([tf.shape(inputs)[:-1], [values.shape[-1]]], axis=0)
-        outputs = self.output_projection(tf.reshape(attended, space))
-        return inputs + tf.cast(tf.convert_to_tensor(self.gamma), inputs.dtype) * outputs
+        space = inputs.shape[1:-1]
+        pixels = math.prod(space)
+        narrow, wide = self.key.units, self.value.units
+        # The 1x1 convolutions are products over all pixels: one for queries, keys and values, and one maximum
+        # for the two that are pooled.
+        flat = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        projected = tf.matmul(flat, self._kernel(self.query, self.key, self.value))
+        queries, pooled = tf.split(projected, [narrow, narrow + wide], axis=-1)
+        pooled = spatial.max_pool(tf.reshape(pooled, [-1, *space, narrow + wide]))
+        pooled = tf.reshape(pooled, [-1, pixels // 2**spatial.RANK, narrow + wide])
+        keys, values = tf.split(pooled, [narrow, wide], axis=-1)
+        attended = attend(tf.reshape(queries, [-1, pixels, narrow]), keys, values)
+        gamma = tf.convert_to_tensor(self.gamma)
+        outputs = tf.matmul(
+            tf.reshape(attended, [-1, wide]), self._kernel(self.output_projection, scale=gamma)
+        )
+        return inputs + tf.reshape(outputs, tf.shape(inputs))
+
+    def _kernel(self, *projections: EqualizedConvolution, scale: float | tf.Tensor = 1.0) -> tf.Tensor:
+        """Kernels of 1x1 convolutions of the same maps as one matrix: [C_in, sum of C_out]."""
+        kernels = [projection.equalized_kernel() for projection in projections]
+        matrix = tf.concat([tf.reshape(kernel, kernel.shape[-2:]) for kernel in kernels], axis=-1)
+        return tf.cast(scale * matrix, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-
-def _flatten_space(inputs: tf.Tensor) -> tf.Tensor:
-    """[N, *space, C] -> [N, pixels, C]."""
-    return tf.reshape(inputs, [tf.shape(inputs)[0], -1, inputs.shape[-1]])

@@ -44,7 +44,7 @@ class _Equalized(Layer):
         self.kernel = self.add_float32_weight("kernel", kernel_shape, normal)
         self.bias = self.add_float32_weight("bias", (self.units,), "zeros") if self.use_bias else None
 
-    def _equalized_kernel(self) -> tf.Tensor:
+    def equalized_kernel(self) -> tf.Tensor:
         """The weights as applied, in float32."""
         return tf.convert_to_tensor(self.kernel) * self.scale
 
@@ -115,7 +115,7 @@ class EqualizedConvolution(_Equalized):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
-        kernel = self._equalized_kernel()
+        kernel = self.equalized_kernel()
         if self.resampling == "up":
             outputs = resampling.convolve_up(inputs, kernel, self.fused_resampling)
         elif self.resampling == "down":
@@ -184,7 +184,7 @@ class EqualizedDense(_Equalized):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
-        outputs = tf.matmul(inputs, tf.cast(self._equalized_kernel(), inputs.dtype))
+        outputs = tf.matmul(inputs, tf.cast(self.equalized_kernel(), inputs.dtype))
         return self._finish(tf.reshape(outputs, [-1, *self._space, self.units]))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:

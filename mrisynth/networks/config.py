@@ -10,6 +10,8 @@ import dataclasses
 from mrisynth.errors import UserError
 
 SMALLEST_RESOLUTION = 4
+ATTENTION_CHANNELS = 8
+"""The fewest that self-attention can divide by eight."""
 
 
 def resolution_of(level: int) -> int:
@@ -82,11 +84,11 @@ class NetworkConfig:
                     f"--{name} asks for attention at {resolution}, but a network with "
                     f"--resolution={self.resolution} has maps of {', '.join(map(str, available))} only"
                 )
-            if self.feature_maps(resolution) < 8:
+            if self.feature_maps(resolution) < ATTENTION_CHANNELS:
                 raise UserError(
                     f"--{name} asks for attention at {resolution}, where there are only "
-                    f"{self.feature_maps(resolution)} channels; attention needs 8, so raise --fmap_base or "
-                    "--fmap_max"
+                    f"{self.feature_maps(resolution)} channels; attention needs {ATTENTION_CHANNELS}, so "
+                    "raise --fmap_base or --fmap_max"
                 )
 
     @property
