@@ -23,6 +23,9 @@ def main() -> None:
     from mrisynth.serving.export import export_generator
     from mrisynth.training import checkpoints, strategies, trainer
 
+    if options.is_dry_run():
+        _foretell(config)
+        return
     strategy = strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
@@ -39,6 +42,23 @@ def main() -> None:
         return
     path = export_generator(state.average, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+
+
+def _foretell(config: TrainingConfig) -> None:
+    """Prints what the run will need.
+
+    Raises:
+        UserError: If the machine has not got it.
+    """
+    from mrisynth.training import foresight, strategies, trial
+
+    foretold = trial.foresee(config, strategies.make_strategy(config.runtime.strategy))
+    print(foresight.table(foretold))
+    print(foresight.summary(foretold))
+    if foretold.too_long:
+        print(foretold.too_long)
+    if foretold.problems:
+        raise UserError("; ".join(foretold.problems))
 
 
 def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:

@@ -11,6 +11,12 @@ _FLOAT32_BYTES = 4
 _VALUE_BYTES = {"float32": 4, "mixed_bfloat16": 2}
 _OPTIMIZER_SLOTS = 2
 
+_PROCESS_BYTES = 95e6
+_MAPS_ALIVE = 9.0
+_DISCRIMINATOR_TABLES_ALIVE = 12.0
+_GENERATOR_TABLES_ALIVE = 6.0
+_WEIGHTS_ALIVE = 9.5
+
 
 def _weights(kernel: int, inputs: int, outputs: int) -> int:
     return kernel * inputs * outputs + outputs
@@ -65,3 +71,74 @@ def discriminator_parameters(config: NetworkConfig, level: int, fading: bool = F
     blocks = sum(_discriminator_block_weights(config, below) for below in range(level + 1))
     channels = (config.feature_maps(resolution_of(spoken)) for spoken in _spoken_levels(level, fading))
     return blocks + sum(_weights(1, config.channels, count) for count in channels)
+
+
+def _attention_values(config: NetworkConfig, resolution: int) -> int:
+    """Projections with their pooled keys and values, what was attended to, the way back and the sum."""
+    channels = config.feature_maps(resolution)
+    projected = channels // 8 + channels // 2
+    return resolution**2 * (2 * projected + 2 * channels) + resolution**2 // 4 * projected
+
+
+def generator_values(config: NetworkConfig, level: int) -> int:
+    """Values in the maps that one image makes in the generator: two convolutions and their norms a level."""
+    total = 0
+    for resolution in map(resolution_of, range(level + 1)):
+        pixels, channels = resolution**2, config.feature_maps(resolution)
+        total += 4 * pixels * channels
+        if resolution > SMALLEST_RESOLUTION and not config.fused_resampling:
+            total += pixels * config.feature_maps(resolution // 2)
+        if resolution in config.attention_generator:
+            total += _attention_values(config, resolution)
+    return total
+
+
+def discriminator_values(config: NetworkConfig, level: int) -> int:
+    """Values in the maps that one image makes in the discriminator, from the image's map to the last."""
+    full, smallest = resolution_of(level), SMALLEST_RESOLUTION
+    total = full**2 * config.feature_maps(full)
+    total += smallest**2 * (2 * config.feature_maps(smallest) + 1) + config.feature_maps(smallest)
+    for resolution in map(resolution_of, range(level + 1)):
+        pixels, halved = resolution**2, config.feature_maps(resolution // 2)
+        if resolution > smallest:
+            total += pixels * config.feature_maps(resolution) + pixels // 4 * halved
+            total += 0 if config.fused_resampling else pixels * halved
+        if resolution in config.attention_discriminator:
+            total += _attention_values(config, resolution)
+    return total
+
+
+def _table_values(attended: tuple[int, ...], level: int) -> int:
+    """Values in the attention tables of one image: every pixel by every pooled pixel."""
+    return sum(r**2 * (r**2 // 4) for r in attended if r <= resolution_of(level))
+
+
+def state_bytes(config: NetworkConfig) -> int:
+    """Bytes of all that a run keeps: both networks, the average, two slots a weight in the optimisers."""
+    generator = generator_parameters(config, config.top_level)
+    discriminator = discriminator_parameters(config, config.top_level)
+    slots = _OPTIMIZER_SLOTS * (generator + discriminator)
+    return _FLOAT32_BYTES * (2 * generator + discriminator + slots)
+
+
+def training_bytes(config: NetworkConfig, level: int, images: int, dtype_policy: str) -> int:
+    """Estimated peak memory of training at a level, in bytes, of all that comes to a process for it.
+
+    The peak is in the discriminator's step, which holds the maps of real, generated and interpolated images,
+    the penalty's gradient at each of them, and what its own derivative needs; or, with attention in the
+    generator alone, in the generator's step. How many times over they are alive at once was fitted to
+    measurements.
+
+    Args:
+        config: Size of the networks.
+        level: 0 for 4x4.
+        images: On one device.
+        dtype_policy: "float32" or "mixed_bfloat16".
+    """
+    values = _MAPS_ALIVE * _VALUE_BYTES[dtype_policy] * discriminator_values(config, level)
+    tables = _FLOAT32_BYTES * max(
+        _DISCRIMINATOR_TABLES_ALIVE * _table_values(config.attention_discriminator, level),
+        _GENERATOR_TABLES_ALIVE * _table_values(config.attention_generator, level),
+    )
+    weights = _WEIGHTS_ALIVE * _FLOAT32_BYTES * discriminator_parameters(config, level)
+    return round(_PROCESS_BYTES + state_bytes(config) + weights + images * (values + tables))

@@ -16,7 +16,8 @@ from mrisynth.errors import UserError
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.state import TrainingState
 
-_KEPT = 3
+KEPT = 3
+"""Checkpoints of a run that are kept: the newest few."""
 _CONFIG_NAME = "config.json"
 _FOLDER = "checkpoints"
 # What TensorFlow raises for a file that is cut off, damaged, or of another run.
@@ -34,7 +35,7 @@ class Checkpoints:
     def __init__(self, run_dir: pathlib.Path, state: TrainingState) -> None:
         self._state = state
         self._manager = tf.train.CheckpointManager(
-            state.checkpoint(), str(run_dir / _FOLDER), max_to_keep=_KEPT, checkpoint_name="checkpoint"
+            state.checkpoint(), str(run_dir / _FOLDER), max_to_keep=KEPT, checkpoint_name="checkpoint"
         )
 
     def restore(self) -> bool:

@@ -11,6 +11,14 @@ from mrisynth.training.schedule import Phase
 
 _EXPECTED_UTILISATION = 0.3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+# (less than so many seconds, seconds in a unit, its name)
+_UNITS = (
+    (90, 1, "s"),
+    (90 * _MINUTE, _MINUTE, "minutes"),
+    (48 * _HOUR, _HOUR, "hours"),
+    (60 * _DAY, _DAY, "days"),
+    (730 * _DAY, 30.4 * _DAY, "months"),
+)
 _LONGEST_RUN = 30 * _DAY
 """Seconds that a run may take before it is called too long for the machine."""
 
@@ -94,18 +102,9 @@ def run_operations(network: NetworkConfig, phases: Iterable[Phase]) -> float:
 
 def duration(seconds: float) -> str:
     """A duration in the words a person would use, such as "45 s", "3.5 hours" or "14 months"."""
-    steps = [
-        (90, 1, "s"),
-        (90 * _MINUTE, _MINUTE, "minutes"),
-        (48 * _HOUR, _HOUR, "hours"),
-        (60 * _DAY, _DAY, "days"),
-        (24 * 30.4 * _DAY, 30.4 * _DAY, "months"),
-    ]
-    for limit, unit, name in steps:
-        if seconds < limit:
-            break
-    else:
-        unit, name = 365.25 * _DAY, "years"
+    unit, name = next(
+        ((unit, name) for limit, unit, name in _UNITS if seconds < limit), (365.25 * _DAY, "years")
+    )
     count = seconds / unit
     return f"{count:,.1f} {name}" if 0 < count < 9.95 else f"{count:,.0f} {name}"
 

@@ -34,6 +34,23 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
+def check_data(config: TrainingConfig) -> str:
+    """Checks that a run's data set is whole and large enough, and that its folder is new or holds this run.
+
+    Returns:
+        The data set's fingerprint.
+
+    Raises:
+        UserError: If not.
+    """
+    fingerprint = read_manifest(config.data_dir).fingerprint
+    checkpoints.check_run_dir(config, fingerprint)
+    for resolution in reversed(config.network.resolutions):
+        # Opening a data set checks that it is whole, and large enough.
+        open_dataset(config.data_dir, resolution, batch_size=1)
+    return fingerprint
+
+
 def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None) -> TrainingState:
     """Trains a run to its end, from its newest checkpoint where there is one.
 
@@ -49,11 +66,7 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
             been trained then.
         Interrupted: On SIGINT or SIGTERM.
     """
-    fingerprint = read_manifest(config.data_dir).fingerprint
-    checkpoints.check_run_dir(config, fingerprint)
-    for resolution in reversed(config.network.resolutions):
-        # Opening a data set checks that it is whole, and large enough.
-        open_dataset(config.data_dir, resolution, batch_size=1)
+    fingerprint = check_data(config)
     if config.runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
@@ -124,8 +137,9 @@ class _Trainer:
         phase = position.phase
         at_start = position.iteration == phase.first_iteration
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
+        jit_compile = strategies.compiles(self._config.runtime.jit_compile)
         train_step = make_train_step(
-            self._state, self._strategy, phase, self._config.optimization, self._jit_compile()
+            self._state, self._strategy, phase, self._config.optimization, jit_compile
         )
         batches = self._open_batches(position)
         real = self._real_images(phase)
@@ -152,12 +166,6 @@ class _Trainer:
         self._checkpoints.save()
         if self._stop_signal:
             raise Interrupted(self._stop_signal)
-
-    def _jit_compile(self) -> bool:
-        choice = self._config.runtime.jit_compile
-        if choice == "auto":
-            return bool(tf.config.list_physical_devices("GPU"))
-        return choice == "true"
 
     def _open_batches(self, position: Position) -> Iterator[Any]:
         """The distributed batches from a position on."""
