@@ -82,17 +82,6 @@ def _attention_values(config: NetworkConfig, resolution: int) -> int:
     return resolution**2 * (2 * projected + channels) + resolution**2 // 4 * projected
 
 
-def generator_values(config: NetworkConfig, level: int) -> int:
-    """Values in the maps that one image makes in the generator: two convolutions and their norms a level."""
-    total = 0
-    for resolution in map(resolution_of, range(level + 1)):
-        pixels, channels = resolution**2, config.feature_maps(resolution)
-        total += 4 * pixels * channels
-        if resolution in config.attention_generator:
-            total += _attention_values(config, resolution)
-    return total
-
-
 def discriminator_values(config: NetworkConfig, level: int) -> int:
     """Values in the maps that one image makes in the discriminator, from the image's map to the last."""
     full, smallest = resolution_of(level), SMALLEST_RESOLUTION
@@ -129,7 +118,7 @@ def training_bytes(config: NetworkConfig, level: int, images: int, dtype_policy:
     measurements: the growth of a process's resident memory over three steps on two cores of a CPU, without
     XLA, in 51 runs of 16x16 to 256x256, 4 to 64 images, 64 to 512 channels, with and without attention,
     fades and folded resampling, in both precisions, under TensorFlow 2.15 and 2.21. The estimate was 0.82 to
-    1.26 of the measurement; the same run measured again differs by up to a tenth. Nothing was measured on a
+    1.26 of the measurement; the same run measured again differs by up to a fifth. Nothing was measured on a
     GPU, where convolutions may take work space of their own.
 
     Args:

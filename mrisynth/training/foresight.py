@@ -186,8 +186,7 @@ def _memory_problems(
             need = f"need about {size(found.memory)} of {machine.device} {size(available)}"
         else:
             need = f"{machine.device} memory does not hold"
-        limit = available if found.memory > available else min(available, 0.8 * found.memory)
-        fitting = _largest_fitting(config, machine, level, batch, limit)
+        fitting = _largest_fitting(config, machine, level, batch, min(available, found.memory))
         advice = f"{resolution}:{fitting}" if fitting else "a smaller --fmap_base or --fmap_max"
         problems.append(
             f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {need}; use {advice}"
