@@ -116,7 +116,7 @@ def training_bytes(config: NetworkConfig, level: int, images: int, dtype_policy:
     the penalty's gradient at each of them, and what its own derivative needs; or, with attention in the
     generator alone, in the generator's step. How many times over they are alive at once was fitted to
     measurements: the growth of a process's resident memory over three steps on two cores of a CPU, without
-    XLA, in 51 runs of 16x16 to 256x256, 4 to 64 images, 64 to 512 channels, with and without attention,
+    XLA, in 52 runs of 16x16 to 256x256, 4 to 64 images, 64 to 512 channels, with and without attention,
     fades and folded resampling, in both precisions, under TensorFlow 2.15 and 2.21. The estimate was 0.82 to
     1.26 of the measurement; the same run measured again differs by up to a fifth. Nothing was measured on a
     GPU, where convolutions may take work space of their own.

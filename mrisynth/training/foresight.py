@@ -230,10 +230,14 @@ _COLUMNS: Sequence[tuple[str, Callable[[PhaseForesight], str]]] = (
     ("images", lambda found: f"{found.phase.images:,}"),
     ("parameters", lambda found: f"{found.parameters:,}"),
     ("ms/iteration", lambda found: _time(found, f"{1000 * found.seconds_per_iteration:,.0f}")),
-    ("images/s", lambda found: _time(found, f"{found.phase.batch_size / found.seconds_per_iteration:,.1f}")),
+    ("images/s", lambda found: _time(found, _speed(found.phase.batch_size / found.seconds_per_iteration))),
     ("time", lambda found: _time(found, outlook.duration(found.seconds))),
     ("peak memory", lambda found: ("" if found.memory_measured else "~") + size(found.memory)),
 )
+
+
+def _speed(images_per_second: float) -> str:
+    return f"{images_per_second:,.{1 if images_per_second >= 1 else 3}f}"
 
 
 def _time(found: PhaseForesight, text: str) -> str:

@@ -143,10 +143,14 @@ def _try(
     trial = _Trial(config, strategy, state, outlook.Pace(config.network, rate))
     # The last phase of a level does not fade it in, which takes hardly longer.
     phases = {phase.level: phase for phase in config.schedule.phases}
-    for phase in tqdm.tqdm(phases.values(), desc="timing", unit=" resolutions", leave=False):
-        memory = estimated_memory(config, machine, phase.level, phase.batch_size)
-        if phase.resolution not in impossible and memory <= (machine.memory or memory):
-            trial.time(phase)
+    with tqdm.tqdm(
+        phases.values(), desc="timing", bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}", leave=False
+    ) as bar:
+        for phase in bar:
+            bar.set_description_str(f"timing {phase.resolution}x{phase.resolution}")
+            memory = estimated_memory(config, machine, phase.level, phase.batch_size)
+            if phase.resolution not in impossible and memory <= (machine.memory or memory):
+                trial.time(phase)
     return Trial(trial.pace, trial.peaks, frozenset(trial.exhausted), checkpoint_bytes(state))
 
 
