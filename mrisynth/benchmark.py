@@ -140,7 +140,7 @@ def machine() -> Machine:
     lines = information.read_text(errors="replace").splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     devices = [names[0] if names else platform.machine()]
-    for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in tf.config.get_visible_devices("GPU"):
         devices.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
     return Machine(" and ".join(devices), os.cpu_count() or 1, has_bfloat16())
 

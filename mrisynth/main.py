@@ -27,6 +27,9 @@ def main() -> None:
     from mrisynth.serving.export import export_generator
     from mrisynth.training import checkpoints, strategies, trainer
 
+    if options.is_dry_run():
+        _foretell(config, strategy)
+        return
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
     chief = strategies.is_chief(strategy)
@@ -60,6 +63,25 @@ def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:
     if config.runtime.strategy == "multi_worker":
         sys.stderr.write("waiting for the other workers\n")
     return program.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
+
+
+def _foretell(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
+    """Prints what the run will need.
+
+    Raises:
+        UserError: If the machine has not got it.
+    """
+    from mrisynth.training import foresight, strategies, trial
+
+    foretold = trial.foresee(config, strategy)
+    if not strategies.is_chief(strategy):
+        return
+    print(foresight.table(foretold))
+    print(foresight.summary(foretold))
+    if foretold.too_long:
+        print(foretold.too_long)
+    if foretold.problems:
+        raise UserError("; ".join(foretold.problems))
 
 
 def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:

@@ -165,6 +165,7 @@ def _define_runtime_flags() -> None:
         ["auto", "true", "false"],
         "Compile the step with XLA; auto does so on GPUs.",
     )
+    flags.DEFINE_bool("dry_run", False, "Foretell the run's time, memory and disk, and write nothing.")
     flags.DEFINE_bool("deterministic", default.deterministic, "The same bits on every run, at some cost.")
     flags.DEFINE_float("checkpoint_minutes", default.checkpoint_minutes, "Minutes between checkpoints.")
     flags.DEFINE_integer("scalar_interval", default.scalar_interval, "Iterations between scalars.")
@@ -200,6 +201,11 @@ def training_config() -> TrainingConfig:
             profile_steps=_integers("profile_steps"),
         ),
     )
+
+
+def is_dry_run() -> bool:
+    """Whether mrisynth.main is to foretell the run only; no part of what a run is."""
+    return flags.FLAGS.dry_run
 
 
 def _from_flags(kind: type, **given: object) -> object:

@@ -5,6 +5,7 @@ from absl import flags
 
 from mrisynth import options, program
 from mrisynth.errors import UserError
+from mrisynth.training import outlook
 
 FLAGFILES = sorted((pathlib.Path(__file__).parents[1] / "flags").glob("*.flags"))
 
@@ -44,6 +45,18 @@ def test_the_abstracts_models(parse):
 def test_every_flagfile_is_a_valid_run(parse, path):
     config = parse(f"--flagfile={path}", "--model=c")
     assert config.schedule.phases[-1].resolution == config.network.resolution
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=[path.stem for path in FLAGFILES])
+def test_every_flagfile_can_be_named_to_a_run_that_is_too_long(parse, path):
+    config = parse(f"--flagfile={path}")
+    (shipped,) = [run for run in outlook.SHIPPED_RUNS if run.flagfile == f"flags/{path.name}"]
+    operations = outlook.run_operations(config.network, config.schedule.phases)
+    assert shipped.operations == pytest.approx(operations, rel=0.02)
+
+
+def test_a_dry_run_is_the_same_run(parse):
+    assert parse("--dry_run") == parse()
 
 
 @pytest.mark.parametrize("name", ["quickstart", "cpu_64"])

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import datetime
+import math
+import sys
 import time
 
 import tqdm
 
 from mrisynth.networks.config import NetworkConfig
-from mrisynth.networks.operations import training_operations
+from mrisynth.training import outlook
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 
 _SETTLING_SECONDS = 3.0
-_EXPECTED_UTILISATION = 0.3
+_COUNTDOWN_SECONDS = 48 * 3600
+
+
+def _countdown(seconds: float) -> str:
+    """Time left: to the second, as in 1:02:03, where it is less than two days."""
+    if seconds < _COUNTDOWN_SECONDS:
+        return str(datetime.timedelta(seconds=round(seconds)))
+    return outlook.duration(seconds)
 
 
 class Progress:
-    """Measures images/s and foretells the rest of the run.
+    """Measures images/s and foretells the rest of the run, from before its first iteration on.
 
-    The speed of resolutions that have not been trained yet is foretold from the number of multiplications
-    they need and the rate at which the newest measured resolution does them. The smallest ones are slower at
-    that than any that follow, so no less is expected than a part of what a matrix product reaches.
+    A run that would take months says so once, when the first measurement has settled.
 
     Args:
         schedule: Of the run.
@@ -36,10 +43,9 @@ class Progress:
         self, schedule: GrowthSchedule, network: NetworkConfig, matrix_rate: float, shown: bool = True
     ) -> None:
         self._schedule = schedule
-        self._network = network
-        self._expected_rate = _EXPECTED_UTILISATION * matrix_rate
         self._shown = shown
-        self._rates: dict[int, float] = {}
+        self._pace = outlook.Pace(network, matrix_rate)
+        self._warned = False
         self._phase: Phase | None = None
         self._bar: tqdm.tqdm | None = None
         self._start_time: float | None = None
@@ -60,6 +66,10 @@ class Progress:
             disable=not self._shown,
         )
         self._start_time = None
+        # An iteration may take minutes: what can be said before the first has ended is said now.
+        seconds = self.seconds_left(position)
+        if math.isfinite(seconds):
+            self._bar.set_postfix_str(f"about {outlook.duration(seconds)} left for the whole run")
 
     def update(self, position: Position) -> None:
         """Shows that the run has come to a position, the phase's end included."""
@@ -70,17 +80,21 @@ class Progress:
         elapsed = now - self._start_time
         if elapsed > 0 and position.image > self._start_image:
             self.images_per_second = (position.image - self._start_image) / elapsed
-            if elapsed > _SETTLING_SECONDS or self._phase.level not in self._rates:
-                self._rates[self._phase.level] = self.images_per_second
-            left = datetime.timedelta(seconds=round(self.seconds_left(position)))
-            text = f"{self.images_per_second:,.0f} images/s, {left} left for the whole run"
+            settled = elapsed > _SETTLING_SECONDS
+            if settled or not self._pace.is_measured(self._phase.level):
+                self._pace.measure(self._phase.level, self.images_per_second)
+            seconds = self.seconds_left(position)
+            if settled:
+                self._warn_once(seconds)
+            speed = f"{self.images_per_second:,.{0 if self.images_per_second >= 10 else 2}f} images/s"
+            text = f"{speed}, {_countdown(seconds)} left for the whole run"
             self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(position.image - self._phase.first_image - self._bar.n)
 
     def seconds_left(self, position: Position) -> float:
-        """Foretold seconds from a position to the end of the run."""
-        return sum(
-            self._images_left(phase, position) / self._foretold_rate(phase.level)
+        """Foretold seconds from a position to the end of the run; infinite if nothing is known yet."""
+        return self._pace.seconds(
+            (phase.level, self._images_left(phase, position))
             for phase in self._schedule.phases
             if phase.last_iteration > position.iteration
         )
@@ -89,12 +103,12 @@ class Progress:
     def _images_left(phase: Phase, position: Position) -> int:
         return phase.images - max(0, position.image - phase.first_image)
 
-    def _foretold_rate(self, level: int) -> float:
-        if level in self._rates:
-            return self._rates[level]
-        newest = max(self._rates)
-        measured = self._rates[newest] * training_operations(self._network, newest)
-        return max(measured, self._expected_rate) / training_operations(self._network, level)
+    def _warn_once(self, seconds_left: float) -> None:
+        """Says what is too long for this machine, the first time that it is known."""
+        sentence = outlook.too_long(seconds_left, self._pace.operations_per_second())
+        if sentence and self._shown and not self._warned:
+            tqdm.tqdm.write(sentence, file=sys.stderr)
+            self._warned = True
 
     def end_phase(self) -> None:
         """Closes the bar, if one is open."""

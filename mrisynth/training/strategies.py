@@ -176,3 +176,10 @@ def dtype_policy(precision: str) -> str:
     if precision == "auto":
         return "mixed_bfloat16" if has_bfloat16() else "float32"
     return precision
+
+
+def compiles(choice: str) -> bool:
+    """Whether XLA compiles the step, for --jit_compile=auto|true|false."""
+    if choice == "auto":
+        return bool(tf.config.get_visible_devices("GPU"))
+    return choice == "true"

@@ -40,6 +40,23 @@ class Interrupted(Exception):
         self.signal_number = signal_number
 
 
+def check_data(config: TrainingConfig) -> str:
+    """Checks that a run's data set is whole and large enough, and that its folder is new or holds this run.
+
+    Returns:
+        The data set's fingerprint.
+
+    Raises:
+        UserError: If not.
+    """
+    fingerprint = read_manifest(config.data_dir).fingerprint
+    checkpoints.check_run_dir(config, fingerprint)
+    for resolution in reversed(config.network.resolutions):
+        # Opening a data set checks that it is whole, and large enough.
+        open_dataset(config.data_dir, resolution, batch_size=1)
+    return fingerprint
+
+
 def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None) -> TrainingState:
     """Trains a run to its end, from its newest checkpoint where there is one.
 
@@ -56,11 +73,7 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
             the run can go on from its last checkpoint.
         Interrupted: On SIGINT or SIGTERM.
     """
-    fingerprint = read_manifest(config.data_dir).fingerprint
-    checkpoints.check_run_dir(config, fingerprint)
-    for resolution in reversed(config.network.resolutions):
-        # Opening a data set checks that it is whole, and large enough.
-        open_dataset(config.data_dir, resolution, batch_size=1)
+    fingerprint = check_data(config)
     if config.runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
@@ -158,8 +171,9 @@ class _Trainer:
         phase = position.phase
         at_start = position.iteration == phase.first_iteration
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
+        jit_compile = strategies.compiles(self._config.runtime.jit_compile)
         train_step = make_train_step(
-            self._state, self._strategy, phase, self._config.optimization, self._jit_compile()
+            self._state, self._strategy, phase, self._config.optimization, jit_compile
         )
         batches = self._open_batches(position)
         real = self._real_images(phase)
@@ -173,8 +187,8 @@ class _Trainer:
             metrics |= train_step(
                 next(batches),
                 tf.constant(position.alpha, tf.float32),
-                penalises=position.iteration % optimization.gp_interval == 0,
-                generates=(position.iteration + 1) % optimization.critic_steps == 0,
+                penalises=optimization.penalises(position.iteration),
+                generates=optimization.generates(position.iteration),
             )
             position = phase.position(position.iteration + 1 - phase.first_iteration)
             self._profiler.after(position.iteration)
@@ -215,12 +229,6 @@ class _Trainer:
             self._summaries.write_grids(position, real)
         except OSError as error:
             raise checkpoints.disk_error(self._config.run_dir, error) from error
-
-    def _jit_compile(self) -> bool:
-        choice = self._config.runtime.jit_compile
-        if choice == "auto":
-            return bool(tf.config.get_visible_devices("GPU"))
-        return choice == "true"
 
     def _open_batches(self, position: Position) -> Iterator[Any]:
         """The distributed batches from a position on."""

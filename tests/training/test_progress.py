@@ -35,3 +35,48 @@ def test_a_slow_start_is_not_taken_for_the_machines_speed(monkeypatch):
     bar = first_phase(monkeypatch, matrix_rate=1000 * operations)
     # 90 images of 4x4 at ten a second, 300 of 8x8 at three tenths of the matrix product's rate.
     assert bar.seconds_left(SCHEDULE.at_iteration(11)) == pytest.approx(9 + 300 / 300)
+
+
+def shown(bar):
+    return bar._bar.postfix
+
+
+def test_the_time_left_is_shown_before_the_first_iteration_ends():
+    operations = training_operations(NETWORK, 1)
+    bar = progress.Progress(SCHEDULE, NETWORK, matrix_rate=operations)
+    bar.start_phase(SCHEDULE.at_iteration(0))
+    # 300 images of 8x8 at three tenths of the rate, and the 4x4 ones before.
+    seconds = (300 + 200 * training_operations(NETWORK, 0) / operations) / 0.3
+    assert seconds > 1000
+    assert f"about {seconds / 60:.0f} minutes left for the whole run" in shown(bar)
+    bar.update(SCHEDULE.at_iteration(1))
+    assert "left for the whole run" in shown(bar)
+    bar.end_phase()
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(1.0, []), (1e6, ["this run takes about"])])
+def test_a_run_of_months_says_so_once(monkeypatch, capsys, seconds, told):
+    clock = iter([0.0, 4 * seconds, 8 * seconds])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    bar = progress.Progress(SCHEDULE, NETWORK, matrix_rate=0.0)
+    bar.start_phase(SCHEDULE.at_iteration(0))
+    for iteration in (1, 2, 3):
+        bar.update(SCHEDULE.at_iteration(iteration))
+    bar.end_phase()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [
+        line[: len("this run takes about")] for line in captured.err.splitlines() if "--flagfile" in line
+    ] == told
+
+
+def test_an_unsettled_measurement_warns_of_nothing(monkeypatch, capsys):
+    clock = iter([0.0, 2.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    schedule = GrowthSchedule(8, stable_images=10**9, total_iterations=0, batch_sizes={4: 1, 8: 1})
+    bar = progress.Progress(schedule, NETWORK, matrix_rate=0.0)
+    bar.start_phase(schedule.at_iteration(0))
+    bar.update(schedule.at_iteration(1))
+    bar.update(schedule.at_iteration(2))
+    bar.end_phase()
+    assert "--flagfile" not in capsys.readouterr().err
