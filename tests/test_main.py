@@ -127,6 +127,7 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
         ),
         (["--data_dir=/nowhere"], "--data_dir.*tools/prepare_data.py"),
         (["--batch_sizes=4:6,8:8"], "--batch_sizes.*use 4 or 8"),
+        (["--gpus=63"], "--gpus=63 is not there: TensorFlow has"),
         (["--flagfile=/nowhere"], "--flagfile=/nowhere is not a file"),
     ],
 )

@@ -149,9 +149,13 @@ class Checkpoints:
         return self._folder / f"{_PREFIX}{iteration}"
 
     def _saved(self) -> list[int]:
-        """Iterations of the checkpoints there are, in order."""
-        numbers = (path.stem.removeprefix(_PREFIX) for path in self._folder.glob(f"{_PREFIX}*.index"))
-        return sorted(int(number) for number in numbers if number.isdigit())
+        return _saved_iterations(self._folder)
+
+
+def _saved_iterations(folder: pathlib.Path) -> list[int]:
+    """Iterations of the checkpoints there are, in order."""
+    numbers = (path.stem.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*.index"))
+    return sorted(int(number) for number in numbers if number.isdigit())
 
 
 def disk_error(folder: pathlib.Path, error: Exception) -> UserError:
@@ -169,6 +173,9 @@ def disk_error(folder: pathlib.Path, error: Exception) -> UserError:
 def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -> None:
     """Checks that a run's folder is new or holds this very run.
 
+    The batch of a resolution that has not been begun may change: whoever finds that it does not fit the
+    device loses nothing.
+
     Args:
         config: The run.
         data_fingerprint: Of its data set; None, where that is not there yet, leaves it unchecked.
@@ -183,8 +190,13 @@ def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -
         return
     try:
         found = json.loads(path.read_text())
-        differences = _differences(found, _identity(config, data_fingerprint))
-    except (OSError, ValueError, AttributeError) as error:
+        asked = _identity(config, data_fingerprint)
+        reached = max(_saved_iterations(config.run_dir / _FOLDER), default=0)
+        begun = {str(phase.resolution) for phase in config.schedule.phases if phase.first_iteration < reached}
+        batches = found["schedule"]["batch_sizes"]
+        batches |= {r: batch for r, batch in asked["schedule"]["batch_sizes"].items() if r not in begun}
+        differences = _differences(found, asked)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be read; use another --run_dir") from error
     if differences:
         listed = "; ".join(differences)

@@ -37,6 +37,7 @@ class ShippedRun:
 
 
 SHIPPED_RUNS = (
+    ShippedRun("flags/multi_gpu.flags", 7.4e18),
     ShippedRun("flags/paper_c.flags", 7.4e18),
     ShippedRun("flags/paper_d.flags", 5.4e18),
     ShippedRun("flags/paper_b.flags", 5.3e18),

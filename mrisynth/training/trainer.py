@@ -69,8 +69,8 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
 
     Raises:
         UserError: If the configuration does not fit the data, the devices or the run's folder, and nothing
-            has been trained; if the disk is full, another worker is lost or the training has diverged, and
-            the run can go on from its last checkpoint.
+            has been trained; if memory or disk are full, another worker is lost or the training has
+            diverged, and the run can go on from its last checkpoint.
         Interrupted: On SIGINT or SIGTERM.
     """
     fingerprint = check_data(config)
@@ -112,6 +112,20 @@ def _naming_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
         raise UserError(
             "another worker is lost; start the same command on all of them again to go on from the last "
             "checkpoint"
+        ) from error
+
+
+@contextlib.contextmanager
+def _naming_lack_of_memory(phase: Phase) -> Iterator[None]:
+    """Turns what TensorFlow raises where the device's memory is used up into one sentence."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        resolution, batch = phase.resolution, phase.batch_size
+        raise UserError(
+            f"{phase.name} with {batch} images a step does not fit the device's memory; unless a checkpoint "
+            f"of {resolution}x{resolution} is there already, give the same command fewer in "
+            f"--batch_sizes={resolution}:... to go on, else more devices or another --run_dir"
         ) from error
 
 
@@ -183,13 +197,14 @@ class _Trainer:
         saved, grid_image = time.monotonic(), position.image
         while position.iteration < phase.last_iteration:
             self._profiler.before(position.iteration)
-            # Not every iteration has every metric.
-            metrics |= train_step(
-                next(batches),
-                tf.constant(position.alpha, tf.float32),
-                penalises=optimization.penalises(position.iteration),
-                generates=optimization.generates(position.iteration),
-            )
+            with _naming_lack_of_memory(phase):
+                # Not every iteration has every metric.
+                metrics |= train_step(
+                    next(batches),
+                    tf.constant(position.alpha, tf.float32),
+                    penalises=optimization.penalises(position.iteration),
+                    generates=optimization.generates(position.iteration),
+                )
             position = phase.position(position.iteration + 1 - phase.first_iteration)
             self._profiler.after(position.iteration)
             self._progress.update(position)

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from mrisynth.layers.activation import leaky_relu
+
+pytestmark = pytest.mark.both_stacks
 
 
 def test_values():

@@ -13,6 +13,8 @@ from mrisynth.layers import (
 )
 from mrisynth.layers.base import tensorflow_variable
 
+pytestmark = pytest.mark.both_stacks
+
 MAPS = (4, 8, 8, 16)
 CASES = {
     "convolution": (EqualizedConvolution, {"filters": 24}, MAPS, (4, 8, 8, 24), 9 * 16 * 24 + 24),

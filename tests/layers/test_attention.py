@@ -8,6 +8,8 @@ from mrisynth.layers import SelfAttention, spatial
 from mrisynth.layers.attention_core import attend
 from mrisynth.layers.base import tensorflow_variable
 
+pytestmark = pytest.mark.both_stacks
+
 
 def make(channels=16, size=8, gamma=0.0, **kwargs):
     tf.keras.utils.set_random_seed(5)

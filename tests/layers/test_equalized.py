@@ -7,6 +7,8 @@ import tensorflow as tf
 from mrisynth.layers import EqualizedConvolution, EqualizedDense, resampling, spatial
 from mrisynth.layers.base import tensorflow_variable
 
+pytestmark = pytest.mark.both_stacks
+
 
 def relative_error(actual, expected):
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)

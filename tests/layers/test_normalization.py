@@ -5,6 +5,8 @@ import tensorflow as tf
 from mrisynth.layers import MinibatchStandardDeviation
 from mrisynth.layers.normalization import pixel_norm
 
+pytestmark = pytest.mark.both_stacks
+
 
 def test_pixel_norm_by_hand():
     # Root mean square of (3, 4) is sqrt(12.5).

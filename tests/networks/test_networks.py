@@ -7,6 +7,8 @@ from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Discriminator, Generator
 from mrisynth.networks.base import fade
 
+pytestmark = pytest.mark.both_stacks
+
 SIZE = {"resolution": 32, "fmap_base": 128, "fmap_max": 16, "latent_size": 24}
 
 

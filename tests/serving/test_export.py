@@ -9,6 +9,8 @@ import tensorflow as tf
 from mrisynth.networks import Generator
 from mrisynth.serving.export import export_generator, next_version
 
+pytestmark = pytest.mark.both_stacks
+
 SIZE = {"resolution": 16, "latent_size": 12, "fmap_base": 64, "fmap_max": 16, "attention_resolutions": (8,)}
 
 WITHOUT_MRISYNTH = """

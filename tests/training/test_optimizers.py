@@ -41,6 +41,7 @@ def steps(optimizer, moved, seeds, strategy=None):
     return [variable.numpy() for variable in moved]
 
 
+@pytest.mark.both_stacks
 def test_adam_is_that_of_keras():
     moved, expected = variables(), variables()
     optimizer = optimizers.make_optimizer("adam", moved)
@@ -54,13 +55,15 @@ def test_adam_is_that_of_keras():
     assert int(optimizer.iterations) == 5
 
 
-def test_adam_on_two_replicas_is_adam_on_one(two_replicas):
+@pytest.mark.both_stacks
+@pytest.mark.parametrize("name", ["adam", *(pytest.param(name, marks=needs_addons) for name in ADDONS)])
+def test_two_replicas_do_what_one_does(name, two_replicas):
     alone = variables()
-    expected = steps(optimizers.make_optimizer("adam", alone), alone, range(3))
+    expected = steps(optimizers.make_optimizer(name, alone), alone, range(7))
     with two_replicas.scope():
         moved = variables()
-        optimizer = optimizers.make_optimizer("adam", moved)
-    steps(optimizer, moved, range(3), two_replicas)
+        optimizer = optimizers.make_optimizer(name, moved)
+    steps(optimizer, moved, range(7), two_replicas)
     for variable, value in zip(moved, expected, strict=True):
         for copy in two_replicas.experimental_local_results(variable):
             np.testing.assert_allclose(copy, value, rtol=1e-6)

@@ -51,6 +51,7 @@ def weights(state):
     return [np.asarray(v) for network in networks for v in network.named_variables().values()]
 
 
+@pytest.mark.both_stacks
 @pytest.mark.parametrize(("phase", "alpha"), [(STABLE, 1.0), (FADE, 0.3)])
 def test_two_replicas_do_what_one_device_does(two_replicas, phase, alpha):
     one, one_metrics = train(phase=phase, alpha=alpha)
@@ -107,6 +108,7 @@ def test_penalty_counts_the_levels_to_come():
 
 
 @pytest.mark.slow
+@pytest.mark.both_stacks
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_the_step_compiles_under_xla(policy):
     _, plain = train(phase=FADE, alpha=0.3, policy=policy, steps=1)
@@ -184,6 +186,7 @@ GENERATOR_PARTS = {"generator", "generator_optimizer", "average"}
 DISCRIMINATOR_PARTS = {"discriminator", "discriminator_optimizer"}
 
 
+@pytest.mark.both_stacks
 def test_gradients_that_are_not_finite_move_nothing_and_are_counted():
     state = TrainingState(NETWORK, "float32", seed=3)
     bad = tf.concat([IMAGES[:7], np.nan * IMAGES[7:]], axis=0)
@@ -199,6 +202,7 @@ def test_gradients_that_are_not_finite_move_nothing_and_are_counted():
     assert (int(state.skipped), int(state.skipped_in_a_row), int(state.iteration)) == (2, 0, 3)
 
 
+@pytest.mark.both_stacks
 def test_one_bad_replica_holds_all_of_them_back(two_replicas):
     with two_replicas.scope():
         state = TrainingState(NETWORK, "float32", seed=3)

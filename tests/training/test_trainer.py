@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.util
 import json
 import shutil
 
@@ -11,12 +12,17 @@ from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import (
     GrowthSchedule,
+    OptimizationConfig,
     RuntimeConfig,
     TrainingConfig,
     checkpoints,
     strategies,
     train,
     trainer,
+)
+
+needs_addons = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow_addons") is None, reason="tensorflow-addons is not installed"
 )
 
 
@@ -66,7 +72,9 @@ def logged_scalars(run_dir):
     return found
 
 
-@pytest.mark.parametrize("model", list(options.MODELS))
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=pytest.mark.both_stacks) if m == "c" else m for m in options.MODELS]
+)
 def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
     config = make_config(tmp_path / "run", small_dataset, model)
     state = train(config)
@@ -90,9 +98,15 @@ def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
     assert described["schedule"]["batch_sizes"] == {"4": 8, "8": 8}
 
 
-def test_a_run_stopped_and_resumed_ends_with_the_same_weights(tmp_path, small_dataset, monkeypatch):
-    whole = weights(train(make_config(tmp_path / "whole", small_dataset)))
-    config = make_config(tmp_path / "parts", small_dataset)
+@pytest.mark.both_stacks
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("lookahead", marks=needs_addons)])
+def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
+    optimizer, tmp_path, small_dataset, monkeypatch
+):
+    chosen = OptimizationConfig(optimizer=optimizer)
+    config = dataclasses.replace(make_config(tmp_path / "whole", small_dataset), optimization=chosen)
+    whole = weights(train(config))
+    config = dataclasses.replace(config, run_dir=tmp_path / "parts")
     make_step = trainer.make_train_step
     done = []
 
@@ -197,6 +211,63 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path, small_dat
     assert (config.run_dir / "config.json").read_bytes() == before
     # How a run is carried out may change.
     train(dataclasses.replace(config, runtime=RuntimeConfig(checkpoint_minutes=1)))
+
+
+def test_a_batch_that_does_not_fit_can_be_made_smaller_before_its_resolution_begins(
+    tmp_path, small_dataset, monkeypatch
+):
+    config = make_config(tmp_path / "run", small_dataset, "a")
+    make_step = trainer.make_train_step
+
+    def without_memory_for_8(state, strategy, phase, *arguments):
+        step = make_step(state, strategy, phase, *arguments)
+
+        def exhausted(*_, **__):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+        return exhausted if phase.batch_size == 8 and phase.level else step
+
+    monkeypatch.setattr(trainer, "make_train_step", without_memory_for_8)
+    with pytest.raises(UserError, match="8x8 fade with 8 images a step does not fit.*--batch_sizes=8:"):
+        train(config)
+
+    def with_batches(batch_sizes):
+        return dataclasses.replace(
+            config, schedule=dataclasses.replace(config.schedule, batch_sizes=batch_sizes)
+        )
+
+    with pytest.raises(UserError, match="--batch_sizes was 4:8,8:4, is 4:4,8:4"):
+        train(with_batches({4: 4, 8: 4}))
+    state = train(with_batches({4: 8, 8: 4}))
+    assert int(state.iteration) == 4 + 8 + 8
+    # Now 8x8 is done, and its batch part of the run.
+    with pytest.raises(UserError, match="--batch_sizes was 4:8,8:4, is 4:8,8:8"):
+        train(with_batches({4: 8, 8: 8}))
+
+
+def test_penalty_and_generator_steps_are_due_as_configured(tmp_path, small_dataset, monkeypatch):
+    chosen = OptimizationConfig(gp_interval=3, critic_steps=2, augment="diffaug")
+    config = dataclasses.replace(
+        make_config(tmp_path / "run", small_dataset, "a", scalar_interval=4), optimization=chosen
+    )
+    make_step = trainer.make_train_step
+    seen = []
+
+    def watched(*arguments):
+        step = make_step(*arguments)
+
+        def call(*inputs, penalises, generates):
+            seen.append((penalises, generates))
+            return step(*inputs, penalises=penalises, generates=generates)
+
+        return call
+
+    monkeypatch.setattr(trainer, "make_train_step", watched)
+    train(config)
+    assert seen == [(i % 3 == 0, i % 2 == 1) for i in range(12)]
+    # Iterations 3, 7 and 11 are logged; two of them have no penalty of their own.
+    scalars = logged_scalars(config.run_dir)
+    assert len(scalars["gradient_penalty"]) == len(scalars["loss/generator"]) == 3
 
 
 def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp_path, small_dataset):
