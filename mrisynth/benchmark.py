@@ -31,7 +31,7 @@ from mrisynth.training.state import TrainingState
 from mrisynth.training.strategies import has_bfloat16, matrix_product_rate
 from mrisynth.training.train_step import make_train_step
 
-_MIN_SECONDS = 0.2
+_MIN_SECONDS = 1.0
 _PIPELINE_SECONDS = 1.0
 ATTENTION_MAPS = (32, 64)
 """Sizes of the discriminator's maps on which the cost of attention is measured, where there are such maps."""
