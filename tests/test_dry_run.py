@@ -7,6 +7,7 @@ import sys
 import types
 
 import pytest
+import tensorflow as tf
 
 from mrisynth import main
 from mrisynth.errors import UserError
@@ -84,5 +85,5 @@ def test_a_disk_that_is_too_small_is_named(tmp_path, monkeypatch, capsys):
     with pytest.raises(
         UserError, match="--run_dir=.* needs .* for checkpoints, and its disk has 0.0 MiB; use"
     ):
-        main._foretell(config)
+        main._foretell(config, tf.distribute.get_strategy())
     assert "4x4 stable" in capsys.readouterr().out

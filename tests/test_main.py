@@ -81,7 +81,7 @@ def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
     for name in ("first", "second"):
         result = run(
             "--deterministic",
-            "--mirror",
+            "--augment=mirror",
             f"--data_dir={small_dataset}",
             f"--run_dir={tmp_path / name}",
             *TINY,

@@ -51,7 +51,7 @@ def test_checkpoints_are_as_large_as_foretold(config, tmp_path):
     state = TrainingState(
         NetworkConfig(resolution=32, latent_size=64, fmap_base=512, fmap_max=48), "float32", seed=0
     )
-    checkpoints.Checkpoints(tmp_path, state).save()
+    checkpoints.Checkpoints(tmp_path, state, tf.distribute.get_strategy()).save()
     files = [path for path in (tmp_path / "checkpoints").iterdir() if path.name != "checkpoint"]
     written = sum(path.stat().st_size for path in files)
     assert trial.checkpoint_bytes(state) == pytest.approx(written, rel=0.02)
