@@ -24,12 +24,21 @@ def main() -> None:
     """Phantoms where no data is given, training, export."""
     config = options.training_config()
     strategy = _start_tensorflow(config)
+    from mrisynth.training import strategies
+
+    with strategies.naming_lost_workers(strategy):
+        if options.is_dry_run():
+            _foretell(config, strategy)
+        else:
+            _train(config, strategy)
+
+
+def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
+    """Carries the run out, from wherever it stands."""
     from mrisynth.serving.export import export_generator
     from mrisynth.training import checkpoints, strategies, trainer
+    from mrisynth.training.disk import naming_disk_errors
 
-    if options.is_dry_run():
-        _foretell(config, strategy)
-        return
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
     chief = strategies.is_chief(strategy)
@@ -48,7 +57,8 @@ def main() -> None:
     if exported.exists():
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
         return
-    path = export_generator(state.average, config.run_dir / "saved_model")
+    with naming_disk_errors(config.run_dir):
+        path = export_generator(state.average, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
 
 

@@ -116,6 +116,27 @@ def test_a_full_disk_ends_it_with_one_sentence_and_leaves_the_last_checkpoint(tm
 
 
 @pytest.mark.slow
+def test_a_disk_that_is_full_for_tensorboard_ends_it_with_one_sentence(tmp_path, small_dataset):
+    def allow_checkpoints_only():
+        # A checkpoint has less than 100 kB, the event file more before long.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, 120_000))
+
+    flags = [
+        f"--data_dir={small_dataset}",
+        f"--run_dir={tmp_path}",
+        "--grid_interval=80",
+        "--scalar_interval=2",
+    ]
+    process = start(*flags, preexec_fn=allow_checkpoints_only)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert re.search(r"error: .* cannot be written \(.*make room and run the same command again", errors), (
+        errors
+    )
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
 def test_some_iterations_can_be_profiled(tmp_path, small_dataset):
     process = start(f"--data_dir={small_dataset}", f"--run_dir={tmp_path}", "--profile_steps=3,5")
     output, errors = process.communicate()

@@ -8,10 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from mrisynth.errors import UserError
+from mrisynth.training import strategies
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = [
@@ -164,6 +168,48 @@ def test_workers_that_nothing_names_are_one_sentence(environment, message, tmp_p
     assert not (tmp_path / "run").exists()
 
 
+def test_slurms_tasks_find_their_own_host_in_whatever_order(monkeypatch):
+    # In alphabetical order node10 comes first, for Slurm it is task 1.
+    names = ("STEP_NODELIST", "STEP_NUM_TASKS", "STEP_TASKS_PER_NODE", "LOCALID")
+    for name, value in zip(names, ("node[9-10]", "2", "1(x2)", "0"), strict=True):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    for task, host in (("0", "node9"), ("1", "node10")):
+        monkeypatch.setenv("SLURM_PROCID", task)
+        monkeypatch.setenv("SLURMD_NODENAME", host)
+        described = json.loads(strategies._cluster_of_slurm())
+        workers = described["cluster"]["worker"]
+        assert sorted(workers) == ["node10:8888", "node9:8888"]
+        assert workers[described["task"]["index"]] == f"{host}:8888"
+    monkeypatch.delenv("SLURMD_NODENAME")
+    with pytest.raises(UserError, match="cannot tell the workers from Slurm's variables"):
+        strategies._cluster_of_slurm()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task", "is_first"),
+    [
+        (("worker",), ("worker", 0), True),
+        (("worker",), ("worker", 1), False),
+        (("chief", "worker"), ("chief", 0), True),
+        (("chief", "worker"), ("worker", 0), False),
+    ],
+)
+def test_one_worker_is_the_first(jobs, task, is_first):
+    cluster = types.SimpleNamespace(jobs=jobs)
+    resolver = types.SimpleNamespace(task_type=task[0], task_id=task[1], cluster_spec=lambda: cluster)
+    assert strategies.is_chief(types.SimpleNamespace(cluster_resolver=resolver)) == is_first
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_two_workers(tmp_path, small_dataset):
+    flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", "--dry_run", "--gp_interval=2"]
+    chief, other = finish(start_workers(*flags))
+    assert (chief[0], other[0]) == (0, 0), chief[2] + other[2]
+    assert "on 2 replica(s)" in chief[1]
+    assert other[1] == ""
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_slurm_names_the_workers_too(tmp_path, small_dataset):
     step = {
@@ -173,6 +219,7 @@ def test_slurm_names_the_workers_too(tmp_path, small_dataset):
         "SLURM_STEP_TASKS_PER_NODE": "1",
         "SLURM_PROCID": "0",
         "SLURM_LOCALID": "0",
+        "SLURMD_NODENAME": "localhost",
     }
     flags = ["--strategy=multi_worker", f"--data_dir={small_dataset}", f"--run_dir={tmp_path}"]
     ((status, output, errors),) = finish([start(step, *flags)])

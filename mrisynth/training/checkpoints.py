@@ -17,6 +17,7 @@ import mrisynth
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.disk import naming_disk_errors
 from mrisynth.training.state import TrainingState
 
 KEPT = 3
@@ -87,19 +88,23 @@ class Checkpoints:
 
     def _restore_newest(self) -> int:
         """Restores the newest checkpoint that can be read and gives its iteration; -1 where there is none."""
+        self._remove_leftovers()
         saved = self._saved()
         for iteration in reversed(saved):
             if self._read(iteration):
                 return iteration
-            sys.stderr.write(f"{self._path(iteration)} is damaged; trying the checkpoint before it\n")
         if saved:
             raise UserError(f"no checkpoint in {self._folder} can be read; start in another --run_dir")
         return -1
 
     def _restore_newest_good(self) -> int:
-        while (iteration := self._restore_newest()) >= 0 and int(self._state.skipped_in_a_row.numpy()):
-            self._remove(iteration)
-        return iteration
+        saved = self._saved()
+        for iteration in reversed(saved):
+            if self._read(iteration) and not self._state.is_skipping():
+                for later in saved[saved.index(iteration) + 1 :]:
+                    self._remove(later)
+                return iteration
+        return -1
 
     def save(self) -> None:
         """Saves the state as it is.
@@ -109,10 +114,8 @@ class Checkpoints:
         """
         if not strategies.is_chief(self._strategy):
             return
-        try:
+        with naming_disk_errors(self._folder):
             self._write(int(self._state.iteration.numpy()))
-        except (OSError, tf.errors.OpError) as error:
-            raise disk_error(self._folder, error) from error
         for iteration in self._saved()[:-KEPT]:
             if iteration not in self._kept_for_good:
                 self._remove(iteration)
@@ -133,11 +136,22 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)
 
     def _read(self, iteration: int) -> bool:
+        """Restores a checkpoint; says why it cannot."""
         try:
             self._checkpoint.read(str(self._path(iteration))).assert_consumed()
-        except _UNREADABLE:
+        except _UNREADABLE as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            sys.stderr.write(
+                f"{self._path(iteration)} is damaged ({reason}); trying the checkpoint before it\n"
+            )
             return False
         return True
+
+    def _remove_leftovers(self) -> None:
+        """Deletes what a run that was killed while it wrote or deleted a checkpoint has left."""
+        for file in self._folder.glob(f"{_PREFIX}*.data-*"):
+            if not file.with_suffix(".index").exists():
+                file.unlink()
 
     def _remove(self, iteration: int) -> None:
         """Deletes a checkpoint, its index first, so that half a one is none."""
@@ -156,18 +170,6 @@ def _saved_iterations(folder: pathlib.Path) -> list[int]:
     """Iterations of the checkpoints there are, in order."""
     numbers = (path.stem.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*.index"))
     return sorted(int(number) for number in numbers if number.isdigit())
-
-
-def disk_error(folder: pathlib.Path, error: Exception) -> UserError:
-    """What a user is told when something could not be written to the run's folder."""
-    # TensorFlow's own errors end in the reason and the name of the operation.
-    reason = getattr(error, "strerror", None) or str(error).split(";")[-1].split("[Op")[0].strip()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free / 2**20
-    return UserError(
-        f"{folder} cannot be written ({reason}, {free:,.0f} MiB are free there); make room and run the same "
-        "command again to go on from the last checkpoint"
-    )
 
 
 def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -> None:
@@ -227,7 +229,10 @@ def write_config(config: TrainingConfig, data_fingerprint: str, environment: Map
     aside = path.with_name(f".{path.name}.partial")
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(contents, indent=2) + "\n")
+        with aside.open("w") as file:
+            file.write(json.dumps(contents, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         aside.replace(path)
     except OSError as error:
         raise UserError(f"--run_dir={config.run_dir} cannot be written: {error.strerror}") from error

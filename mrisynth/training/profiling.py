@@ -23,7 +23,7 @@ class Profiler:
 
     def before(self, iteration: int) -> None:
         """Starts recording where this iteration is the first."""
-        if self._steps and iteration == self._steps[0]:
+        if self._steps and iteration == self._steps[0] and not self._running:
             tf.profiler.experimental.start(self._folder)
             self._running = True
 

@@ -28,7 +28,8 @@ class TrainingState:
         iteration: int64 variable, iterations done.
         skipped: int64 variable, iterations in which a network was not moved, since its gradients were not
             finite.
-        skipped_in_a_row: int64 variable, the same without a good one in between, up to now.
+        skipped_in_a_row: int64 variable [3], how many of the newest steps in a row were left out: of the
+            discriminator with the penalty, of the discriminator without, of the generator.
         attempt: int64 variable, how often the run went back to a checkpoint; each has draws of its own.
     """
 
@@ -45,8 +46,13 @@ class TrainingState:
             for network in (self.generator, self.discriminator)
         )
         self.iteration, self.skipped, self.skipped_in_a_row, self.attempt = (
-            tf.Variable(0, dtype=tf.int64, trainable=False, name=name)
-            for name in ("iteration", "skipped", "skipped_in_a_row", "attempt")
+            tf.Variable(value, dtype=tf.int64, trainable=False, name=name)
+            for name, value in (
+                ("iteration", 0),
+                ("skipped", 0),
+                ("skipped_in_a_row", [0, 0, 0]),
+                ("attempt", 0),
+            )
         )
 
     def start_phase(self, learning_rate: float, resets_optimizers: bool) -> None:
@@ -55,6 +61,10 @@ class TrainingState:
             optimizer.set_learning_rate(learning_rate)
             if resets_optimizers:
                 optimizer.reset()
+
+    def is_skipping(self) -> bool:
+        """Whether the newest step of some kind was left out."""
+        return bool(self.skipped_in_a_row.numpy().any())
 
     def averaged_pairs(self, level: int, fading: bool) -> list[tuple[tf.Variable, tf.Variable]]:
         """(average, weight) of every generator variable that training at a level moves."""

@@ -16,6 +16,7 @@ import tqdm
 from mrisynth.errors import UserError
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import ProgressiveNetwork
+from mrisynth.training import strategies
 from mrisynth.training.checkpoints import Checkpoints
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
@@ -33,18 +34,22 @@ class Steadiness:
     Args:
         state: Of the run.
         saved: Its checkpoints.
+        strategy: That the state was created under.
     """
 
-    def __init__(self, state: TrainingState, saved: Checkpoints) -> None:
+    def __init__(self, state: TrainingState, saved: Checkpoints, strategy: tf.distribute.Strategy) -> None:
         self._state = state
+        self._strategy = strategy
         self._checkpoints = saved
         self._attempts = 0
 
-    def save(self) -> None:
-        """Writes a checkpoint, unless the last iteration was skipped."""
-        if int(self._state.skipped_in_a_row.numpy()) == 0:
-            self._checkpoints.save()
-            self._attempts = 0
+    def save(self) -> bool:
+        """Writes a checkpoint, unless steps are being left out; whether it did."""
+        if self._state.is_skipping():
+            return False
+        self._checkpoints.save()
+        self._attempts = 0
+        return True
 
     def has_gone_back(self, position: Position, metrics: Mapping[str, tf.Tensor]) -> bool:
         """Goes back to the last good checkpoint if too many iterations in a row were skipped.
@@ -56,16 +61,18 @@ class Steadiness:
         Raises:
             UserError: If that has been in vain too often.
         """
-        if int(self._state.skipped_in_a_row.numpy()) < MOST_SKIPPED_IN_A_ROW:
+        if self._state.skipped_in_a_row.numpy().max() < MOST_SKIPPED_IN_A_ROW:
             return False
         report = self._report(position, metrics)
+        # Workers save by their own clocks; the first one's count holds for all.
+        self._attempts = strategies.from_chief(self._strategy, self._attempts)
         if self._attempts == MOST_ATTEMPTS or not self._checkpoints.go_back():
             raise UserError(report)
         self._attempts += 1
-        self._state.skipped_in_a_row.assign(0)
+        self._state.skipped_in_a_row.assign(tf.zeros_like(self._state.skipped_in_a_row))
         self._state.attempt.assign_add(self._attempts)
         tqdm.tqdm.write(
-            f"{MOST_SKIPPED_IN_A_ROW} iterations in a row without finite gradients; back at iteration "
+            f"{MOST_SKIPPED_IN_A_ROW} steps in a row without finite gradients; back at iteration "
             f"{int(self._state.iteration.numpy())} with other random draws",
             file=sys.stderr,
         )
@@ -80,7 +87,7 @@ class Steadiness:
         ]
         return (
             f"training has diverged in {position.phase.name} at iteration {position.iteration}: losses or "
-            f"gradients are not finite, and going back {MOST_ATTEMPTS} times did not help "
+            f"gradients are not finite, and going back {self._attempts} times did not help "
             f"({', '.join(shown + weights)}; {int(self._state.skipped.numpy())} iterations skipped); try "
             f"half the --learning_rate={position.phase.learning_rate:g}, --precision=float32 or a larger "
             "--gradient_penalty in another --run_dir"

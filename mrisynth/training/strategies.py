@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
@@ -16,16 +17,18 @@ from mrisynth.training.config import STRATEGIES
 
 _MATRIX_SIZE = 2048
 _MOST_TASKS = 64
+_SLURM_PORT = 8888
+# What a worker sees of another's death.
+_LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
-def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
+def make_strategy(name: str) -> tf.distribute.Strategy:
     """The tf.distribute strategy that a name stands for.
 
     Args:
         name: "default" (one device), "mirrored" (all GPUs of this machine, or its CPU where it has none), or
             "multi_worker" (all GPUs of several machines, which TF_CONFIG or Slurm names). The last must be
             made before TensorFlow has computed anything, and waits until every worker is there.
-        devices: Names of the devices to mirror over, in place of all.
 
     Raises:
         UserError: If the name is unknown, or nothing says who the workers are.
@@ -33,10 +36,8 @@ def make_strategy(name: str, devices: Sequence[str] | None = None) -> tf.distrib
     if name == "default":
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        if devices is None:
-            found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-            devices = [device.name for device in found]
-        return tf.distribute.MirroredStrategy(list(devices))
+        found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in found])
     if name == "multi_worker":
         return _multi_worker_strategy()
     raise UserError(f"--strategy={name} is unknown; use one of {', '.join(STRATEGIES)}")
@@ -51,8 +52,9 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
             "TF_CONFIG on every worker"
         )
     try:
-        cluster = json.loads(os.environ["TF_CONFIG"])
-        address = cluster["cluster"]["worker"][cluster["task"]["index"]]
+        described = json.loads(os.environ["TF_CONFIG"])
+        task = described["task"]
+        address = described["cluster"][task["type"]][task["index"]]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise UserError(
             'TF_CONFIG does not name this worker; set it to {"cluster": {"worker": ["HOST:PORT", ...]}, '
@@ -69,19 +71,30 @@ def _multi_worker_strategy() -> tf.distribute.Strategy:
 
 def _cluster_of_slurm() -> str:
     """TF_CONFIG for a Slurm step: one task a machine, with all the GPUs that it sees."""
-    # The resolver would divide the GPUs up; what it is told of them has no effect without auto_set_gpu.
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-        gpus_per_node=_MOST_TASKS, gpus_per_task=1, auto_set_gpu=False
-    )
-    cluster = resolver.cluster_spec().as_dict()
-    task_type, index = resolver.get_task_info()
-    return json.dumps({"cluster": cluster, "task": {"type": task_type, "index": index}})
+    try:
+        # The resolver would divide the GPUs up; what it is told of them has no effect without auto_set_gpu.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=_SLURM_PORT, gpus_per_node=_MOST_TASKS, gpus_per_task=1, auto_set_gpu=False
+        )
+        workers = resolver.cluster_spec().as_dict()["worker"]
+        # It lists the hosts in alphabetical order, which need not be that of Slurm's task numbers.
+        port = _SLURM_PORT + int(os.environ["SLURM_LOCALID"])
+        index = workers.index(f"{os.environ['SLURMD_NODENAME']}:{port}")
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UserError(
+            f"--strategy=multi_worker cannot tell the workers from Slurm's variables ({error}); start it "
+            "with srun, one task a node, or set TF_CONFIG on every worker"
+        ) from error
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that writes: the only one, or the first of several workers."""
     resolver = strategy.cluster_resolver
-    return resolver is None or not resolver.task_type or resolver.task_id == 0
+    if resolver is None or not resolver.task_type:
+        return True
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return resolver.task_type == first and resolver.task_id == 0
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
@@ -89,11 +102,36 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+@contextlib.contextmanager
+def naming_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turns what TensorFlow raises when another worker is lost into one sentence.
+
+    Raises:
+        UserError: If one was.
+    """
+    try:
+        yield
+    except _LOST_WORKER as error:
+        if not is_multi_worker(strategy):
+            raise
+        raise UserError(
+            "another worker is lost; start the same command on all of them again to go on from the last "
+            "checkpoint"
+        ) from error
+
+
+def local_replicas(strategy: tf.distribute.Strategy) -> int:
+    """How many of the replicas this process has."""
+    if is_multi_worker(strategy):
+        return len(strategy.extended.worker_devices)
+    return strategy.num_replicas_in_sync
+
+
 def total(strategy: tf.distribute.Strategy, value: int) -> int:
     """The sum of a number over all workers, each of which must ask for it: a meeting point, too."""
     if not is_multi_worker(strategy):
         return value
-    local = len(strategy.extended.worker_devices)
+    local = local_replicas(strategy)
 
     def share(context: tf.distribute.ReplicaContext) -> tf.Tensor:
         return tf.constant(value if context.replica_id_in_sync_group % local == 0 else 0, tf.int64)

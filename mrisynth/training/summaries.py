@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrisynth import images
+from mrisynth.training.disk import naming_disk_errors
 from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
@@ -28,9 +29,11 @@ class Summaries:
     """
 
     def __init__(self, run_dir: pathlib.Path, state: TrainingState, seed: int) -> None:
+        self._run_dir = run_dir
         self._samples = run_dir / "samples"
-        self._samples.mkdir(parents=True, exist_ok=True)
-        self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
+        with naming_disk_errors(run_dir):
+            self._samples.mkdir(parents=True, exist_ok=True)
+            self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
         self._state = state
         shape = (GRID_IMAGES, state.generator.latent_size)
         self._latents = Draws(seed).normal(Purpose.GRID_LATENTS, shape)
@@ -52,7 +55,7 @@ class Summaries:
         for name, network in networks.items():
             for resolution, gamma in network.attention_gammas().items():
                 scalars[f"attention_gamma/{name}_{resolution}"] = float(tf.convert_to_tensor(gamma))
-        with self._writer.as_default(step=position.iteration):
+        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
@@ -75,16 +78,19 @@ class Summaries:
             self._real_shown = (phase.level, position.alpha)
             real = blend_real(real, alpha) if phase.fading else real
             self._write_grid("real", position, real.numpy())
-        self._writer.flush()
+        with naming_disk_errors(self._run_dir):
+            self._writer.flush()
 
     def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:
         grid = images.make_grid(values)
         resolution = position.phase.resolution
         path = self._samples / f"{name}_{position.image:09d}_{resolution:03d}x{resolution:03d}.png"
-        images.write_png(path, grid)
-        with self._writer.as_default(step=position.iteration):
+        with naming_disk_errors(self._run_dir):
+            images.write_png(path, grid)
+        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
             tf.summary.image(name, grid[np.newaxis, ..., np.newaxis])
 
     def close(self) -> None:
         """Writes out what is buffered."""
-        self._writer.close()
+        with naming_disk_errors(self._run_dir):
+            self._writer.close()

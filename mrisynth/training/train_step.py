@@ -92,16 +92,19 @@ def make_train_step(
         draws = (state.iteration.read_value(), state.attempt.read_value())
         results = strategy.run(replica.discriminator, args=(images, alpha, draws, penalises))
         metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
+        also_skipped = tf.zeros_like(skipped)
         if generates:
             results = strategy.run(replica.generator, args=(alpha, draws))
             more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
-            metrics, skipped = metrics | more, tf.maximum(skipped, also_skipped)
+            metrics |= more
             for average, weight in averaged_pairs:
                 strategy.extended.update(
                     average, _move_average, args=(weight, 1.0 - config.ema_decay), group=False
                 )
-        state.skipped.assign_add(skipped)
-        state.skipped_in_a_row.assign(skipped * (state.skipped_in_a_row + 1))
+        state.skipped.assign_add(tf.maximum(skipped, also_skipped))
+        before = state.skipped_in_a_row.read_value()
+        after = tf.stack([skipped, skipped, also_skipped]) * (before + 1)
+        state.skipped_in_a_row.assign(tf.where([penalises, not penalises, generates], after, before))
         state.iteration.assign_add(1)
         return metrics
 
@@ -194,6 +197,7 @@ class ReplicaStep:
             real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
+        loss_name = "loss/discriminator" if penalises else "loss/discriminator_without_penalty"
         with tf.GradientTape() as tape:
             real_scores = self._score(real, alpha)
             generated_scores = self._score(generated, alpha)
@@ -209,7 +213,7 @@ class ReplicaStep:
         gradients = tape.gradient(loss, self.discriminator_variables)
         return gradients, {
             **metrics,
-            "loss/discriminator": loss,
+            loss_name: loss,
             "wasserstein_estimate": self._mean(real_scores - generated_scores),
             "scores/real": self._mean(real_scores),
             "scores/generated": self._mean(generated_scores),

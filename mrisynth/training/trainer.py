@@ -17,15 +17,13 @@ from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress
-from mrisynth.training.schedule import Phase, Position
+from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.steadiness import CHECK_INTERVAL, Steadiness
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
 from mrisynth.training.train_step import Metrics, make_train_step
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# What a worker sees of another's death.
-_LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 class Interrupted(Exception):
@@ -79,6 +77,18 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
+    with _StopRequest() as stop_request:
+        return _train(config, strategy, policy, fingerprint, stop_request)
+
+
+def _train(
+    config: TrainingConfig,
+    strategy: tf.distribute.Strategy,
+    policy: str,
+    fingerprint: str,
+    stop_request: _StopRequest,
+) -> TrainingState:
+    """What `train` does when all has been checked."""
     optimization = config.optimization
     with strategy.scope():
         state = TrainingState(config.network, policy, optimization.seed, optimization.optimizer)
@@ -93,39 +103,51 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
         checkpoints.write_config(config, fingerprint, environment)
     phase_ends = {phase.last_iteration for phase in config.schedule.phases}
     saved = checkpoints.Checkpoints(config.run_dir, state, strategy, phase_ends)
-    with _naming_lost_workers(strategy):
-        if not saved.restore():
-            saved.save()
-        if int(state.iteration.numpy()) < config.schedule.iterations:
-            _Trainer(config, strategy, state, saved).run()
+    if not saved.restore():
+        saved.save()
+    if int(state.iteration.numpy()) < config.schedule.iterations:
+        _Trainer(config, strategy, state, saved, stop_request).run()
     return state
 
 
-@contextlib.contextmanager
-def _naming_lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Turns what TensorFlow raises when another worker is lost into one sentence."""
-    try:
-        yield
-    except _LOST_WORKER as error:
-        if not strategies.is_multi_worker(strategy):
-            raise
-        raise UserError(
-            "another worker is lost; start the same command on all of them again to go on from the last "
-            "checkpoint"
-        ) from error
+class _StopRequest:
+    """Takes SIGINT and SIGTERM down, so that the loop can stop between two iterations.
+
+    A second signal ends the program at once.
+
+    Attributes:
+        signal_number: Of the signal; 0 while there was none.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopRequest:
+        self._handlers = {number: signal.signal(number, self._take_down) for number in _STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _take_down(self, signal_number: int, _: Any) -> None:
+        self.signal_number = signal_number
+        self.__exit__()
 
 
 @contextlib.contextmanager
-def _naming_lack_of_memory(phase: Phase) -> Iterator[None]:
+def _naming_lack_of_memory(phase: Phase, schedule: GrowthSchedule) -> Iterator[None]:
     """Turns what TensorFlow raises where the device's memory is used up into one sentence."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        resolution, batch = phase.resolution, phase.batch_size
+        fewer = {**schedule.used_batch_sizes, phase.resolution: max(1, phase.batch_size // 2)}
+        listed = ",".join(f"{resolution}:{batch}" for resolution, batch in fewer.items())
         raise UserError(
-            f"{phase.name} with {batch} images a step does not fit the device's memory; unless a checkpoint "
-            f"of {resolution}x{resolution} is there already, give the same command fewer in "
-            f"--batch_sizes={resolution}:... to go on, else more devices or another --run_dir"
+            f"{phase.name} with {phase.batch_size} images a step does not fit the device's memory; unless a "
+            f"checkpoint of {phase.resolution}x{phase.resolution} is there already, the same command with "
+            f"--batch_sizes={listed} goes on, else it takes more devices or another --run_dir"
         ) from error
 
 
@@ -138,12 +160,14 @@ class _Trainer:
         strategy: tf.distribute.Strategy,
         state: TrainingState,
         saved: checkpoints.Checkpoints,
+        stop_request: _StopRequest,
     ) -> None:
+        self._stop_request = stop_request
         self._config = config
         self._strategy = strategy
         self._state = state
         self._checkpoints = saved
-        self._steadiness = Steadiness(state, saved)
+        self._steadiness = Steadiness(state, saved, strategy)
         self._chief = strategies.is_chief(strategy)
         self._summaries = Summaries(config.run_dir, state, config.optimization.seed) if self._chief else None
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
@@ -151,30 +175,17 @@ class _Trainer:
             config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync, shown=self._chief
         )
         self._profiler = Profiler(config.run_dir, config.runtime.profile_steps if self._chief else ())
-        self._handlers: dict[int, Any] = {}
-        self._stop_signal = 0
 
     def run(self) -> None:
         """Trains from where the state stands to the end of the schedule."""
-        self._handlers = {number: signal.signal(number, self._request_stop) for number in _STOP_SIGNALS}
         try:
             while int(self._state.iteration.numpy()) < self._config.schedule.iterations:
                 self._run_phase()
         finally:
             self._progress.end_phase()
-            self._restore_handlers()
             self._profiler.close()
             if self._summaries:
                 self._summaries.close()
-
-    def _restore_handlers(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _request_stop(self, signal_number: int, _: Any) -> None:
-        """Stops after the iteration at hand; a second signal ends the program at once."""
-        self._stop_signal = signal_number
-        self._restore_handlers()
 
     def _run_phase(self) -> None:
         """Trains from where the run stands to the end of its phase, and writes a checkpoint.
@@ -195,9 +206,10 @@ class _Trainer:
         metrics: Metrics = {}
         self._progress.start_phase(position)
         saved, grid_image = time.monotonic(), position.image
-        while position.iteration < phase.last_iteration:
+        stopping = self._must_stop()
+        while position.iteration < phase.last_iteration and not stopping:
             self._profiler.before(position.iteration)
-            with _naming_lack_of_memory(phase):
+            with _naming_lack_of_memory(phase, self._config.schedule):
                 # Not every iteration has every metric.
                 metrics |= train_step(
                     next(batches),
@@ -211,39 +223,27 @@ class _Trainer:
             if self._summaries and position.iteration % runtime.scalar_interval == 0:
                 self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
             if self._summaries and position.image - grid_image >= runtime.grid_interval:
-                self._write_grids(position, real)
+                self._summaries.write_grids(position, real)
                 grid_image = position.image
-            if self._must_stop(position):
-                break
-            if position.iteration % CHECK_INTERVAL == 0 and self._steadiness.has_gone_back(position, metrics):
+            due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == phase.last_iteration
+            if due or not strategies.is_multi_worker(self._strategy):
+                stopping = self._must_stop()
+            if due and not stopping and self._steadiness.has_gone_back(position, metrics):
                 self._progress.end_phase()
                 return
-            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes:
-                self._steadiness.save()
+            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes and self._steadiness.save():
                 saved = time.monotonic()
         self._progress.end_phase()
         if self._summaries and position.iteration == phase.last_iteration:
-            self._write_grids(position, real)
-        self._checkpoints.save()
-        if self._stop_signal:
-            raise Interrupted(self._stop_signal)
-
-    def _must_stop(self, position: Position) -> bool:
-        """Whether the run was asked to stop; several workers agree on it now and then."""
-        if not strategies.is_multi_worker(self._strategy):
-            return bool(self._stop_signal)
-        if position.iteration % CHECK_INTERVAL:
-            return False
-        asked = strategies.total(self._strategy, self._stop_signal)
-        if asked and not self._stop_signal:
-            self._stop_signal = signal.SIGTERM
-        return bool(asked)
-
-    def _write_grids(self, position: Position, real: tf.Tensor) -> None:
-        try:
             self._summaries.write_grids(position, real)
-        except OSError as error:
-            raise checkpoints.disk_error(self._config.run_dir, error) from error
+        if stopping or not self._steadiness.save():
+            self._checkpoints.save()
+        if stopping:
+            raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
+
+    def _must_stop(self) -> bool:
+        """Whether the run, that is any of its workers, was asked to stop."""
+        return bool(strategies.total(self._strategy, self._stop_request.signal_number))
 
     def _open_batches(self, position: Position) -> Iterator[Any]:
         """The distributed batches from a position on."""

@@ -5,11 +5,13 @@ What follows from the numbers found here is worked out in `mrisynth.training.for
 
 from __future__ import annotations
 
+import collections
 import math
 import os
 import pathlib
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -64,7 +66,7 @@ def find_machine(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Ma
     return Machine(
         device="the GPU's" if on_gpu else "the machine's",
         replicas=replicas,
-        replicas_in_memory=1 if on_gpu else replicas,
+        replicas_in_memory=1 if on_gpu else strategies.local_replicas(strategy),
         memory=_gpu_memory() if on_gpu else _available_memory(),
         disk=_free_disk(config.run_dir),
         dtype_policy=strategies.dtype_policy(config.runtime.precision),
@@ -151,7 +153,9 @@ def _try(
         for phase in bar:
             bar.set_description_str(f"timing {phase.resolution}x{phase.resolution}")
             memory = estimated_memory(config, machine, phase.level, phase.batch_size)
-            if phase.resolution not in impossible and memory <= (machine.memory or memory):
+            fits = phase.resolution not in impossible and memory <= (machine.memory or memory)
+            # Several workers step together or not at all.
+            if strategies.total(strategy, int(not fits)) == 0:
                 trial.time(phase)
     return Trial(trial.pace, trial.peaks, frozenset(trial.exhausted), checkpoint_bytes(state))
 
@@ -184,7 +188,6 @@ class _Trial:
         """Times a phase's step, unless it or one before it takes long."""
         foretold = phase.batch_size / self.pace.images_per_second(phase.level)
         takes_long = max(foretold, self._longest) > _LONGEST_STEP_SECONDS
-        # Several workers step together or not at all.
         if strategies.from_chief(self._strategy, int(takes_long)):
             return
         gpus = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("GPU")]
@@ -206,24 +209,28 @@ class _Trial:
         step = make_train_step(self._state, self._strategy, phase, self._config.optimization, jit_compile)
         self._state.start_phase(phase.learning_rate, resets_optimizers=False)
         images = self._random_images(phase)
-        # As many iterations at a time as it takes to have each kind of them.
         optimization = self._config.optimization
         cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
+        kinds = collections.Counter((optimization.penalises(i), optimization.generates(i)) for i in cycle)
+        seconds = 0.0
+        for (penalises, generates), count in kinds.items():
 
-        def run() -> None:
-            for iteration in cycle:
-                penalises, generates = optimization.penalises(iteration), optimization.generates(iteration)
+            def run(penalises: bool = penalises, generates: bool = generates) -> None:
                 metrics = step(images, tf.constant(1.0), penalises=penalises, generates=generates)
-                metrics["loss/discriminator"].numpy()
+                metrics["wasserstein_estimate"].numpy()
 
+            seconds += count / len(cycle) * self._seconds_per_call(run, _TIMED_SECONDS / len(kinds))
+        return seconds
+
+    def _seconds_per_call(self, run: Callable[[], None], enough: float) -> float:
+        """Mean over as many calls as some seconds hold, at least one, after a first one that compiles."""
         run()
-        start, cycles, done = time.perf_counter(), 0, False
+        start, calls, done = time.perf_counter(), 0, False
         while not done:
             run()
-            cycles += 1
-            enough = time.perf_counter() - start > _TIMED_SECONDS
-            done = bool(strategies.from_chief(self._strategy, int(enough)))
-        return (time.perf_counter() - start) / (cycles * len(cycle))
+            calls += 1
+            done = bool(strategies.from_chief(self._strategy, int(time.perf_counter() - start > enough)))
+        return (time.perf_counter() - start) / calls
 
     def _random_images(self, phase: Phase) -> Any:
         """A batch of noise in [-1, 1), as the strategy's data set would deal it out."""

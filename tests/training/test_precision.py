@@ -42,8 +42,8 @@ def test_losses_and_gradients_of_one_batch():
     *mixed, mixed_metrics = gradients("mixed_bfloat16")
     for name, value in full_metrics.items():
         assert mixed_metrics[name] == pytest.approx(value, rel=0.02, abs=0.02), name
-    # bfloat16 keeps 8 bits, so every operation is off by up to 0.4 %, and where that changes the sign before a
-    # rectifier, by more. The generator's gradient has gone through both networks, there and back.
+    # bfloat16 keeps 8 bits, so every operation is off by up to 0.4 %, and by more where that changes the sign
+    # before a rectifier. The generator's gradient has gone through both networks, there and back.
     for expected, actual, bound in zip(full, mixed, (0.1, 0.3), strict=True):
         assert actual.dtype == np.float32
         assert np.linalg.norm(actual - expected) < bound * np.linalg.norm(expected)

@@ -6,28 +6,37 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
-from mrisynth.training import GrowthSchedule, RuntimeConfig, TrainingConfig, steadiness, train
-from mrisynth.training.draws import Draws
+from mrisynth.training import (
+    GrowthSchedule,
+    OptimizationConfig,
+    RuntimeConfig,
+    TrainingConfig,
+    steadiness,
+    train,
+)
+from mrisynth.training.draws import Draws, Purpose
 
 
 @pytest.fixture
 def poison(monkeypatch):
-    """Makes the latents of some iterations NaN, as a function of (iteration, attempt)."""
+    """Makes draws of some iterations NaN, as a function of (iteration, attempt); all latents if not told."""
 
-    def poison(is_bad):
-        normal = Draws.normal
+    def poison(is_bad, kind="normal", purposes=tuple(Purpose)):
+        draw = getattr(Draws, kind)
 
         def poisoned(self, purpose, shape):
-            values = normal(self, purpose, shape)
+            values = draw(self, purpose, shape)
+            if purpose not in purposes:
+                return values
             bad = is_bad(tf.cast(self.iteration, tf.int64), tf.cast(self.attempt, tf.int64))
             return tf.where(bad, np.nan, values)
 
-        monkeypatch.setattr(Draws, "normal", poisoned)
+        monkeypatch.setattr(Draws, kind, poisoned)
 
     return poison
 
 
-def make_config(run_dir, data_dir, **runtime):
+def make_config(run_dir, data_dir, optimization=None, **runtime):
     schedule = GrowthSchedule(
         8, fade_images=80, stable_images=240, total_iterations=0, batch_sizes={4: 8, 8: 8}
     )
@@ -38,6 +47,7 @@ def make_config(run_dir, data_dir, **runtime):
         model="a",
         network=network,
         schedule=schedule,
+        optimization=optimization or OptimizationConfig(),
         runtime=RuntimeConfig(**{"grid_interval": 10_000, **runtime}),
     )
 
@@ -117,3 +127,20 @@ def test_what_cannot_be_helped_ends_with_a_report(tmp_path, small_dataset, poiso
         values = reader.get_tensor(name)
         if isinstance(values, np.ndarray) and values.dtype == np.float32:
             assert np.all(np.isfinite(values)), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "purpose", "optimization"),
+    [
+        ("normal", Purpose.GENERATOR_LATENTS, OptimizationConfig(critic_steps=2)),
+        ("uniform", Purpose.PENALTY_MIX, OptimizationConfig(gp_interval=2)),
+    ],
+    ids=["the generator", "the penalty"],
+)
+def test_what_fails_only_when_it_is_due_is_noticed_too(
+    kind, purpose, optimization, tmp_path, small_dataset, poison
+):
+    poison(lambda iteration, _: iteration >= 41, kind, (purpose,))
+    with pytest.raises(UserError, match="diverged in 8x8 stable"):
+        train(make_config(tmp_path, small_dataset, optimization))

@@ -196,10 +196,24 @@ def test_gradients_that_are_not_finite_move_nothing_and_are_counted():
         assert changed == GENERATOR_PARTS
         assert np.isnan(metrics["loss/discriminator"])
         assert np.isfinite(metrics["gradient_norm/generator"])
-        assert int(state.skipped) == int(state.skipped_in_a_row) == int(state.iteration) == count
+        assert int(state.skipped) == int(state.iteration) == count
+        assert state.skipped_in_a_row.numpy().tolist() == [count, 0, 0]
     changed, _ = changes(state, lambda: take_step(state))
     assert changed == GENERATOR_PARTS | DISCRIMINATOR_PARTS
-    assert (int(state.skipped), int(state.skipped_in_a_row), int(state.iteration)) == (2, 0, 3)
+    assert (int(state.skipped), int(state.iteration)) == (2, 3)
+    assert not state.is_skipping()
+
+
+def test_a_kind_of_step_that_is_not_due_does_not_count_as_good():
+    state = TrainingState(NETWORK, "float32", seed=3)
+    bad = np.nan * IMAGES
+    take_step(state, images=bad)
+    take_step(state, penalises=False, generates=False)
+    assert state.skipped_in_a_row.numpy().tolist() == [1, 0, 0]
+    take_step(state, images=bad, penalises=False)
+    assert state.skipped_in_a_row.numpy().tolist() == [1, 1, 0]
+    take_step(state)
+    assert state.skipped_in_a_row.numpy().tolist() == [0, 1, 0]
 
 
 @pytest.mark.both_stacks
@@ -231,9 +245,9 @@ def test_the_penalty_of_every_third_step_is_three_times_as_heavy():
 
     without, once, thrice = loss(False, 3), loss(True, 1), loss(True, 3)
     assert "gradient_penalty" not in without
-    name = "loss/discriminator"
-    assert once[name] - without[name] == pytest.approx(10 * once["gradient_penalty"], rel=1e-4)
-    assert thrice[name] - without[name] == pytest.approx(30 * once["gradient_penalty"], rel=1e-4)
+    rest = without["loss/discriminator_without_penalty"]
+    assert once["loss/discriminator"] - rest == pytest.approx(10 * once["gradient_penalty"], rel=1e-4)
+    assert thrice["loss/discriminator"] - rest == pytest.approx(30 * once["gradient_penalty"], rel=1e-4)
 
 
 def test_differentiable_augmentation_changes_real_and_generated_images_alike(monkeypatch):
