@@ -8,6 +8,7 @@ import types
 
 import pytest
 import tensorflow as tf
+from tiny_run import TINY
 
 from mrisynth import main
 from mrisynth.errors import UserError
@@ -15,17 +16,6 @@ from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, TrainingConfig, trial
 
 ROOT = pathlib.Path(__file__).parents[1]
-TINY = [
-    "--resolution=8",
-    "--latent_size=8",
-    "--fmap_base=32",
-    "--fmap_max=8",
-    "--attention_discriminator=8",
-    "--fade_images=32",
-    "--stable_images=32",
-    "--total_iterations=0",
-    "--finetune_iterations=2",
-]
 PHASES = ["4x4 stable", "8x8 fade", "8x8 stable", "8x8 finetune"]
 
 

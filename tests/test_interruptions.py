@@ -10,21 +10,16 @@ import sys
 import time
 
 import pytest
+from tiny_run import TINY
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = [
     "--model=c",
     "--deterministic",
-    "--resolution=8",
-    "--latent_size=8",
-    "--fmap_base=32",
-    "--fmap_max=8",
-    "--attention_discriminator=8",
+    *TINY,
     "--fade_images=1000",
     "--stable_images=1000",
-    "--total_iterations=0",
     "--finetune_iterations=50",
-    "--batch_sizes=4:8,8:8",
 ]
 
 

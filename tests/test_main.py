@@ -10,20 +10,9 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_run import TINY
 
 ROOT = pathlib.Path(__file__).parents[1]
-TINY = [
-    "--resolution=8",
-    "--latent_size=8",
-    "--fmap_base=32",
-    "--fmap_max=8",
-    "--attention_discriminator=8",
-    "--fade_images=32",
-    "--stable_images=32",
-    "--total_iterations=0",
-    "--finetune_iterations=2",
-    "--batch_sizes=4:8,8:8",
-]
 
 
 def command(*flags):

@@ -13,25 +13,13 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_run import TINY
 
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
 
 ROOT = pathlib.Path(__file__).parents[1]
-FLAGS = [
-    "--model=c",
-    "--resolution=8",
-    "--latent_size=8",
-    "--fmap_base=32",
-    "--fmap_max=8",
-    "--attention_discriminator=8",
-    "--fade_images=32",
-    "--stable_images=32",
-    "--total_iterations=0",
-    "--finetune_iterations=2",
-    "--batch_sizes=4:8,8:8",
-    "--precision=float32",
-]
+FLAGS = ["--model=c", *TINY, "--precision=float32"]
 
 
 def free_ports(count):

@@ -112,11 +112,6 @@ class Foresight:
         return sum(phase.seconds for phase in self.phases)
 
     @property
-    def memory(self) -> int:
-        """Bytes on a device at the peak of the whole run."""
-        return max(phase.memory for phase in self.phases)
-
-    @property
     def too_long(self) -> str | None:
         """A sentence for a run that would take months."""
         return outlook.too_long(self.seconds, self.operations_per_second)

@@ -236,7 +236,8 @@ class _Trainer:
         self._progress.end_phase()
         if self._summaries and position.iteration == phase.last_iteration:
             self._summaries.write_grids(position, real)
-        if stopping or not self._steadiness.save():
+        if not self._steadiness.save():
+            # Skipping or not, a phase's end and a stop are where a run goes on.
             self._checkpoints.save()
         if stopping:
             raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
