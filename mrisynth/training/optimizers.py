@@ -57,7 +57,7 @@ class Adam:
     """Adam with beta1 0, beta2 0.99 and epsilon 1e-8 ([PG] appendix A.1).
 
     The same arithmetic as `keras.optimizers.Adam`, by TensorFlow's fused operation: one pass over a variable
-    instead of a dozen. At 4x4, where parameters are many and pixels few, that is a third of the time.
+    instead of a dozen, in a third of the time. That shows at 4x4, where parameters are many and pixels few.
 
     Args:
         variables: All that it may ever be asked to move.

@@ -168,7 +168,7 @@ class ReplicaStep:
         gradients, metrics = self._compiled_generator(noise, self._alpha(alpha))
         return _summed(gradients, metrics, "generator")
 
-    def _augmentation_noise(self, draw: Draws, *purposes: Purpose) -> dict[Purpose, tf.Tensor]:
+    def _augmentation_noise(self, draw: Draws, *purposes: Purpose) -> dict[str, tf.Tensor]:
         if self._config.augment != "diffaug":
             return {}
         shape = (self._phase.batch_size, augmentation.DRAWS)
