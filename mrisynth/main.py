@@ -8,6 +8,7 @@ Running the same command again resumes the run; a finished run says so.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mrisynth import program  # isort: skip  (before TensorFlow is imported)
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Phantoms where no data is given, training, export."""
+    """Phantoms where no data is given, training, evaluation, export."""
     config = options.training_config()
     strategy = _start_tensorflow(config)
     from mrisynth.training import strategies
@@ -44,9 +45,10 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     chief = strategies.is_chief(strategy)
     if config.phantom_subjects is not None and chief:
         _prepare_phantoms(config, config.phantom_subjects)
+    evaluate = _watch(config) if chief and config.runtime.eval_interval else None
     try:
         strategies.meet(strategy)
-        state = trainer.train(config, strategy)
+        state = trainer.train(config, strategy, evaluate)
     except trainer.Interrupted as interruption:
         if chief:
             print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
@@ -57,9 +59,38 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     if exported.exists():
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
         return
+    _evaluate(config)
     with naming_disk_errors(config.run_dir):
         path = export_generator(state.average, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+
+
+def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
+    """What --eval_interval measures.
+
+    Raises:
+        UserError: If the data set has no held-out side.
+    """
+    from mrisynth.data import open_dataset
+    from mrisynth.evaluation.watching import Watch
+
+    open_dataset(config.data_dir, config.network.resolution, batch_size=1, split="heldout")
+    return Watch(config.data_dir)
+
+
+def _evaluate(config: TrainingConfig) -> None:
+    """The short form of tools/evaluate.py; a run that cannot be evaluated says why."""
+    from mrisynth import proof
+    from mrisynth.evaluation.configuration import AT_END, EvaluationConfig
+
+    output = config.run_dir / "evaluation"
+    if (output / proof.RESULTS).exists():
+        return
+    asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
+    try:
+        print(proof.summary(proof.prove(asked), output))
+    except UserError as error:
+        print(f"Not evaluated: {error}.")
 
 
 def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:

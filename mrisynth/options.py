@@ -16,6 +16,8 @@ from mrisynth.data.configuration import PreparationConfig
 from mrisynth.data.slices import PLANES
 from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
+from mrisynth.evaluation.configuration import EvaluationConfig, EvaluationSettings
+from mrisynth.metrics.thresholds import Thresholds
 from mrisynth.networks.config import NetworkConfig, level_of
 from mrisynth.training.config import (
     AUGMENTATIONS,
@@ -170,6 +172,11 @@ def _define_runtime_flags() -> None:
     flags.DEFINE_float("checkpoint_minutes", default.checkpoint_minutes, "Minutes between checkpoints.")
     flags.DEFINE_integer("scalar_interval", default.scalar_interval, "Iterations between scalars.")
     flags.DEFINE_integer("grid_interval", default.grid_interval, "Images between sample grids.")
+    flags.DEFINE_integer(
+        "eval_interval",
+        default.eval_interval,
+        "Images between short evaluations, in TensorBoard; 0 for none.",
+    )
     flags.DEFINE_list(
         "profile_steps", [], "First and last iteration that TensorBoard's profiler records, as in 100,110."
     )
@@ -342,6 +349,68 @@ def _cut_down(network: NetworkConfig, resolution: int) -> NetworkConfig:
         for name in ("attention_discriminator", "attention_generator")
     }
     return dataclasses.replace(network, resolution=resolution, **attention)
+
+
+def define_evaluation_flags() -> None:
+    """Defines the flags of tools/evaluate.py."""
+    default, limits = EvaluationSettings(), Thresholds()
+    flags.DEFINE_string("run_dir", None, "Folder of a run, finished or not.")
+    flags.DEFINE_string("saved_model", None, "In place of it an exported generator, NAME or NAME/VERSION.")
+    flags.DEFINE_string("data_dir", None, "Prepared data set to compare with; that of the run if not given.")
+    flags.DEFINE_string(
+        "output", None, "Folder for results.json and report.html; RUN/evaluation, or evaluation if not given."
+    )
+    flags.DEFINE_string(
+        "features",
+        None,
+        "SavedModel or Keras file, such as RadImageNet or Inception, whose outputs are the features that "
+        "images are compared by; takes images in [-1, 1]. Ours, which need no download, if not given.",
+    )
+    flags.DEFINE_bool(
+        "show_real", True, "Show real slices in the report, which makes it as confidential as they are."
+    )
+    flags.DEFINE_integer("images", default.images, "Images to generate.")
+    flags.DEFINE_integer("pairs", default.pairs, "Random pairs for MS-SSIM.")
+    flags.DEFINE_integer("repeats", default.repeats, "How often every measure is taken, for its spread.")
+    flags.DEFINE_integer("draws", default.draws, "How often subjects are drawn for confidence intervals.")
+    flags.DEFINE_integer("seed", default.seed, "Of latents and random choices.")
+    flags.DEFINE_float(
+        "copy_ratio",
+        limits.copy_ratio,
+        "A copy's distance to its nearest training subject is less than this part of that to any other.",
+    )
+    flags.DEFINE_float(
+        "closest_part",
+        limits.closest_part,
+        "Generated images count as close beyond this part of new patients.",
+    )
+    flags.DEFINE_float(
+        "max_closer_share", limits.max_closer_share, "Part of close generated images that is still harmless."
+    )
+    flags.DEFINE_float(
+        "max_membership_auc",
+        limits.max_membership_auc,
+        "Area under the membership attack's curve that is still harmless.",
+    )
+    flags.DEFINE_float(
+        "max_auc_error", limits.max_auc_error, "Half its interval beyond which there are too few subjects."
+    )
+
+
+def evaluation_config() -> EvaluationConfig:
+    """The flags of tools/evaluate.py as a configuration.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have.
+    """
+    values = flags.FLAGS
+    folders = {
+        name: pathlib.Path(values[name].value) if values[name].value else None
+        for name in ("run_dir", "saved_model", "data_dir", "output", "features")
+    }
+    folders["output"] = folders["output"] or (folders["run_dir"] or pathlib.Path()) / "evaluation"
+    settings = _from_flags(EvaluationSettings, thresholds=_from_flags(Thresholds), short=False)
+    return EvaluationConfig(**folders, show_real=values.show_real, settings=settings)
 
 
 def define_preparation_flags() -> None:

@@ -23,7 +23,7 @@ from mrisynth.training.state import TrainingState
 KEPT = 3
 """How many of the newest checkpoints are kept, beside the last one of every phase."""
 
-_CONFIG_NAME = "config.json"
+CONFIG_NAME = "config.json"
 _FOLDER = "checkpoints"
 _PREFIX = "checkpoint-"
 # What TensorFlow raises for a file that is cut off, damaged, or of another run.
@@ -172,6 +172,28 @@ def _saved_iterations(folder: pathlib.Path) -> list[int]:
     return sorted(int(number) for number in numbers if number.isdigit())
 
 
+def read_newest(run_dir: pathlib.Path, parts: tf.train.Checkpoint) -> None:
+    """Reads some parts of a run's newest checkpoint that can be read.
+
+    Args:
+        run_dir: The run's folder.
+        parts: Objects by the names that `TrainingState.checkpoint` gives them.
+
+    Raises:
+        UserError: If there is no checkpoint, or none can be read.
+    """
+    folder = run_dir / _FOLDER
+    for iteration in reversed(_saved_iterations(folder)):
+        try:
+            parts.read(
+                str(folder / f"{_PREFIX}{iteration}")
+            ).assert_existing_objects_matched().expect_partial()
+        except _UNREADABLE:
+            continue
+        return
+    raise UserError(f"--run_dir={run_dir} has no checkpoint that can be read; train it first")
+
+
 def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -> None:
     """Checks that a run's folder is new or holds this very run.
 
@@ -185,10 +207,10 @@ def check_run_dir(config: TrainingConfig, data_fingerprint: str | None = None) -
     Raises:
         UserError: If it holds another configuration, naming what differs.
     """
-    path = config.run_dir / _CONFIG_NAME
+    path = config.run_dir / CONFIG_NAME
     if not path.exists():
         if (config.run_dir / _FOLDER).exists():
-            raise UserError(f"--run_dir={config.run_dir} has checkpoints but no {_CONFIG_NAME}; use another")
+            raise UserError(f"--run_dir={config.run_dir} has checkpoints but no {CONFIG_NAME}; use another")
         return
     try:
         found = json.loads(path.read_text())
@@ -225,7 +247,7 @@ def write_config(config: TrainingConfig, data_fingerprint: str, environment: Map
         "runtime": {**dataclasses.asdict(config.runtime), "data_dir": str(config.data_dir)},
         "environment": dict(environment),
     }
-    path = config.run_dir / _CONFIG_NAME
+    path = config.run_dir / CONFIG_NAME
     aside = path.with_name(f".{path.name}.partial")
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True)

@@ -80,6 +80,7 @@ class RuntimeConfig:
         checkpoint_minutes: Between checkpoints.
         scalar_interval: Iterations between scalars in TensorBoard.
         grid_interval: Images between sample grids.
+        eval_interval: Images between evaluations; 0 for none.
         profile_steps: First and last iteration that TensorBoard's profiler records; none if empty.
     """
 
@@ -91,12 +92,15 @@ class RuntimeConfig:
     checkpoint_minutes: float = 10.0
     scalar_interval: int = 100
     grid_interval: int = 20_000
+    eval_interval: int = 0
     profile_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("scalar_interval", "grid_interval"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
+        if self.eval_interval < 0:
+            raise UserError(f"--eval_interval={self.eval_interval} must not be negative")
         if self.profile_steps and not (
             len(self.profile_steps) == 2 and 0 <= self.profile_steps[0] <= self.profile_steps[1]
         ):

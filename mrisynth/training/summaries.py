@@ -59,6 +59,13 @@ class Summaries:
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
+    def write_evaluation(self, position: Position, values: Mapping[str, float]) -> None:
+        """Writes what an evaluation has measured."""
+        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
+            for name, value in values.items():
+                tf.summary.scalar(f"evaluation/{name}", value)
+            self._writer.flush()
+
     def write_grids(self, position: Position, real: tf.Tensor) -> None:
         """Writes the fixed latents through the averaged generator, and real images at the same alpha.
 

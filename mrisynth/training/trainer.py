@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from mrisynth.data import open_dataset, read_manifest
 from mrisynth.errors import UserError
+from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.profiling import Profiler
@@ -55,12 +56,21 @@ def check_data(config: TrainingConfig) -> str:
     return fingerprint
 
 
-def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None) -> TrainingState:
+Evaluate = Callable[[Generator, int, float], Mapping[str, float]]
+"""Takes the averaged generator, a level and alpha; returns numbers to show in TensorBoard."""
+
+
+def train(
+    config: TrainingConfig,
+    strategy: tf.distribute.Strategy | None = None,
+    evaluate: Evaluate | None = None,
+) -> TrainingState:
     """Trains a run to its end, from its newest checkpoint where there is one.
 
     Args:
         config: The whole run.
         strategy: In place of the one that config.runtime.strategy names.
+        evaluate: What is called every config.runtime.eval_interval images.
 
     Returns:
         The state at the end of the run.
@@ -78,7 +88,7 @@ def train(config: TrainingConfig, strategy: tf.distribute.Strategy | None = None
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
     with _StopRequest() as stop_request:
-        return _train(config, strategy, policy, fingerprint, stop_request)
+        return _train(config, strategy, policy, fingerprint, stop_request, evaluate)
 
 
 def _train(
@@ -87,6 +97,7 @@ def _train(
     policy: str,
     fingerprint: str,
     stop_request: _StopRequest,
+    evaluate: Evaluate | None,
 ) -> TrainingState:
     """What `train` does when all has been checked."""
     optimization = config.optimization
@@ -106,7 +117,7 @@ def _train(
     if not saved.restore():
         saved.save()
     if int(state.iteration.numpy()) < config.schedule.iterations:
-        _Trainer(config, strategy, state, saved, stop_request).run()
+        _Trainer(config, strategy, state, saved, stop_request, evaluate).run()
     return state
 
 
@@ -161,7 +172,9 @@ class _Trainer:
         state: TrainingState,
         saved: checkpoints.Checkpoints,
         stop_request: _StopRequest,
+        evaluate: Evaluate | None,
     ) -> None:
+        self._evaluate = evaluate if config.runtime.eval_interval else None
         self._stop_request = stop_request
         self._config = config
         self._strategy = strategy
@@ -205,7 +218,7 @@ class _Trainer:
         optimization, runtime = self._config.optimization, self._config.runtime
         metrics: Metrics = {}
         self._progress.start_phase(position)
-        saved, grid_image = time.monotonic(), position.image
+        saved, grid_image, evaluated_image = time.monotonic(), position.image, position.image
         stopping = self._must_stop()
         while position.iteration < phase.last_iteration and not stopping:
             self._profiler.before(position.iteration)
@@ -225,6 +238,9 @@ class _Trainer:
             if self._summaries and position.image - grid_image >= runtime.grid_interval:
                 self._summaries.write_grids(position, real)
                 grid_image = position.image
+            if self._evaluate and position.image - evaluated_image >= runtime.eval_interval:
+                self._write_evaluation(position)
+                evaluated_image = position.image
             due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == phase.last_iteration
             if due or not strategies.is_multi_worker(self._strategy):
                 stopping = self._must_stop()
@@ -241,6 +257,12 @@ class _Trainer:
             self._checkpoints.save()
         if stopping:
             raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
+
+    def _write_evaluation(self, position: Position) -> None:
+        """Evaluates the average as it is; of several workers the first does."""
+        if self._summaries:
+            values = self._evaluate(self._state.average, position.phase.level, position.alpha)
+            self._summaries.write_evaluation(position, values)
 
     def _must_stop(self) -> bool:
         """Whether the run, that is any of its workers, was asked to stop."""

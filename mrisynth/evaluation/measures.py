@@ -1,0 +1,142 @@
+"""How good and how diverse a set of images is: every measure of it against held-out images.
+
+The same is measured of generated images and of training images in their place, with the same number of
+images, so that a reader sees what is possible.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.evaluation.configuration import EvaluationSettings
+from mrisynth.evaluation.results import Measure
+from mrisynth.metrics import distributions, ms_ssim, spectrum, swd
+from mrisynth.metrics.estimates import Spread
+
+_KERNEL_SUBSET = 1000
+_LOWER, _HIGHER, _LIKE_REAL = "lower", "higher", "like real"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """Images and their features.
+
+    Attributes:
+        images: uint8 [N, H, H].
+        features: [N, D].
+    """
+
+    images: NDArray[np.uint8]
+    features: NDArray[np.float32]
+
+    def choose(self, count: int, random: np.random.RandomState) -> ImageSet:
+        """A random choice of them, in their order."""
+        chosen = np.sort(random.permutation(len(self.images))[:count])
+        return ImageSet(self.images[chosen], self.features[chosen])
+
+
+def compared_images(*counts: int) -> int:
+    """How many images of each set are compared: as many as there are of the smallest."""
+    return min(swd.MOST_IMAGES, *counts)
+
+
+def measure_set(
+    images: ImageSet, heldout: ImageSet, count: int, settings: EvaluationSettings, progress: bool = False
+) -> dict[str, Spread]:
+    """Measures one set of images against held-out ones.
+
+    Args:
+        images: Generated images, or training images in their place.
+        heldout: Real images of subjects that are not in the other set.
+        count: How many of each are compared; every repeat chooses anew.
+        settings: How thoroughly.
+        progress: Whether to show progress bars.
+
+    Returns:
+        Every measure by its key, with its spread over the repeats.
+    """
+    repeats: dict[str, list[float]] = {}
+    for repeat in range(settings.repeats):
+        random = np.random.RandomState([settings.seed, repeat])
+        chosen, reference = images.choose(count, random), heldout.choose(count, random)
+        values = {
+            **_sliced_wasserstein(chosen, reference, settings.seed + repeat, progress),
+            **_in_features(chosen, reference, settings.seed + repeat),
+            "spectrum": _spectrum_difference(chosen, reference),
+            "ms_ssim": _ms_ssim(
+                images, settings.pairs // settings.repeats, [settings.seed, repeat], progress
+            ),
+        }
+        for key, value in values.items():
+            repeats.setdefault(key, []).append(value)
+    return {key: Spread.of(values) for key, values in repeats.items()}
+
+
+def _sliced_wasserstein(images: ImageSet, reference: ImageSet, seed: int, progress: bool) -> dict[str, float]:
+    distances = swd.sliced_wasserstein_distance(reference.images, images.images, seed, progress=progress)
+    return {f"swd/{resolution}": value for resolution, value in distances.items()}
+
+
+def _in_features(images: ImageSet, reference: ImageSet, seed: int) -> dict[str, float]:
+    first, second = reference.features, images.features
+    manifold = distributions.manifold_measures(first, second)
+    size = min(_KERNEL_SUBSET, len(first))
+    return {
+        "frechet": distributions.frechet_distance(first, second),
+        "kernel": float(np.mean(distributions.kernel_distance(first, second, seed, subset_size=size))),
+        **dataclasses.asdict(manifold),
+    }
+
+
+def _spectrum_difference(images: ImageSet, reference: ImageSet) -> float:
+    return spectrum.spectrum_difference(
+        *(spectrum.power_spectrum(each.images)[1] for each in (images, reference))
+    )
+
+
+def _ms_ssim(images: ImageSet, pairs: int, seed: list[int], progress: bool) -> float:
+    first, second = ms_ssim.random_pairs(len(images.images), pairs, seed)
+    values = ms_ssim.ms_ssim_values(images.images[first], images.images[second], progress=progress)
+    return float(np.mean(values))
+
+
+def describe(
+    generated: Mapping[str, Spread], real: Mapping[str, Spread], resolution: int
+) -> tuple[Measure, ...]:
+    """The measures of generated and of real images side by side, as rows of a table.
+
+    Args:
+        generated: As from `measure_set`.
+        real: The same of training images.
+        resolution: Pixels along an edge.
+    """
+    scales = ms_ssim.scales_at(resolution)
+    note = f"{scales} of 5 scales: images of {resolution}x{resolution} have no more" if scales < 5 else ""
+    rows = [
+        *(
+            (key, "Sliced Wasserstein distance", _swd_title(key), _LOWER, "")
+            for key in generated
+            if key.startswith("swd/")
+        ),
+        ("ms_ssim", "MS-SSIM of pairs", "mean of random pairs", _LIKE_REAL, note),
+        ("precision", "Precision and recall", "precision", _HIGHER, ""),
+        ("recall", "Precision and recall", "recall", _HIGHER, ""),
+        ("density", "Precision and recall", "density", _HIGHER, ""),
+        ("coverage", "Precision and recall", "coverage", _HIGHER, ""),
+        ("frechet", "Distances of features", "Fréchet distance", _LOWER, ""),
+        ("kernel", "Distances of features", "kernel distance", _LOWER, ""),
+        ("spectrum", "Power spectrum", "difference in dB", _LOWER, ""),
+    ]
+    return tuple(
+        Measure(key, group, title, better, generated[key], real[key], note)
+        for key, group, title, better, note in rows
+    )
+
+
+def _swd_title(key: str) -> str:
+    level = key.removeprefix("swd/")
+    return "mean of the levels" if level == "mean" else f"{level}x{level}"

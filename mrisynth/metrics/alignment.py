@@ -1,0 +1,123 @@
+"""Laying one image onto another: mirrored or not, at every small shift, whatever its brightness."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+_THUMBNAIL = 64
+_SHIFT_PART = 16
+_BLOCK_PIXELS = 2**22
+_SMALLEST_NORM = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """How an image is laid onto a target.
+
+    Attributes:
+        correlation: Pearson's, of the two once aligned; -1 to 1.
+        mirrored: Whether the image is mirrored left to right.
+        rows: Pixels that it is moved down, after mirroring.
+        columns: Pixels that it is moved to the right.
+    """
+
+    correlation: float
+    mirrored: bool
+    rows: int
+    columns: int
+
+
+def largest_shift(size: int) -> int:
+    """Pixels that images are shifted by at most: 1/16 of their width."""
+    return max(1, size // _SHIFT_PART)
+
+
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Box means of 64x64 at most; uint8 [N, H, H] -> [N, T, T]."""
+    factor = max(1, images.shape[1] // _THUMBNAIL)
+    if factor == 1:
+        return images
+    size = images.shape[1] // factor
+    step = max(1, _BLOCK_PIXELS // images[0].size)
+    blocks = [images[start : start + step] for start in range(0, len(images), step)]
+    means = [block.reshape(-1, size, factor, size, factor).mean((2, 4), np.float32) for block in blocks]
+    return np.rint(np.concatenate(means)).astype(np.uint8)
+
+
+def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives every row mean 0 and norm 1; rows that are constant become 0."""
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    norms = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., np.newaxis]
+    return np.where(norms > _SMALLEST_NORM, rows / np.maximum(norms, _SMALLEST_NORM), 0)
+
+
+def frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
+    """Images in a frame of their own darkest grey, [..., T, T] -> [..., T + 2 margin, T + 2 margin]."""
+    lifted = images.astype(np.float32)
+    lifted -= lifted.min(axis=(-2, -1), keepdims=True)
+    return np.pad(lifted, [(0, 0)] * (images.ndim - 2) + [(margin, margin)] * 2)
+
+
+def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Correlations of targets with candidate images, mirrored or not, at all small shifts.
+
+    A frame's mean and norm do not change when it is turned round on itself, and the margin keeps the image
+    within it, so one Fourier transform gives the correlation at every shift.
+
+    Args:
+        targets: [N, T, T].
+        images: [N, K, T, T].
+
+    Returns:
+        [N, K, 2, S, S] with S = 2 `largest_shift` + 1: not mirrored and mirrored; moved down and to the right
+        by the index less `largest_shift`.
+    """
+    margin = largest_shift(targets.shape[-1])
+    both = np.stack([images, images[..., ::-1]], axis=2)
+    spectra = scipy.fft.rfft2(_unit_frames(both, margin), workers=-1)
+    conjugate = np.conj(scipy.fft.rfft2(_unit_frames(targets, margin), workers=-1))[:, None, None]
+    size = targets.shape[-1] + 2 * margin
+    everywhere = scipy.fft.irfft2(conjugate * spectra, s=(size, size), workers=-1)
+    # everywhere[d] compares the target with the image moved by -d.
+    shifts = -np.arange(-margin, margin + 1)
+    return everywhere[..., shifts[:, np.newaxis], shifts]
+
+
+def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
+    framed = frames(images, margin)
+    return unit(framed.reshape(*framed.shape[:-2], -1)).reshape(framed.shape)
+
+
+def align(target: NDArray[np.uint8], image: NDArray[np.uint8]) -> Alignment:
+    """How an image is best laid onto a target, both [H, H]."""
+    small = thumbnails(np.stack([target, image]))
+    by_shift = correlations(small[:1], small[np.newaxis, 1:])[0, 0]
+    mirrored, *place = np.unravel_index(np.argmax(by_shift), by_shift.shape)
+    factor = len(target) // small.shape[1]
+    rows, columns = (factor * (int(index) - largest_shift(small.shape[1])) for index in place)
+    return Alignment(float(by_shift.max()), bool(mirrored), rows, columns)
+
+
+def lay_onto(target: NDArray[np.uint8], image: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.uint8]:
+    """Mirrors and moves an image as `align` says, and fits its brightness and contrast to the target's.
+
+    Args:
+        target: [H, H].
+        image: [H, H].
+        alignment: Of the two.
+
+    Returns:
+        uint8 [H, H]; what is moved in is the image's darkest grey.
+    """
+    turned = image[:, ::-1] if alignment.mirrored else image
+    margin = max(abs(alignment.rows), abs(alignment.columns))
+    framed = frames(turned, margin)
+    row, column, size = margin - alignment.rows, margin - alignment.columns, len(target)
+    moved = framed[row : row + size, column : column + size]
+    centred = moved - moved.mean()
+    contrast = np.sum(centred * target) / max(np.sum(centred**2), _SMALLEST_NORM)
+    return np.clip(np.rint(target.mean() + contrast * centred), 0, 255).astype(np.uint8)

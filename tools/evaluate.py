@@ -1,0 +1,28 @@
+"""Measures how good, how diverse and how private a generator's images are.
+
+    python tools/evaluate.py --run_dir=RUN
+    python tools/evaluate.py --saved_model=saved_models/NAME --data_dir=DATA
+
+Writes results.json and report.html, one page that needs nothing else, to RUN/evaluation or --output.
+See --help for the flags.
+"""
+
+from __future__ import annotations
+
+from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+
+from mrisynth.options import define_evaluation_flags, evaluation_config
+
+
+def main() -> None:
+    """Evaluates the generator and says what was found."""
+    config = evaluation_config()
+    program.import_tensorflow()
+    from mrisynth import proof
+
+    print(proof.summary(proof.prove(config), config.output))
+
+
+if __name__ == "__main__":
+    define_evaluation_flags()
+    program.run(main)
