@@ -54,12 +54,15 @@ def distance_plot(closeness: Closeness, label: str) -> Picture:
         _cumulative(right, closeness)
         left.set(title="All distances", xlabel=label, ylabel="share of the images")
         right.set(title="The closest ones", xlabel=label, ylabel="share of the images that are closer")
+        room_on_the_left = threshold > 0.5 * sum(right.get_xlim())
         right.annotate(
             "closest 1 % of held-out slices",
-            (threshold, 0.03),
+            (threshold, 0.98),
             xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
+            xytext=(-4 if room_on_the_left else 4, 0),
             textcoords="offset points",
+            horizontalalignment="right" if room_on_the_left else "left",
+            verticalalignment="top",
             fontsize=8.5,
             color="#5a6470",
         )
