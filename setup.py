@@ -15,6 +15,7 @@ setuptools.setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     packages=setuptools.find_packages(include=["mrisynth", "mrisynth.*"]),
+    package_data={"mrisynth.report": ["report.html.jinja"]},
     python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorflow>=2.15,<3",
@@ -27,6 +28,7 @@ setuptools.setup(
         "tqdm>=4.66",
         "matplotlib>=3.8",
         "pillow>=10.0",
+        "jinja2>=3.1",
     ],
     extras_require={
         "test": ["pytest>=8.0", "ruff==0.17.6"],

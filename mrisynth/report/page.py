@@ -1,0 +1,238 @@
+"""The report: one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import os
+import pathlib
+from collections.abc import Iterator
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
+from mrisynth.metrics.estimates import Interval, Spread
+from mrisynth.metrics.privacy import NO_SIGN, Closeness
+from mrisynth.report.explanations import MEANINGS, Explanation, explain, explain_distance
+from mrisynth.report.pictures import Picture, difference, grey_picture, sheet
+from mrisynth.report.plots import GENERATED_COLOUR, REAL_COLOUR, distance_plot, spectrum_plot
+
+_TEMPLATE = "report.html.jinja"
+_OVERVIEW_CELL = 128
+_FULL_SIZE = 4
+_FULL_SIZE_CELL = 512
+_SHEET_WIDTH = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """Measures that belong together."""
+
+    title: str
+    explanation: Explanation
+    measures: tuple[Measure, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """An interval of the privacy table, and the axis that it is drawn on."""
+
+    interval: Interval
+    low: float
+    high: float
+    expected: float
+
+
+def render(evaluation: Evaluation, show_real: bool = True) -> str:
+    """The report as HTML.
+
+    Args:
+        evaluation: What was found out.
+        show_real: Whether slices of real scans may be on the page. Without them it still shows generated
+            images, which are as confidential as the scans if they are copies; the page says so.
+
+    Returns:
+        A page without scripts that loads nothing.
+    """
+    privacy = evaluation.privacy
+    distances = [explain_distance(closeness.measure) for closeness in privacy.closeness]
+    return (
+        _environment()
+        .get_template(_TEMPLATE)
+        .render(
+            evaluation=evaluation,
+            show_real=show_real,
+            meaning=MEANINGS[privacy.verdict.words],
+            copies_possible=privacy.verdict.words != NO_SIGN,
+            compared=len(privacy.closeness[0].generated),
+            heldout=len(privacy.closeness[0].heldout),
+            overviews=list(_overviews(evaluation, show_real)),
+            full_sizes=list(_full_sizes(evaluation, show_real)),
+            pairs=[(pair, _pair_picture(pair, show_real)) for pair in privacy.pairs],
+            interpolation=_interpolation(evaluation.interpolation),
+            groups=_groups(evaluation.measures),
+            distances=distances,
+            distance_plots=[
+                distance_plot(c, d.axis) for c, d in zip(privacy.closeness, distances, strict=True)
+            ],
+            spectrum_plot=spectrum_plot(evaluation.spectrum),
+            cells=_cells(privacy.closeness),
+            colours={"generated": GENERATED_COLOUR, "real": REAL_COLOUR},
+        )
+    )
+
+
+def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real: bool = True) -> None:
+    """Writes the report, first aside, then renamed.
+
+    Args:
+        evaluation: What was found out.
+        path: Of the HTML file.
+        show_real: Whether slices of real scans may be on the page.
+    """
+    path = pathlib.Path(path)
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_text(render(evaluation, show_real), encoding="utf-8")
+    aside.replace(path)
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, its whole part never rounded."""
+    if not math.isfinite(value):
+        return "not available"
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -4 <= magnitude < 9:
+        return _with_minus(f"{value:.{digits - 1}e}")
+    return _with_minus(f"{value:,.{max(0, digits - 1 - magnitude)}f}")
+
+
+def format_spread(spread: Spread) -> str:
+    """Mean ± standard deviation, to two digits of the latter but at most five of the former."""
+    mean, deviation = spread.mean, spread.standard_deviation
+    if not (mean and deviation and math.isfinite(mean * deviation)) or abs(mean) < 1e-4:
+        return f"{format_number(mean)} ± {format_number(deviation, 2)}"
+    finest = 4 - math.floor(math.log10(abs(mean)))
+    wanted = 1 - math.floor(math.log10(deviation))
+    decimals = max(0, min(wanted, finest))
+    return _with_minus(f"{mean:,.{decimals}f} ± {deviation:,.{decimals}f}")
+
+
+def format_interval(interval: Interval, percent: bool) -> tuple[str, str]:
+    """A value, and from where to where its confidence interval goes."""
+    factor, unit, decimals = (100, " %", 1) if percent else (1, "", 2)
+    value, low, high = (
+        _with_minus(f"{factor * number:.{decimals}f}")
+        for number in (interval.value, interval.low, interval.high)
+    )
+    return value + unit, f"{low} to {high}{unit}"
+
+
+def format_ratio(measure: Measure) -> str:
+    """How many times as large the generated images' value is; empty where that says nothing."""
+    if measure.better != "lower" or not measure.real.mean > 0:
+        return ""
+    return f"{format_number(measure.generated.mean / measure.real.mean, 2)} \N{MULTIPLICATION SIGN}"
+
+
+def format_shift(shift: tuple[int, int]) -> str:
+    """A shift down and to the right in words."""
+    down, right = shift
+    parts = []
+    if down:
+        parts.append(f"{abs(down)}\N{NO-BREAK SPACE}px {'down' if down > 0 else 'up'}")
+    if right:
+        parts.append(f"{abs(right)}\N{NO-BREAK SPACE}px {'right' if right > 0 else 'left'}")
+    return f"moved {', '.join(parts)}" if parts else "not moved"
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": format_number,
+        "spread": format_spread,
+        "interval": format_interval,
+        "ratio": format_ratio,
+        "shift": format_shift,
+    }
+    return environment
+
+
+def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
+    """Sheets of many images, generated and real ones alike."""
+    for name, images in _shown(evaluation, show_real):
+        columns = math.ceil(math.sqrt(len(images)))
+        alt = f"{len(images)} {name} images in {columns} columns"
+        yield name, grey_picture(sheet(images, columns, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+
+
+def _full_sizes(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
+    """The first few at full size."""
+    for name, images in _shown(evaluation, show_real):
+        few = images[:_FULL_SIZE]
+        alt = f"The first {len(few)} of the {name} images at full size"
+        yield name, grey_picture(sheet(few, _FULL_SIZE, _FULL_SIZE_CELL, _SHEET_WIDTH), alt)
+
+
+def _shown(evaluation: Evaluation, show_real: bool) -> list[tuple[str, NDArray[np.uint8]]]:
+    kinds = [("generated", evaluation.samples), ("real", evaluation.real)]
+    return [(name, images) for name, images in kinds if len(images) and (show_real or name == "generated")]
+
+
+def _pair_picture(pair: ClosePair, show_real: bool) -> Picture:
+    """A generated image; beside it, if real ones may be shown, its neighbour and what differs."""
+    images = [pair.generated]
+    alt = f"A generated image; its correlation with the nearest training slice is {pair.correlation:.3f}"
+    if show_real:
+        images += [pair.training, difference(pair.generated, pair.training)]
+        alt += ", which is beside it, followed by the difference of the two"
+    return grey_picture(sheet(np.stack(images), len(images), _FULL_SIZE_CELL, 256 * len(images)), alt)
+
+
+def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
+    """Every row goes from latent to latent; None if there are no rows."""
+    rows, steps, size, _ = images.shape
+    if rows == 0:
+        return None
+    alt = f"{rows} rows of {steps} generated images, each row changing gradually from one image to another"
+    return grey_picture(sheet(images.reshape(-1, size, size), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+
+
+def _groups(measures: tuple[Measure, ...]) -> list[_Group]:
+    """Neighbours in the table that share a group."""
+    groups = []
+    for title, found in itertools.groupby(measures, key=lambda measure: measure.group):
+        members = tuple(found)
+        groups.append(_Group(title, explain(members[0]), members))
+    return groups
+
+
+def _cells(closeness: tuple[Closeness, ...]) -> dict[str, list[_Cell]]:
+    """The rows of the privacy table, by the name of what is in them."""
+    farthest = max([3.0] + [max(-found.c_t.low, found.c_t.high) for found in closeness])
+    return {
+        "closer_share": [
+            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), 0.01)
+            for c in closeness
+        ],
+        "authenticity": [_Cell(c.authenticity, 0, 1, c.authenticity_heldout.value) for c in closeness],
+        "authenticity_heldout": [
+            _Cell(c.authenticity_heldout, 0, 1, c.authenticity_heldout.value) for c in closeness
+        ],
+        "c_t": [_Cell(c.c_t, -farthest, farthest, 0) for c in closeness],
+        "membership_auc": [_Cell(c.membership_auc, 0, 1, 0.5) for c in closeness],
+    }

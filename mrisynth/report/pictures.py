@@ -1,0 +1,86 @@
+"""Images as pictures within the page: sheets of many, data URIs."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_GAP_PIXELS = 2
+_GAP_GREY = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What an img element needs.
+
+    Attributes:
+        uri: The whole picture as data URI.
+        width: In pixels.
+        height: In pixels.
+        alt: What it shows, in words.
+    """
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+def grey_picture(grey: NDArray[np.uint8], alt: str) -> Picture:
+    """8-bit grey values [H, W] as PNG."""
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, format="PNG", optimize=True)
+    return Picture(data_uri("image/png", file.getvalue()), grey.shape[1], grey.shape[0], alt)
+
+
+def data_uri(media_type: str, contents: bytes) -> str:
+    """Contents as data URI."""
+    return f"data:{media_type};base64,{base64.b64encode(contents).decode()}"
+
+
+def sheet(images: NDArray[np.uint8], columns: int, largest: int, width: int) -> NDArray[np.uint8]:
+    """Lays images out in rows, parted by thin lines.
+
+    Large ones are reduced by a whole factor to keep the page small. Small ones are enlarged by whole factors,
+    too: browsers shrink evenly, but enlarge so that some pixels come out larger than others.
+
+    Args:
+        images: [N, H, H].
+        columns: Images in a row.
+        largest: Width of an image in pixels from which on it is reduced.
+        width: Width of the sheet in pixels that small images are enlarged to, if a whole factor does it.
+
+    Returns:
+        [rows * (h + gap) - gap, columns * (h + gap) - gap].
+    """
+    cells = _reduce(images, math.ceil(images.shape[-1] / largest))
+    factor = max(1, width // (columns * cells.shape[-1]))
+    cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
+    count, size, _ = cells.shape
+    pitch = size + _GAP_PIXELS
+    rows = math.ceil(count / columns)
+    paper = np.full((rows * pitch - _GAP_PIXELS, columns * pitch - _GAP_PIXELS), _GAP_GREY, np.uint8)
+    for index, cell in enumerate(cells):
+        top, left = pitch * (index // columns), pitch * (index % columns)
+        paper[top : top + size, left : left + size] = cell
+    return paper
+
+
+def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """First minus second: middle grey where they agree, brighter where the first is brighter."""
+    return np.clip(128 + (first.astype(np.int16) - second) // 2, 0, 255).astype(np.uint8)
+
+
+def _reduce(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Means over squares of factor x factor pixels; what is left over at the edges is cut off."""
+    if factor == 1:
+        return images
+    size = images.shape[-1] // factor
+    squares = images[:, : size * factor, : size * factor].reshape(-1, size, factor, size, factor)
+    return np.rint(squares.mean(axis=(2, 4))).astype(np.uint8)

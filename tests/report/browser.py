@@ -1,0 +1,156 @@
+"""Opens a page from disk in a real Chromium without a network, and says what went wrong there.
+
+The browser is driven through the DevTools protocol over a pair of pipes (file descriptors 3 and 4, messages
+that end in a zero byte), which needs neither a port nor a library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+SECONDS = 60
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-pipe",
+)
+_BROKEN_IMAGES = """
+Promise.all(Array.from(document.images, image => image.decode().then(
+  () => image.naturalWidth ? null : "no width", error => String(error)
+).then(fault => fault && `broken image: ${fault}: ${image.alt || image.src.slice(0, 80)}`)))
+  .then(faults => faults.filter(Boolean))
+"""
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome; None if there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def problems(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> list[str]:
+    """Everything wrong with a page: script errors, console errors, broken images, whatever it wants to load.
+
+    Args:
+        chromium: Path of the browser.
+        page: HTML file.
+        profile: Empty folder for the browser.
+    """
+    with _started(chromium, profile) as browser:
+        target = browser.call("Target.createTarget", url="about:blank")["targetId"]
+        session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            browser.call(f"{domain}.enable", session)
+        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+        browser.call("Network.emulateNetworkConditions", session, **offline)
+        browser.call("Page.navigate", session, url=page.as_uri())
+        browser.wait_for("Page.loadEventFired")
+        answer = browser.call(
+            "Runtime.evaluate", session, expression=_BROKEN_IMAGES, awaitPromise=True, returnByValue=True
+        )
+        found = [fault for event in browser.events if (fault := _fault(event, page.as_uri()))]
+        return found + answer["result"].get("value", [f"images were not checked: {answer}"])
+
+
+def _fault(event: dict[str, Any], address: str) -> str | None:
+    """What an event complains of; None if it does not complain."""
+    values = event["params"]
+    match event["method"]:
+        case "Runtime.exceptionThrown":
+            details = values["exceptionDetails"]
+            return f"script error: {details.get('exception', {}).get('description') or details['text']}"
+        case "Runtime.consoleAPICalled" if values["type"] in ("error", "warning", "assert"):
+            return f"console {values['type']}: {[argument.get('value') for argument in values['args']]}"
+        case "Log.entryAdded" if values["entry"]["level"] in ("error", "warning"):
+            return f"log {values['entry']['level']}: {values['entry']['text']}"
+        case "Network.requestWillBeSent":
+            url = values["request"]["url"]
+            return None if url == address or url.startswith("data:") else f"loads {url}"
+    return None
+
+
+class _Browser:
+    """The two pipes to a browser, and the events that have come through them."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._received = b""
+        self._calls = 0
+        self.events: list[dict[str, Any]] = []
+
+    def call(self, method: str, session: str | None = None, **params: object) -> dict[str, Any]:
+        self._calls += 1
+        message = {"id": self._calls, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self._writing, json.dumps(message).encode() + b"\0")
+        deadline = time.monotonic() + SECONDS
+        while True:
+            answer = self._receive(deadline)
+            if answer.get("id") == self._calls:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer["result"]
+
+    def wait_for(self, method: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not any(event["method"] == method for event in self.events):
+            self._receive(deadline)
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        while b"\0" not in self._received:
+            if not select.select([self._reading], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise TimeoutError(f"no answer from the browser in {SECONDS} s")
+            received = os.read(self._reading, 1 << 16)
+            if not received:
+                raise ConnectionError("the browser ended")
+            self._received += received
+        message, _, self._received = self._received.partition(b"\0")
+        decoded = json.loads(message)
+        if "method" in decoded:
+            self.events.append(decoded)
+        return decoded
+
+
+@contextlib.contextmanager
+def _started(chromium: str, profile: pathlib.Path) -> Iterator[_Browser]:
+    """A browser in a process group of its own, which is gone afterwards."""
+    commands, ours = os.pipe()
+    answers, theirs = os.pipe()
+    # The shell moves the pipes to where the browser looks for them.
+    moved = f'exec "$0" "$@" 3<&{commands} 4>&{theirs}'
+    process = subprocess.Popen(
+        ["bash", "-c", moved, chromium, *_FLAGS, f"--user-data-dir={profile}"],
+        pass_fds=(commands, theirs),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(commands)
+    os.close(theirs)
+    try:
+        yield _Browser(answers, ours)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(ours)
+        os.close(answers)

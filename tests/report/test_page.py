@@ -1,0 +1,263 @@
+import base64
+import dataclasses
+import html.parser
+import io
+import re
+
+import jinja2
+import numpy as np
+import pytest
+from made_evaluations import REASONS, draw_heads, make_evaluation
+from PIL import Image
+
+from mrisynth.metrics.estimates import Interval, Spread
+from mrisynth.metrics.privacy import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.report import page, render, write_report
+
+SMALL = {"samples": 9, "pairs": 4}
+
+
+class Elements(html.parser.HTMLParser):
+    """The attributes of every element, the text, and the text of every table cell."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.rows, self.text, self._open, self._cell = [], [], "", [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag):
+        self._open.pop()
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self._open and self._open[-1] in ("style", "title"):
+            return
+        self.text += data
+        if self._cell:
+            self.rows[-1][-1] += data
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def parse(text):
+    # html.parser does not know which elements are never closed.
+    return Elements(re.sub(r"<(meta|link|img|br)\b([^>]*)>", r"<\1\2/>", text))
+
+
+def numbers(text):
+    text = text.replace("\N{MINUS SIGN}", "-").replace(",", "")
+    return [float(number) for number in re.findall(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return {words: render(make_evaluation(words, **SMALL)) for words in (NO_SIGN, INCONCLUSIVE, COPIES_FOUND)}
+
+
+@pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
+def test_the_verdict_comes_first_in_words_shape_and_colour(words, rendered):
+    text = parse(rendered[words]).text
+    start = text.lower().index(words)
+    assert start < text.index("What this is")
+    for reason in REASONS[words]:
+        assert start < text.index(reason) < text.index("What this is")
+    others = [rendered[other] for other in rendered if other != words]
+    shape = re.search(r'<svg class="symbol".*?</svg>', rendered[words], re.DOTALL).group()
+    assert all(shape not in other for other in others)
+
+
+def test_every_number_of_the_measures_is_in_the_table():
+    evaluation = make_evaluation(**SMALL)
+    rows = [row for row in parse(render(evaluation)).rows if len(row) == 6][1:]
+    assert len(rows) == len(evaluation.measures)
+    for measure, (title, generated, real, ratio, better, note) in zip(evaluation.measures, rows, strict=True):
+        assert (title, note) == (measure.title, measure.note)
+        assert measure.better in better
+        for spread, cell in ((measure.generated, generated), (measure.real, real)):
+            mean, deviation = numbers(cell)
+            assert mean == pytest.approx(spread.mean, abs=0.1 * spread.standard_deviation)
+            assert deviation == pytest.approx(spread.standard_deviation, rel=0.05)
+        if measure.better == "lower" and measure.real.mean:
+            assert numbers(ratio) == [pytest.approx(measure.generated.mean / measure.real.mean, rel=0.05)]
+        else:
+            assert ratio == ""
+
+
+def test_every_test_for_copies_is_in_the_table_with_its_interval():
+    evaluation = make_evaluation(COPIES_FOUND, **SMALL)
+    rows = [row for row in parse(render(evaluation)).rows if len(row) == 4][1:]
+    names = ["closer_share", "authenticity", "authenticity_heldout", "c_t", "membership_auc"]
+    for name, (*_, pixels, features) in zip(names, rows, strict=True):
+        for closeness, cell in zip(evaluation.privacy.closeness, (pixels, features), strict=True):
+            interval = getattr(closeness, name)
+            factor = 100 if "%" in cell else 1
+            expected = [factor * value for value in (interval.value, interval.low, interval.high)]
+            assert numbers(cell) == pytest.approx(expected, abs=0.051 if factor == 100 else 0.0051)
+
+
+def test_counts_settings_versions_and_pairs_are_there():
+    evaluation = make_evaluation(COPIES_FOUND, short=True, **SMALL)
+    text = parse(render(evaluation)).text
+    for values in (
+        evaluation.environment,
+        evaluation.generator,
+        evaluation.data,
+        evaluation.privacy.thresholds,
+    ):
+        for name, value in values.items():
+            assert name.replace("_", " ") in text
+            assert (value if isinstance(value, str) else f"{value:,}") in text
+    assert "3 of 2,000 generated images count as copies" in text
+    assert text.count("counts as a copy") == 3
+    assert "Short form" in text
+    for pair in evaluation.privacy.pairs:
+        assert f"{pair.correlation:.3f}" in text
+    assert "mirrored, moved 2\N{NO-BREAK SPACE}px down, 1\N{NO-BREAK SPACE}px left" in text
+    assert "Short form" not in parse(render(make_evaluation(**SMALL))).text
+
+
+def test_text_is_escaped():
+    evil = "<script>alert('x')</script>"
+    evaluation = make_evaluation(**SMALL)
+    measure = dataclasses.replace(evaluation.measures[0], group=evil, title=evil, note=evil)
+    evaluation = dataclasses.replace(
+        evaluation,
+        features=evil,
+        generator={evil: evil},
+        measures=(measure,),
+        environment={evil: '"><img src=x>'},
+    )
+    found = parse(render(evaluation))
+    assert found.of("script") == []
+    assert all(attributes["src"] != "x" for attributes in found.of("img"))
+    assert found.text.count(evil) == 7
+
+
+@pytest.mark.parametrize("show_real", [True, False])
+def test_the_page_needs_nothing_else(show_real):
+    text = render(make_evaluation(COPIES_FOUND, **SMALL), show_real)
+    found = parse(text)
+    for _, attributes in found.elements:
+        for name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
+            assert attributes.get(name, "data:").startswith("data:")
+    assert "@import" not in text
+    assert not re.search(r"url\(", text)
+    assert found.of("script") == []
+
+
+def test_images_are_whole_and_described(rendered):
+    found = parse(rendered[NO_SIGN])
+    assert found.of("html")[0]["lang"] == "en"
+    assert NO_SIGN in re.search("<title>(.*)</title>", rendered[NO_SIGN]).group(1)
+    pictures = found.of("img")
+    # Two sheets and two strips, four pairs, the interpolation, two distances, the spectrum.
+    assert len(pictures) == 4 + 4 + 1 + 2 + 1
+    for attributes in pictures:
+        assert len(attributes["alt"]) > 20
+        kind, _, encoded = attributes["src"].partition(";base64,")
+        contents = base64.b64decode(encoded, validate=True)
+        if kind == "data:image/png":
+            image = Image.open(io.BytesIO(contents))
+            assert image.mode == "L"
+            assert image.size == (int(attributes["width"]), int(attributes["height"]))
+        else:
+            assert kind == "data:image/svg+xml"
+            assert b"<svg" in contents
+
+
+def test_without_real_images_the_page_does_not_depend_on_a_single_real_pixel():
+    evaluation = make_evaluation(COPIES_FOUND, **SMALL)
+    pairs = tuple(
+        dataclasses.replace(pair, training=draw_heads(1, 64, 999)[0]) for pair in evaluation.privacy.pairs
+    )
+    changed = dataclasses.replace(
+        evaluation, real=255 - evaluation.real, privacy=dataclasses.replace(evaluation.privacy, pairs=pairs)
+    )
+    hidden = render(evaluation, show_real=False)
+    assert hidden == render(changed, show_real=False)
+    assert render(evaluation) != render(changed)
+    assert len(parse(hidden).of("img")) == 2 + 4 + 1 + 2 + 1
+
+
+def test_the_page_says_how_confidential_it_is(rendered):
+    assert "is as confidential as the scans" in parse(rendered[NO_SIGN]).text
+    for words, warned in ((NO_SIGN, False), (INCONCLUSIVE, True), (COPIES_FOUND, True)):
+        text = parse(render(make_evaluation(words, **SMALL), show_real=False)).text
+        assert "No slice of a real scan is on this page" in text
+        assert "Confidential" not in text
+        assert ("treat the page as confidential" in text) == warned
+
+
+def test_the_page_stays_small_at_full_size():
+    assert len(render(make_evaluation(size=256))) < 4e6
+
+
+def test_few_or_no_images_will_do():
+    evaluation = make_evaluation(samples=1, pairs=0)
+    nothing = np.zeros((0, 4, 64, 64), np.uint8)
+    text = render(dataclasses.replace(evaluation, real=nothing[:, 0], interpolation=nothing))
+    assert len(parse(text).of("img")) == 2 + 2 + 1
+
+
+def test_a_template_that_asks_for_what_is_not_there_fails():
+    with pytest.raises(jinja2.UndefinedError, match="unheard"):
+        page._environment().from_string("{{ evaluation.unheard }}").render(
+            evaluation=make_evaluation(**SMALL)
+        )
+
+
+def test_the_report_is_written_whole_and_the_same_every_time(tmp_path):
+    evaluation = make_evaluation(**SMALL)
+    for name in ("a.html", "b.html"):
+        write_report(evaluation, tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-4.831, "\N{MINUS SIGN}4.83"),
+        (1234.5, "1,234"),
+        (0.01234, "0.0123"),
+        (3.2e-7, "3.20e\N{MINUS SIGN}07"),
+        (np.nan, "not available"),
+    ],
+)
+def test_numbers(value, text):
+    assert page.format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "text"),
+    [
+        (21.37, 0.412, "21.37 ± 0.41"),
+        (1234.56, 18.3, "1,235 ± 18"),
+        (0.0, 0.0, "0 ± 0"),
+        (5.0, 1e-9, "5.0000 ± 0.0000"),
+    ],
+)
+def test_spreads(mean, deviation, text):
+    assert page.format_spread(Spread(mean, deviation)) == text
+
+
+def test_intervals():
+    assert page.format_interval(Interval(0.0062, 0.0021, 0.0093), percent=True) == ("0.6 %", "0.2 to 0.9 %")
+    assert page.format_interval(Interval(-0.5, -1.0, 0.25), percent=False) == (
+        "\N{MINUS SIGN}0.50",
+        "\N{MINUS SIGN}1.00 to 0.25",
+    )
