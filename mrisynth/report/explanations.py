@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from mrisynth.evaluation.results import Measure
-from mrisynth.metrics.privacy import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 
 
 @dataclasses.dataclass(frozen=True)

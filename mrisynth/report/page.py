@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import NO_SIGN, Closeness
+from mrisynth.metrics.privacy import Closeness
+from mrisynth.metrics.verdict import NO_SIGN
 from mrisynth.report.explanations import MEANINGS, Explanation, explain, explain_distance
 from mrisynth.report.pictures import Picture, difference, grey_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOUR, REAL_COLOUR, distance_plot, spectrum_plot

@@ -6,7 +6,8 @@ import numpy as np
 
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure, PowerSpectrum, Privacy
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Closeness, Verdict
+from mrisynth.metrics.privacy import Closeness
+from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Verdict
 
 REASONS = {
     NO_SIGN: (

@@ -7,7 +7,7 @@ from made_evaluations import REASONS, make_evaluation
 
 from mrisynth.evaluation.document import to_json, write_results
 from mrisynth.metrics.estimates import Spread
-from mrisynth.metrics.privacy import COPIES_FOUND
+from mrisynth.metrics.verdict import COPIES_FOUND
 
 SMALL = {"samples": 2, "pairs": 4}
 

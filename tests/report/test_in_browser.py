@@ -2,7 +2,7 @@ import pytest
 from browser import find_chromium, problems
 from made_evaluations import make_evaluation
 
-from mrisynth.metrics.privacy import COPIES_FOUND
+from mrisynth.metrics.verdict import COPIES_FOUND
 from mrisynth.report import write_report
 
 CHROMIUM = find_chromium()

@@ -11,7 +11,7 @@ from made_evaluations import REASONS, draw_heads, make_evaluation
 from PIL import Image
 
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 from mrisynth.report import page, render, write_report
 
 SMALL = {"samples": 9, "pairs": 4}
