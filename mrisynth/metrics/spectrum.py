@@ -30,8 +30,8 @@ def power_spectrum(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDAr
         images: [N, H, H], H even and from 16 on.
 
     Returns:
-        frequencies: Cycles per pixel, [H / 2]: 1 / H, 2 / H, ..., 0.5. The average at each is over a ring 1 / H
-            wide; the corners beyond are left out.
+        frequencies: Cycles per pixel, [H / 2]: 1 / H, 2 / H, ..., 0.5. The average at each is over a ring
+            1 / H wide; the corners beyond are left out.
         power: Squared grey values, [H / 2].
 
     Raises:
