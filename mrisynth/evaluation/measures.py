@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mrisynth.evaluation.configuration import EvaluationSettings
 from mrisynth.evaluation.results import Measure
-from mrisynth.metrics import distributions, ms_ssim, spectrum, swd
+from mrisynth.metrics import distributions, spectrum, structural_similarity, swd
 from mrisynth.metrics.estimates import Spread
 
 _KERNEL_SUBSET = 1000
@@ -99,8 +99,10 @@ def _spectrum_difference(images: ImageSet, reference: ImageSet) -> float:
 
 
 def _ms_ssim(images: ImageSet, pairs: int, seed: list[int], progress: bool) -> float:
-    first, second = ms_ssim.random_pairs(len(images.images), pairs, seed)
-    values = ms_ssim.ms_ssim_values(images.images[first], images.images[second], progress=progress)
+    first, second = structural_similarity.random_pairs(len(images.images), pairs, seed)
+    values = structural_similarity.ms_ssim_values(
+        images.images[first], images.images[second], progress=progress
+    )
     return float(np.mean(values))
 
 
@@ -114,21 +116,22 @@ def describe(
         real: The same of training images.
         resolution: Pixels along an edge.
     """
-    scales = ms_ssim.scales_at(resolution)
+    scales = structural_similarity.scales_at(resolution)
     note = f"{scales} of 5 scales: images of {resolution}x{resolution} have no more" if scales < 5 else ""
+    neighbors = f"{distributions.NEIGHBORS} neighbours, features"
     rows = [
         *(
             (key, "Sliced Wasserstein distance", _swd_title(key), _LOWER, "")
             for key in generated
             if key.startswith("swd/")
         ),
-        ("ms_ssim", "MS-SSIM of pairs", "mean of random pairs", _LIKE_REAL, note),
-        ("precision", "Precision and recall", "precision", _HIGHER, ""),
-        ("recall", "Precision and recall", "recall", _HIGHER, ""),
-        ("density", "Precision and recall", "density", _HIGHER, ""),
-        ("coverage", "Precision and recall", "coverage", _HIGHER, ""),
-        ("frechet", "Distances of features", "Fréchet distance", _LOWER, ""),
-        ("kernel", "Distances of features", "kernel distance", _LOWER, ""),
+        ("ms_ssim", "Multiscale structural similarity (MS-SSIM)", "random pairs", _LIKE_REAL, note),
+        ("precision", "Precision", neighbors, _HIGHER, ""),
+        ("recall", "Recall", neighbors, _HIGHER, ""),
+        ("density", "Density", neighbors, _LIKE_REAL, ""),
+        ("coverage", "Coverage", neighbors, _HIGHER, ""),
+        ("frechet", "Fréchet distance", "of features", _LOWER, ""),
+        ("kernel", "Kernel distance", "of features", _LOWER, ""),
         ("spectrum", "Power spectrum", "difference in dB", _LOWER, ""),
     ]
     return tuple(

@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mrisynth.metrics.ms_ssim import ms_ssim
+    from mrisynth.metrics.structural_similarity import ms_ssim
     from mrisynth.metrics.swd import (
         SlicedWassersteinDistances,
         sliced_wasserstein_distance,
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "SlicedWassersteinDistances": "swd",
-    "ms_ssim": "ms_ssim",
+    "ms_ssim": "structural_similarity",
     "sliced_wasserstein_distance": "swd",
     "sliced_wasserstein_distances": "swd",
 }

@@ -83,12 +83,12 @@ _GROUPS = {
         "more than real ones do are not diverse enough.",
         "Wang, Simoncelli and Bovik, Multiscale structural similarity, Asilomar 2003.",
     ),
-    "fid": Explanation(
-        "How much generated and real images differ as a whole, as a neural network describes them.",
+    "frechet": Explanation(
+        "How much generated and real images differ as a whole, as their features describe them.",
         "Heusel et al., Two time-scale update rule, NeurIPS 2017, arXiv 1706.08500.",
     ),
-    "kid": Explanation(
-        "How much generated and real images differ as a whole, as a neural network describes them, without "
+    "kernel": Explanation(
+        "How much generated and real images differ as a whole, as their features describe them, without "
         "the bias that few images cause.",
         "Bińkowski et al., Demystifying MMD GANs, ICLR 2018, arXiv 1801.01401.",
     ),
@@ -108,7 +108,6 @@ _GROUPS = {
         "Which part of the real images has a generated one nearby.",
         "Naeem et al., Reliable fidelity and diversity metrics, ICML 2020, arXiv 2002.09797.",
     ),
-    "intensity": Explanation("How much the grey values of generated and real images differ."),
     "spectrum": Explanation("How much generated and real images differ in coarse and fine structure."),
 }
 

@@ -32,7 +32,9 @@ def plant(images, seed=0, noise=4):
     for image in images:
         turned = image[:, ::-1] if random.randint(2) else image
         moved = np.roll(turned, random.randint(-3, 4, 2), (0, 1)).astype(float)
-        changed = random.uniform(0.7, 1) * moved + random.uniform(0, 20) + random.normal(0, noise, moved.shape)
+        changed = (
+            random.uniform(0.7, 1) * moved + random.uniform(0, 20) + random.normal(0, noise, moved.shape)
+        )
         copies.append(np.clip(np.rint(changed), 0, 255))
     return np.array(copies).astype(np.uint8)
 

@@ -84,7 +84,7 @@ def make_measures() -> tuple[Measure, ...]:
             Spread(0.28931, 0.0021),
             "Three scales, as 64x64 images have no more.",
         ),
-        Measure("fid", "Fréchet distance", "features", "lower", Spread(38.21, 0.61), Spread(9.774, 0.23)),
+        Measure("frechet", "Fréchet distance", "features", "lower", Spread(38.21, 0.61), Spread(9.774, 0.23)),
         Measure(
             "precision", "Precision", "3 neighbours", "higher", Spread(0.7113, 0.012), Spread(0.8302, 0.009)
         ),
