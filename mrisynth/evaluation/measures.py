@@ -67,9 +67,7 @@ def measure_set(
             **_sliced_wasserstein(chosen, reference, settings.seed + repeat, progress),
             **_in_features(chosen, reference, settings.seed + repeat),
             "spectrum": _spectrum_difference(chosen, reference),
-            "ms_ssim": _ms_ssim(
-                images, settings.pairs // settings.repeats, [settings.seed, repeat], progress
-            ),
+            "ms_ssim": _ms_ssim(images, settings.pairs // settings.repeats, settings.seed + repeat, progress),
         }
         for key, value in values.items():
             repeats.setdefault(key, []).append(value)
@@ -98,7 +96,7 @@ def _spectrum_difference(images: ImageSet, reference: ImageSet) -> float:
     )
 
 
-def _ms_ssim(images: ImageSet, pairs: int, seed: list[int], progress: bool) -> float:
+def _ms_ssim(images: ImageSet, pairs: int, seed: int, progress: bool) -> float:
     first, second = structural_similarity.random_pairs(len(images.images), pairs, seed)
     values = structural_similarity.ms_ssim_values(
         images.images[first], images.images[second], progress=progress

@@ -95,7 +95,7 @@ def ms_ssim_values(
     step = max(1, _CHUNK_PIXELS // (a.shape[1] * a.shape[2]))
     values = []
     # GPUs may round products to 10 bits.
-    with tf.device("CPU"), tqdm(total=len(a), desc="MS-SSIM", disable=not progress) as bar:
+    with tf.device("CPU"), tqdm(total=len(a), desc="MS-SSIM", disable=not progress, leave=False) as bar:
         for start in range(0, len(a), step):
             chunk = slice(start, start + step)
             means = np.asarray(compare(tf.constant(a[chunk]), tf.constant(b[chunk])), np.float64)

@@ -122,7 +122,9 @@ def sliced_wasserstein_distances(
     values = []
     with (
         concurrent.futures.ThreadPoolExecutor(_THREADS) as pool,
-        tqdm(total=REPEATS * DIRECTIONS * len(resolutions), desc="SWD", disable=not progress) as bar,
+        tqdm(
+            total=REPEATS * DIRECTIONS * len(resolutions), desc="SWD", disable=not progress, leave=False
+        ) as bar,
     ):
         for resolution in resolutions:
             draws = [_random(seed, f"patches {name} {resolution}") for name in sets]
