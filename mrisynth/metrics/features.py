@@ -335,7 +335,7 @@ def _compute_in_chunks(
 ) -> NDArray[np.float32]:
     """Features of all images, some at a time."""
     features = []
-    with tqdm(total=len(images), desc="features", disable=not progress, leave=False) as bar:
+    with tqdm(total=len(images), desc="Features", disable=not progress, leave=False) as bar:
         for start in range(0, len(images), max(1, step)):
             chunk = images[start : start + max(1, step)]
             features.append(np.asarray(compute(tf.constant(chunk))))

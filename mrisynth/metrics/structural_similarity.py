@@ -94,8 +94,7 @@ def ms_ssim_values(
     compare = _compare_scales.get_concrete_function(pair, pair, scales)
     step = max(1, _CHUNK_PIXELS // (a.shape[1] * a.shape[2]))
     values = []
-    # GPUs may round products to 10 bits.
-    with tf.device("CPU"), tqdm(total=len(a), desc="MS-SSIM", disable=not progress, leave=False) as bar:
+    with tqdm(total=len(a), desc="MS-SSIM", disable=not progress, leave=False) as bar:
         for start in range(0, len(a), step):
             chunk = slice(start, start + step)
             means = np.asarray(compare(tf.constant(a[chunk]), tf.constant(b[chunk])), np.float64)
@@ -122,23 +121,23 @@ def _check(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
         raise UserError("MS-SSIM takes at least 1 pair of images, not 0")
 
 
-@tf.function
+@tf.function(autograph=False)
 def _compare_scales(a: tf.Tensor, b: tf.Tensor, scales: int) -> tf.Tensor:
     """Means over the images of the finer scales' contrast terms and of the coarsest's SSIM, [N, scales].
 
     Everything is computed from sums and differences of the two images, of which equal images have exactly
     none, and around mid-grey, where the variances lose least to rounding.
     """
-    a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
-    total, difference = a + b - DATA_RANGE, a - b
     means = []
-    for scale in range(scales):
-        luminance, contrast = _similarities(total, difference)
-        last = scale == scales - 1
-        means.append(tf.reduce_mean(luminance * contrast if last else contrast, axis=(1, 2)))
-        if not last:
+    with tf.device("CPU"):  # GPUs may round products to 10 bits.
+        a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
+        total, difference = a + b - DATA_RANGE, a - b
+        for _ in range(scales - 1):
+            means.append(tf.reduce_mean(_similarities(total, difference)[1], axis=(1, 2)))
             total, difference = _halve(total), _halve(difference)
-    return tf.stack(means, axis=1)
+        luminance, contrast = _similarities(total, difference)
+        means.append(tf.reduce_mean(luminance * contrast, axis=(1, 2)))
+        return tf.stack(means, axis=1)
 
 
 def _similarities(total: tf.Tensor, difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

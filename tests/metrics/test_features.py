@@ -109,19 +109,21 @@ def test_amplitude_is_seen_where_it_is():
     assert grid.max() < 0.01
 
 
-def test_second_layer_sees_how_stripes_come_and_go():
-    """Vertical stripes whose amplitude varies from left to right, or downwards."""
-    y, x = np.mgrid[:64, :64]
-    stripes = np.cos(2 * np.pi / 3 * x)
+@pytest.mark.parametrize("degrees", [0, 45, 90])
+def test_second_layer_sees_how_stripes_come_and_go(degrees):
+    """Stripes whose amplitude varies across them, or along them."""
+    stripes, across, along = (
+        wave(64, frequency, angle) / 100 - 1.28
+        for frequency, angle in ((1 / 3, degrees), (1 / 6, degrees), (1 / 6, degrees + 90))
+    )
     seconds = []
-    for along in (x, y):
-        image = np.rint(128 + 60 * stripes * (1 + np.cos(2 * np.pi / 6 * along))).astype(np.uint8)[None]
+    for variation in (0, across, along):
+        image = np.rint(128 + 60 * stripes * (1 + variation)).astype(np.uint8)
         _, ((_, _, second), *_) = take_apart(EXTRACT(image), 3)
         seconds.append(second[0])
-    assert np.argmax(seconds[0]) == 0
-    assert np.argmax(seconds[1]) == 2
-    steady = take_apart(EXTRACT(wave(64, 1 / 3, 0)), 3)[1][0][2]
-    assert steady.max() < seconds[0].max() - 1
+    assert np.argmax(seconds[1]) == 0
+    assert np.argmax(seconds[2]) == 2
+    assert max(seconds[0]) < min(max(seconds[1]), max(seconds[2])) - 1
 
 
 def test_a_mirrored_image_has_mirrored_features():
