@@ -17,7 +17,7 @@ from mrisynth.evaluation.results import Measure
 from mrisynth.metrics import distributions, spectrum, structural_similarity, swd
 from mrisynth.metrics.estimates import Spread
 
-_KERNEL_SUBSET = 1000
+_KERNEL_SUBSETS = 25
 _LOWER, _HIGHER, _LIKE_REAL = "lower", "higher", "like real"
 
 
@@ -82,10 +82,10 @@ def _sliced_wasserstein(images: ImageSet, reference: ImageSet, seed: int, progre
 def _in_features(images: ImageSet, reference: ImageSet, seed: int) -> dict[str, float]:
     first, second = reference.features, images.features
     manifold = distributions.manifold_measures(first, second)
-    size = min(_KERNEL_SUBSET, len(first))
+    kernel = distributions.kernel_distance(first, second, seed, subsets=_KERNEL_SUBSETS)
     return {
         "frechet": distributions.frechet_distance(first, second),
-        "kernel": float(np.mean(distributions.kernel_distance(first, second, seed, subset_size=size))),
+        "kernel": float(np.mean(kernel)),
         **dataclasses.asdict(manifold),
     }
 

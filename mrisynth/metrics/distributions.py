@@ -185,7 +185,7 @@ def _unbiased_discrepancy(x: NDArray[np.float64], y: NDArray[np.float64]) -> flo
     """Mean kernel of different rows of x, and of y, less twice that of rows of x with rows of y."""
     size, dimensions = x.shape
     bases = (a @ b.T / dimensions + 1 for a, b in ((x, x), (y, y), (x, y)))
-    # A general power takes fifteen times as long as two products.
+    # A general power takes twelve times as long as two products.
     within_x, within_y, between = (base * base * base for base in bases)
     within = sum(np.sum(kernel) - np.trace(kernel) for kernel in (within_x, within_y)) / (size * (size - 1))
     return float(within - 2 * np.mean(between))

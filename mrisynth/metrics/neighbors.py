@@ -177,7 +177,7 @@ def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """1 - the largest correlation; [N, T, T] and [N, K, T, T] -> [N, K]."""
-    return 1 - alignment.correlations(targets, images).max(axis=(2, 3, 4))
+    return np.maximum(0, 1 - alignment.correlations(targets, images).max(axis=(2, 3, 4)))
 
 
 # ---------------------------------------------------------------------------------------------- features

@@ -25,7 +25,7 @@ class Thresholds:
             few subjects to say anything.
     """
 
-    copy_ratio: float = 0.4
+    copy_ratio: float = 0.25
     closest_part: float = 0.01
     max_closer_share: float = 0.05
     max_membership_auc: float = 0.7

@@ -44,23 +44,30 @@ def decide(
         "copies found" if there are copies, or if training subjects can be told from others; "inconclusive" if
         that cannot be ruled out with so few subjects; "no sign of copying" otherwise.
     """
-    found = _leaks(copies, measured, limits)
-    if found:
-        return Verdict(COPIES_FOUND, tuple(found))
-    doubts = _doubts(measured, training_subjects, heldout_subjects, limits)
+    too_few = _lack_of_subjects(training_subjects, heldout_subjects, limits)
+    # With too few subjects any two groups of them can be told apart, and what tells them apart says nothing.
+    leaks = [*_copies(copies, measured), *([] if too_few else _leaks(measured, limits))]
+    if leaks:
+        return Verdict(COPIES_FOUND, tuple(leaks))
+    doubts = too_few or _doubts(measured, limits)
     words = INCONCLUSIVE if doubts else NO_SIGN
     return Verdict(words, (*doubts, *_reassurances(measured, limits)))
 
 
-def _leaks(copies: int, measured: list[Closeness], limits: Thresholds) -> list[str]:
-    """Sentences that each suffice for "copies found"."""
+def _copies(copies: int, measured: list[Closeness]) -> list[str]:
+    """Copies that can be shown suffice for "copies found"."""
+    if not copies:
+        return []
+    return [
+        f"{copies:,} of {len(measured[0].generated):,} generated images are far closer to a slice of one "
+        "training subject than to any other subject, and closer than new patients come; the closest pairs "
+        "are shown."
+    ]
+
+
+def _leaks(measured: list[Closeness], limits: Thresholds) -> list[str]:
+    """So does it if training subjects can be told from others."""
     reasons = []
-    if copies:
-        total = len(measured[0].generated)
-        reasons.append(
-            f"{copies:,} of {total:,} generated images are far closer to a slice of one training subject "
-            "than to any other subject, and closer than new patients come; the closest pairs are shown."
-        )
     for figures in measured:
         share, area = figures.closer_share, figures.membership_auc
         # Smooth images are close to everything; only what is closer to training subjects than to others is
@@ -74,16 +81,19 @@ def _leaks(copies: int, measured: list[Closeness], limits: Thresholds) -> list[s
     return reasons
 
 
-def _doubts(
-    measured: list[Closeness], training_subjects: int, heldout_subjects: int, limits: Thresholds
-) -> list[str]:
-    """Sentences that each suffice for "inconclusive"."""
-    if auc_error(training_subjects, heldout_subjects) > limits.max_auc_error:
-        training, heldout = subjects_needed(training_subjects, heldout_subjects, limits.max_auc_error)
-        return [
-            f"{training_subjects} training and {heldout_subjects} held-out subjects are too few to tell "
-            f"copying from chance; {training} and {heldout} would do."
-        ]
+def _lack_of_subjects(training_subjects: int, heldout_subjects: int, limits: Thresholds) -> list[str]:
+    """Too few of them is "inconclusive"."""
+    if auc_error(training_subjects, heldout_subjects) <= limits.max_auc_error:
+        return []
+    training, heldout = subjects_needed(training_subjects, heldout_subjects, limits.max_auc_error)
+    return [
+        f"{training_subjects} training and {heldout_subjects} held-out subjects are too few to tell copying "
+        f"from chance; {training} and {heldout} would do."
+    ]
+
+
+def _doubts(measured: list[Closeness], limits: Thresholds) -> list[str]:
+    """So is an attack that may work better than was measured."""
     return [
         f"By {figures.measure}, it cannot be ruled out that membership can be guessed: {_guess(figures)}."
         for figures in measured

@@ -1,42 +1,9 @@
 import numpy as np
 import pytest
+from made_images import draw_subjects, plant
 
 from mrisynth.metrics.neighbors import FeatureDistance, PixelDistance
 from mrisynth.metrics.search import Groups
-
-
-def draw_subjects(subjects, slices, seed=0, size=64):
-    """Smooth blobs that change from slice to slice of a subject, [subjects * slices, size, size]."""
-    random = np.random.RandomState(seed)
-    y, x = np.mgrid[:size, :size] / size
-    images = []
-    for _ in range(subjects):
-        blobs = np.column_stack(
-            [random.uniform(0.25, 0.75, (8, 2)), random.uniform(0.04, 0.1, 8), random.uniform(40, 160, 8)]
-        )
-        drift = random.normal(0, 0.01, (8, 2))
-        for number in range(slices):
-            places = blobs[:, :2] + number * drift
-            image = sum(
-                height * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2))
-                for (row, column), width, height in zip(places, blobs[:, 2], blobs[:, 3], strict=True)
-            )
-            images.append(np.clip(np.rint(image), 0, 255))
-    return np.array(images).astype(np.uint8)
-
-
-def plant(images, seed=0, noise=4):
-    """Copies: mirrored at random, shifted by up to 3 pixels, other brightness, noise."""
-    random = np.random.RandomState(seed)
-    copies = []
-    for image in images:
-        turned = image[:, ::-1] if random.randint(2) else image
-        moved = np.roll(turned, random.randint(-3, 4, 2), (0, 1)).astype(float)
-        changed = (
-            random.uniform(0.7, 1) * moved + random.uniform(0, 20) + random.normal(0, noise, moved.shape)
-        )
-        copies.append(np.clip(np.rint(changed), 0, 255))
-    return np.array(copies).astype(np.uint8)
 
 
 class BlockMeans:
@@ -66,14 +33,14 @@ def test_planted_copies_are_found_at_the_right_slice(subjects):
     assert (labels[found.indices[:, 0]] == labels[chosen]).all()
     assert np.mean(found.indices[:, 0] == chosen) > 0.9
     # Close to one subject, and to no other.
-    assert (found.nearest < 0.4 * found.distances[:, 1]).all()
+    assert (found.nearest < 0.25 * found.distances[:, 1]).all()
 
 
 def test_new_images_are_near_to_no_single_subject(subjects):
     images, labels = subjects
     new = draw_subjects(subjects=10, slices=4, seed=1)
     found = neighbors(PixelDistance(), new, images, labels)
-    assert (found.nearest > 0.4 * found.distances[:, 1]).all()
+    assert (found.nearest > 0.25 * found.distances[:, 1]).all()
 
 
 @pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
@@ -83,7 +50,7 @@ def test_neighbors_are_sorted_one_of_each_subject(subjects, distance):
     assert (np.diff(found.distances, axis=1) >= 0).all()
     assert all(len(set(row)) == len(row) for row in labels[found.indices])
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(10))
-    np.testing.assert_allclose(found.nearest, 0, atol=1e-5)
+    np.testing.assert_allclose(found.nearest, 0, atol=1e-4)
 
 
 @pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])

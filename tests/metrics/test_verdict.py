@@ -69,6 +69,10 @@ def test_too_few_subjects_are_told_how_many_would_do():
     assert auc_error(training - 1, heldout - 1) > 0.2
 
 
+def test_few_subjects_that_are_told_apart_are_no_leak():
+    assert verdict(training=5, heldout=5, membership_auc=Interval(0.96, 0.8, 1.0)).words == INCONCLUSIVE
+
+
 def test_copies_are_reported_even_of_few_subjects():
     assert verdict(copies=3, training=4, heldout=2).words == COPIES_FOUND
 

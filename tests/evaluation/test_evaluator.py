@@ -1,0 +1,149 @@
+"""The whole evaluation of images whose quality is known beforehand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from made_images import draw_subjects, plant
+from scipy import ndimage
+
+from mrisynth.errors import UserError
+from mrisynth.evaluation.configuration import EvaluationSettings
+from mrisynth.evaluation.evaluator import Evaluator
+from mrisynth.evaluation.real import RealImages, Slices
+from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+
+SLICES = 8
+SETTINGS = EvaluationSettings(images=500, pairs=200, repeats=2, draws=100)
+
+
+def slices(subjects, seed):
+    images = draw_subjects(subjects, SLICES, seed, size=32)
+    return Slices(images, np.repeat(np.arange(subjects) + 1000 * seed, SLICES))
+
+
+@pytest.fixture(scope="module")
+def real():
+    return RealImages(slices(60, 0), slices(20, 1))
+
+
+@pytest.fixture(scope="module")
+def new():
+    """500 images of new subjects: what a perfect generator would draw."""
+    images = draw_subjects(100, 5, seed=2, size=32)
+    return images[np.random.RandomState(0).permutation(len(images))]
+
+
+@dataclasses.dataclass
+class Given:
+    """Stands for a generator: gives the images it is given."""
+
+    given: np.ndarray
+    facts = {"model": "given"}
+
+    def draw(self, count, seed=0, progress=False):
+        return self.given[:count]
+
+    def interpolations(self, rows, steps, seed=0):
+        return np.zeros((rows, steps, *self.given.shape[1:]), np.uint8)
+
+
+def evaluate(real, images):
+    settings = dataclasses.replace(SETTINGS, images=len(images)) if len(images) >= 20 else SETTINGS
+    return Evaluator(real, settings).evaluate(Given(images))
+
+
+@pytest.fixture(scope="module")
+def perfect(real, new):
+    return evaluate(real, new)
+
+
+def values(evaluation):
+    return {measure.key: measure.generated.mean for measure in evaluation.measures}
+
+
+def test_a_perfect_generator_is_as_good_as_real_images_and_copies_nothing(perfect):
+    assert perfect.privacy.verdict.words == NO_SIGN
+    assert perfect.privacy.copies == 0
+    for measure in perfect.measures:
+        spread = max(measure.generated.standard_deviation, measure.real.standard_deviation)
+        scale = max(abs(measure.real.mean), 0.05)
+        assert abs(measure.generated.mean - measure.real.mean) < 0.6 * scale + 4 * spread, measure.key
+
+
+@pytest.mark.parametrize("planted", [0, 5])
+def test_one_per_cent_of_copies_is_found_and_shown(real, new, planted):
+    copied = np.random.RandomState(1).permutation(len(real.training.images))[:planted]
+    images = new.copy()
+    places = np.random.RandomState(2).permutation(len(images))[:planted]
+    if planted:
+        images[places] = plant(real.training.images[copied], seed=3)
+    privacy = evaluate(real, images).privacy
+    assert privacy.copies == planted
+    assert privacy.verdict.words == (COPIES_FOUND if planted else NO_SIGN)
+    shown = [pair for pair in privacy.pairs if pair.copy]
+    assert len(shown) == planted
+    for pair in shown:
+        (place,) = (i for i in places if (images[i] == pair.generated).all())
+        assert (pair.generated == images[place]).all()
+        # The aligned training slice looks like its copy, up to noise.
+        assert np.corrcoef(pair.training.ravel(), pair.generated.ravel())[0, 1] > 0.95
+
+
+def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figure(real):
+    images = plant(real.training.images[np.random.RandomState(0).permutation(480)], noise=2)
+    privacy = evaluate(real, images).privacy
+    assert privacy.verdict.words == COPIES_FOUND
+    assert privacy.copies > 400
+    pixels = privacy.closeness[0]
+    assert pixels.closer_share.low > 0.9
+    assert pixels.authenticity.high < 0.1
+    assert pixels.authenticity.high < pixels.authenticity_heldout.low
+    assert pixels.c_t.high < -5
+    assert pixels.membership_auc.low > 0.9
+
+
+def test_too_few_subjects_are_inconclusive(real, new):
+    few = RealImages(
+        *(Slices(side.images[:40], side.subjects[:40]) for side in (real.training, real.heldout))
+    )
+    assert evaluate(few, new).privacy.verdict.words == INCONCLUSIVE
+
+
+def test_blurring_worsens_the_finest_level_most(real, new, perfect):
+    blurred = np.stack([ndimage.gaussian_filter(image.astype(float), 0.7) for image in new])
+    worse = values(evaluate(real, np.rint(blurred).astype(np.uint8)))
+    before = values(perfect)
+    assert worse["swd/32"] / before["swd/32"] > worse["swd/16"] / before["swd/16"]
+    assert worse["spectrum"] > before["spectrum"]
+
+
+def test_mode_collapse_shows_in_recall_coverage_and_ms_ssim(real, new, perfect):
+    collapsed = values(evaluate(real, np.tile(new[:5], (100, 1, 1))))
+    before = values(perfect)
+    assert collapsed["recall"] < 0.2 < before["recall"]
+    assert collapsed["coverage"] < 0.5 * before["coverage"]
+    assert collapsed["ms_ssim"] > before["ms_ssim"] + 0.1
+
+
+def test_counts_are_of_subjects_and_slices(perfect):
+    assert perfect.data["training subjects"] == 60
+    assert perfect.data["held-out slices"] == 160
+    assert perfect.data["images of each set compared"] == 160
+
+
+def test_the_same_seed_gives_the_same_numbers(real, new, perfect):
+    assert values(evaluate(real, new)) == values(perfect)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda images: np.full_like(images, 100), "same image"),
+        (lambda images: np.ones_like(images) * np.arange(500, dtype=np.uint8)[:, None, None], "constant"),
+        (lambda images: images[:10], "10 generated images are too few"),
+    ],
+)
+def test_images_that_cannot_be_compared_are_refused(real, new, spoil, message):
+    with pytest.raises(UserError, match=message):
+        evaluate(real, spoil(new))
