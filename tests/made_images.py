@@ -29,7 +29,9 @@ def plant(images, seed=0, noise=4):
     copies, reach = [], images.shape[1] // 16
     for image in images:
         turned = image[:, ::-1] if random.randint(2) else image
-        moved = np.roll(turned, random.randint(-reach, reach + 1, 2), (0, 1)).astype(float)
+        row, column = random.randint(0, 2 * reach + 1, 2)
+        framed = np.pad(turned, reach, constant_values=turned.min()).astype(float)
+        moved = framed[row : row + len(image), column : column + len(image)]
         changed = (
             random.uniform(0.7, 1) * moved + random.uniform(0, 20) + random.normal(0, noise, moved.shape)
         )

