@@ -13,6 +13,8 @@ from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.evaluation.real import RealImages, Slices
 from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 
+pytestmark = pytest.mark.slow
+
 SLICES = 8
 SETTINGS = EvaluationSettings(images=500, pairs=200, repeats=2, draws=100)
 
