@@ -41,7 +41,7 @@ def largest_shift(size: int) -> int:
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Box means of 64x64 at most, smoothed a little; uint8 [N, H, H] -> [N, T, T].
 
-    A copy with noise added is a copy: a binomial filter leaves a seventh of the noise and most of the anatomy.
+    A copy with noise is a copy, too: a binomial filter leaves a seventh of the noise and most of the anatomy.
     """
     factor = max(1, images.shape[1] // _THUMBNAIL)
     size = images.shape[1] // factor
