@@ -16,7 +16,7 @@ from mrisynth.data.configuration import PreparationConfig
 from mrisynth.data.slices import PLANES
 from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
-from mrisynth.evaluation.configuration import EvaluationConfig, EvaluationSettings
+from mrisynth.evaluation.configuration import FEWEST_EVALUATED, EvaluationConfig, EvaluationSettings
 from mrisynth.metrics.thresholds import Thresholds
 from mrisynth.networks.config import NetworkConfig, level_of
 from mrisynth.training.config import (
@@ -287,6 +287,8 @@ class BenchmarkConfig:
         precision: "auto", "float32" or "mixed_bfloat16".
         rounds: Turns over which medians are taken.
         data_dir: A prepared data set for the input pipeline; phantoms if None.
+        evaluation: Generated, training and held-out images of an evaluation at the largest resolution, to be
+            measured in place of all else; empty for none.
         as_json: Whether to print JSON in place of a table.
     """
 
@@ -295,6 +297,7 @@ class BenchmarkConfig:
     precision: str
     rounds: int
     data_dir: pathlib.Path | None
+    evaluation: tuple[int, ...]
     as_json: bool
 
 
@@ -308,6 +311,12 @@ def define_benchmark_flags() -> None:
     flags.DEFINE_enum("precision", "auto", _PRECISIONS, "What is compared with plain float32.")
     flags.DEFINE_integer("rounds", 5, "Turns over which medians are taken.")
     flags.DEFINE_string("data_dir", None, "Prepared data set for the input pipeline; phantoms if not given.")
+    flags.DEFINE_list(
+        "evaluation",
+        [],
+        "Measure nothing but an evaluation at the largest resolution, of so many generated, training and "
+        "held-out images, as in 20000,35000,7000.",
+    )
     flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
 
 
@@ -331,6 +340,12 @@ def benchmark_config() -> BenchmarkConfig:
         raise UserError(f"--batch_sizes has no batch for {missing[0]}x{missing[0]}; add {missing[0]}:N")
     if flags.FLAGS.rounds < 1:
         raise UserError(f"--rounds={flags.FLAGS.rounds} must be at least 1")
+    evaluation = _integers("evaluation")
+    if evaluation and (len(evaluation) != 3 or min(evaluation) < FEWEST_EVALUATED):
+        raise UserError(
+            f"--evaluation takes the numbers of generated, training and held-out images, {FEWEST_EVALUATED} "
+            "at least, as in 20000,35000,7000"
+        )
     largest = _network_config(ModelDefaults(), max(resolutions))
     return BenchmarkConfig(
         networks=tuple(_cut_down(largest, resolution) for resolution in resolutions),
@@ -338,6 +353,7 @@ def benchmark_config() -> BenchmarkConfig:
         precision=flags.FLAGS.precision,
         rounds=flags.FLAGS.rounds,
         data_dir=pathlib.Path(flags.FLAGS.data_dir) if flags.FLAGS.data_dir else None,
+        evaluation=evaluation,
         as_json=flags.FLAGS.json,
     )
 

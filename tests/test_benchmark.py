@@ -71,3 +71,22 @@ def test_benchmark_measures_every_resolution(small_dataset):
         assert row["utilisation"] == pytest.approx(row["training"] * row["operations"] / row["matrix_rate"])
     # Generation is part of what training does.
     assert rows[1]["generation"] > rows[1]["training"]
+
+
+@pytest.mark.slow
+def test_benchmark_measures_an_evaluation():
+    flags = ["--resolutions=16", "--evaluation=60,400,200", "--json"]
+    command = [sys.executable, "tools/benchmark.py", *flags]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    cost = json.loads(result.stdout)
+    assert (cost["resolution"], cost["generated"], cost["training"], cost["heldout"]) == (16, 60, 400, 200)
+    assert 0 < cost["seconds"] < 600
+    # TensorFlow alone takes more than 100 MiB.
+    assert 2**27 < cost["peak_bytes"] < 2**33
+
+
+def test_an_evaluation_of_two_numbers_is_refused():
+    command = [sys.executable, "tools/benchmark.py", "--evaluation=60,400"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 1
+    assert "--evaluation takes the numbers of generated, training and held-out images" in result.stderr

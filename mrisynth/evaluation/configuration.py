@@ -8,6 +8,9 @@ import pathlib
 from mrisynth.errors import UserError
 from mrisynth.metrics.thresholds import Thresholds
 
+FEWEST_EVALUATED = 20
+"""Images of each set: neighbours and covariances of fewer say nothing."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
@@ -32,7 +35,7 @@ class EvaluationSettings:
     short: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("images", 20), ("pairs", 20), ("repeats", 2), ("draws", 20)):
+        for name, least in (("images", FEWEST_EVALUATED), ("pairs", 20), ("repeats", 2), ("draws", 20)):
             if getattr(self, name) < least:
                 raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")
         if not 0 <= self.seed < 2**32:

@@ -34,7 +34,9 @@ class ImageSet:
     features: NDArray[np.float32]
 
     def choose(self, count: int, random: np.random.RandomState) -> ImageSet:
-        """A random choice of them, in their order."""
+        """A random choice of them, in their order; themselves if it is all of them."""
+        if count == len(self.images):
+            return self
         chosen = np.sort(random.permutation(len(self.images))[:count])
         return ImageSet(self.images[chosen], self.features[chosen])
 

@@ -11,10 +11,8 @@ from tqdm import tqdm
 
 from mrisynth.data import open_dataset, read_manifest
 from mrisynth.errors import UserError
+from mrisynth.evaluation.configuration import FEWEST_EVALUATED
 from mrisynth.images import to_grey
-
-FEWEST_IMAGES = 20
-"""Of each set: neighbours and covariances of fewer say nothing."""
 
 SMALLEST_RESOLUTION = 16
 _BATCH = 64
@@ -100,8 +98,8 @@ def check_images(name: str, images: NDArray[np.uint8]) -> None:
     Raises:
         UserError: If there are too few, or they show nothing or all the same.
     """
-    if len(images) < FEWEST_IMAGES:
-        raise UserError(f"{len(images)} {name} are too few to evaluate; it takes {FEWEST_IMAGES}")
+    if len(images) < FEWEST_EVALUATED:
+        raise UserError(f"{len(images)} {name} are too few to evaluate; it takes {FEWEST_EVALUATED}")
     if (images == images[0]).all():
         raise UserError(f"all {name} are the same image; there is nothing to compare")
     if (images == images[:, :1, :1]).all():

@@ -50,6 +50,12 @@ class FeatureExtractor(Protocol):
         """
         ...
 
+    def mirrored(
+        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
+    ) -> NDArray[np.float32]:
+        """Features of images mirrored left to right, [N, D], given those of the images as they are."""
+        ...
+
 
 class ScatteringFeatures:
     """Layout and texture by wavelets, after Bruna and Mallat 2013, with nothing learnt.
@@ -96,6 +102,12 @@ class ScatteringFeatures:
             )
         scatter = _scatter.get_concrete_function(tf.TensorSpec([None, size, size], tf.uint8))
         return _compute_in_chunks(scatter, images, _CHUNK_PIXELS // size**2, progress)
+
+    def mirrored(
+        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
+    ) -> NDArray[np.float32]:
+        """See `FeatureExtractor`: the same numbers in another order."""
+        return features[:, _mirrored_order(images.shape[1])]
 
 
 def load_features(path: str | os.PathLike[str]) -> FeatureExtractor:
@@ -183,6 +195,25 @@ def _scatter(images: tf.Tensor) -> tf.Tensor:
     return tf.concat(features, axis=1)
 
 
+@functools.cache
+def _mirrored_order(size: int) -> NDArray[np.intp]:
+    """Where the features of an image stand among those of its mirror image."""
+    turned = [0, 3, 2, 1]  # 45 and 135 degrees change places.
+    parts, start = [_flipped_grid(LAYOUT_GRID)], LAYOUT_GRID**2
+    while size >= SMALLEST_RESOLUTION:
+        size //= 2
+        octave = [_flipped_grid(ENERGY_GRID), ENERGY_GRID**2 + np.array(turned)]
+        if size >= SMALLEST_RESOLUTION:
+            octave.append(ENERGY_GRID**2 + ORIENTATIONS + np.array(turned))
+        parts.append(start + np.concatenate(octave))
+        start += len(parts[-1])
+    return np.concatenate(parts)
+
+
+def _flipped_grid(grid: int) -> NDArray[np.intp]:
+    return np.arange(grid**2).reshape(grid, grid)[:, ::-1].ravel()
+
+
 def _halved_amplitudes(images: tf.Tensor) -> tf.Tensor:
     """2x2 means of the local amplitude at each orientation, [N, H, H, 1] -> [N, H / 2, H / 2, 4]."""
     reach = FILTER_SIZE // 2
@@ -266,6 +297,12 @@ class _ModelFeatures:
                 "with values in [-1, 1]"
             )
         return features
+
+    def mirrored(
+        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
+    ) -> NDArray[np.float32]:
+        """See `FeatureExtractor`."""
+        return self(images[:, :, ::-1], progress)
 
     def _size_for(self, images: NDArray[np.uint8] | tf.Tensor) -> tuple[int, int]:
         return tuple(own or given for own, given in zip(self._size, images.shape[1:3], strict=True))

@@ -198,8 +198,8 @@ class FeatureDistance:
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
         """Features of the images and of their mirror images, [N, 2, D]."""
-        both = [self._extractor(side, progress) for side in (images, images[:, :, ::-1])]
-        return np.stack(both, axis=1)
+        features = self._extractor(images, progress)
+        return np.stack([features, self._extractor.mirrored(images, features, progress)], axis=1)
 
     def coordinates(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of the images, [N, D]."""

@@ -14,6 +14,9 @@ class BlockMeans:
     def __call__(self, images, progress=False):
         return images.reshape(len(images), 8, -1, 8, images.shape[1] // 8).mean((2, 4)).reshape(-1, 64)
 
+    def mirrored(self, images, features, progress=False):
+        return self(images[:, :, ::-1])
+
 
 @pytest.fixture(scope="module")
 def subjects():
