@@ -108,8 +108,8 @@ def _measure_evaluation(config: options.BenchmarkConfig) -> None:
     print(benchmark.machine())
     print(
         f"evaluating {counts['generated']:,} images of {resolution}x{resolution} against "
-        f"{counts['training']:,} training and {counts['heldout']:,} held-out slices: {cost.seconds:.0f} s, at most "
-        f"{cost.peak_bytes / 2**30:.1f} GiB of memory"
+        f"{counts['training']:,} training and {counts['heldout']:,} held-out slices: {cost.seconds:.0f} s, "
+        f"at most {cost.peak_bytes / 2**30:.1f} GiB of memory"
     )
 
 
