@@ -76,10 +76,10 @@ class ProgressiveNetwork(keras.Model):
             raise ValueError(f"a {resolution}x{resolution} network has no maps of {sorted(unknown)}")
 
     def __call__(
-        self, inputs: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0
+        self, inputs: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0, **others: Any
     ) -> tf.Tensor:
         """Calls the network; Keras takes only tensors by position, level and alpha may come so, too."""
-        return super().__call__(inputs, level=level, alpha=alpha)
+        return super().__call__(inputs, level=level, alpha=alpha, **others)
 
     def feature_maps(self, level: int) -> int:
         """Number of channels at a level."""

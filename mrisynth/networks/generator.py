@@ -68,6 +68,9 @@ class Generator(ProgressiveNetwork):
         latents: [N, latent_size], drawn from N(0, I); their length does not matter, only their direction.
         level: The level to generate at; the full resolution if None.
         alpha: Weight of the level's own image beside the upsampled one of the level below, 0 to 1.
+        truncation: Moves the first dense layer's output this part of the way from its mean over all latents:
+            1 leaves it, 0 makes every image the same. The mean is that layer's bias, since normalised latents
+            are symmetric about 0, so scaling them is all it takes.
 
     Returns:
         Images [N, r, r, channels] with r = 4 * 2^level, float32, about -1 to 1 (linear: not clipped).
@@ -117,9 +120,17 @@ class Generator(ProgressiveNetwork):
         """The generator that a configuration describes."""
         return cls(**cls._arguments(config), attention_resolutions=config.attention_generator, **kwargs)
 
-    def call(self, latents: tf.Tensor, level: int | None = None, alpha: float | tf.Tensor = 1.0) -> tf.Tensor:
+    def call(
+        self,
+        latents: tf.Tensor,
+        level: int | None = None,
+        alpha: float | tf.Tensor = 1.0,
+        truncation: float | tf.Tensor = 1.0,
+    ) -> tf.Tensor:
         level = self.top_level if level is None else level
         maps = self.latent_norm(latents)
+        if tf.is_tensor(truncation) or truncation != 1:
+            maps = truncation * maps
         for block in self.blocks[:level]:
             maps = block(maps)
         low = maps

@@ -18,13 +18,46 @@ class _Served(tf.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__(name="mrisynth_generator")
         self.generator_variables = [tensorflow_variable(variable) for variable in generator.weights]
-        signature = tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")
+        latents_spec = tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")
+        drawn = [
+            tf.TensorSpec([], tf.int64, name="seed"),
+            tf.TensorSpec([], tf.int32, name="count"),
+            tf.TensorSpec([], tf.float32, name="truncation"),
+        ]
 
-        @tf.function(input_signature=[signature])
+        def draw(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+            latents = seeded_latents(seed, count, generator.latent_size)
+            return tf.clip_by_value(generator(latents, truncation=truncation), -1.0, 1.0)
+
+        @tf.function(input_signature=[latents_spec])
         def serve(latents: tf.Tensor) -> dict[str, tf.Tensor]:
             return {"images": tf.clip_by_value(generator(latents), -1.0, 1.0)}
 
-        self.serve = serve
+        @tf.function(input_signature=drawn)
+        def generate(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"images": draw(seed, count, truncation)}
+
+        @tf.function(input_signature=drawn)
+        def png(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
+            grey = tf.cast(tf.round(127.5 * draw(seed, count, truncation) + 127.5), tf.uint8)
+            # TensorFlow Serving's REST writes what is called ..._bytes as base64.
+            return {"png_bytes": tf.map_fn(tf.io.encode_png, grey, fn_output_signature=tf.string)}
+
+        self.functions = {"serving_default": serve, "generate": generate, "png": png}
+
+
+def seeded_latents(seed: tf.Tensor, count: tf.Tensor, latent_size: int) -> tf.Tensor:
+    """The latents of seeds seed, seed + 1, ..., each N(0, I), [count, latent_size].
+
+    Every image has a seed of its own, so that it can be drawn again alone. The generator of random numbers is
+    named, since "auto" takes another one on a GPU.
+    """
+
+    def draw(own_seed: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_normal([latent_size], tf.stack([own_seed, 0]), alg="philox")
+
+    seeds = seed + tf.cast(tf.range(count), tf.int64)
+    return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)
 
 
 def next_version(directory: str | os.PathLike[str]) -> int:
@@ -37,8 +70,14 @@ def next_version(directory: str | os.PathLike[str]) -> int:
 def export_generator(generator: Generator, directory: str | os.PathLike[str]) -> pathlib.Path:
     """Writes a generator as the next version of a model, as TensorFlow Serving expects it.
 
-    The signature serving_default takes latents [N, latent_size] float32 and gives images [N, H, W, channels]
-    float32 in [-1, 1]. It computes in float32 whatever precision the generator was trained in. The version
+    Signatures, all of float32 images [N, H, W, channels] in [-1, 1] but the last:
+
+    - serving_default: latents [N, latent_size] float32 -> images;
+    - generate: seed (int64), count (int32), truncation (float32) -> images of the seeds seed, seed + 1, ...;
+      truncation 1 leaves them as they are, less makes them more alike;
+    - png: the same -> png_bytes, 8-bit PNG files, string [N].
+
+    It computes in float32 whatever precision the generator was trained in. The version
     is written aside and renamed, so that a server that watches the folder never sees half a model.
 
     Args:
@@ -57,6 +96,6 @@ def export_generator(generator: Generator, directory: str | os.PathLike[str]) ->
     target = folder / str(next_version(folder))
     aside = folder / f".{target.name}.partial"
     shutil.rmtree(aside, ignore_errors=True)
-    tf.saved_model.save(served, str(aside), signatures={"serving_default": served.serve})
+    tf.saved_model.save(served, str(aside), signatures=served.functions)
     aside.rename(target)
     return target

@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -5,13 +6,17 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
+from mrisynth.images import to_grey
 from mrisynth.networks import Generator
-from mrisynth.serving.export import export_generator, next_version
+from mrisynth.serving.export import export_generator, next_version, seeded_latents
 
 pytestmark = pytest.mark.both_stacks
 
 SIZE = {"resolution": 16, "latent_size": 12, "fmap_base": 64, "fmap_max": 16, "attention_resolutions": (8,)}
+
+FIRST_LATENT = [[-0.67417276, -0.35869256, -1.87958169]]
 
 WITHOUT_MRISYNTH = """
 import sys
@@ -84,3 +89,68 @@ def test_versions_count_up_and_nothing_is_left_aside(generator, tmp_path):
     (tmp_path / "heads" / "10").mkdir()
     assert next_version(tmp_path / "heads") == 11
     assert sorted(path.name for path in (tmp_path / "heads").iterdir()) == ["1", "10", "2"]
+
+
+def draw(exported, seed, count, truncation=1.0):
+    model = tf.saved_model.load(str(exported))
+    generate = model.signatures["generate"]
+    return generate(
+        seed=tf.constant(seed, tf.int64),
+        count=tf.constant(count),
+        truncation=tf.constant(truncation, tf.float32),
+    )["images"].numpy()
+
+
+def test_every_image_has_a_seed_of_its_own(exported):
+    images = draw(exported, 40, 6)
+    assert images.shape == (6, 16, 16, 1)
+    np.testing.assert_allclose(draw(exported, 43, 1)[0], images[3], atol=1e-6)
+    assert len({image.tobytes() for image in images}) == 6
+
+
+def test_a_seed_means_the_same_latent_everywhere():
+    """Numbers of Philox that must never change."""
+    first = seeded_latents(tf.constant(7, tf.int64), tf.constant(1), 3).numpy()
+    np.testing.assert_allclose(first, FIRST_LATENT, rtol=1e-5)
+
+
+def test_latents_are_standard_normal():
+    latents = seeded_latents(tf.constant(0, tf.int64), tf.constant(2000), 12).numpy()
+    assert latents.mean() == pytest.approx(0, abs=0.02)
+    assert latents.std() == pytest.approx(1, abs=0.02)
+    assert abs(np.corrcoef(latents[:-1].ravel(), latents[1:].ravel())[0, 1]) < 0.03
+
+
+def test_truncation_narrows_the_spread_and_one_leaves_images_alone(generator, exported):
+    spreads = [draw(exported, 0, 64, truncation).std(axis=0).mean() for truncation in (0, 0.5, 0.8, 1)]
+    assert spreads[0] == pytest.approx(0, abs=1e-6)
+    assert spreads[0] < spreads[1] < spreads[2] < spreads[3]
+    latents = seeded_latents(tf.constant(0, tf.int64), tf.constant(5), 12)
+    expected = np.clip(in_full_precision(generator)(latents), -1, 1)
+    np.testing.assert_allclose(draw(exported, 0, 5), expected, atol=1e-5)
+
+
+def test_truncation_moves_the_first_layer_towards_its_mean(generator):
+    """As it is defined: m + psi (x - m), with the mean over many latents."""
+    full = in_full_precision(generator)
+    dense = full.blocks[0].entry
+
+    def before_activation(latents, truncation):
+        normalised = truncation * full.latent_norm(tf.constant(latents))
+        return tf.matmul(normalised, dense.equalized_kernel()).numpy()
+
+    latents = np.random.default_rng(0).normal(size=(200_000, 12)).astype(np.float32)
+    mean = before_activation(latents, 1.0).mean(axis=0)
+    x = before_activation(latents[:10], 1.0)
+    np.testing.assert_allclose(before_activation(latents[:10], 0.6), mean + 0.6 * (x - mean), atol=0.01)
+
+
+def test_png_files_are_the_images_in_eight_bits(exported):
+    model = tf.saved_model.load(str(exported))
+    files = model.signatures["png"](
+        seed=tf.constant(3, tf.int64), count=tf.constant(4), truncation=tf.constant(0.7)
+    )["png_bytes"].numpy()
+    images = draw(exported, 3, 4, 0.7)[..., 0]
+    for file, image in zip(files, images, strict=True):
+        grey = np.asarray(Image.open(io.BytesIO(file)))
+        np.testing.assert_array_equal(grey, to_grey(image))
