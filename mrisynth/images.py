@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import pathlib
 
 import numpy as np
 from PIL import Image
 
+from mrisynth.files import write_whole
+
 _GRID_PIXELS = 1024
 
 
-def to_grey(images: np.ndarray) -> np.ndarray:
-    """Images in [-1, 1] as 8-bit grey values: round(127.5 x + 127.5), saturated.
+def to_grey(images: np.ndarray, bits: int = 8) -> np.ndarray:
+    """Images in [-1, 1] as grey values: round(127.5 x + 127.5) in 8 bits, saturated.
 
     Args:
         images: Any shape.
+        bits: 8 or 16.
 
     Returns:
-        uint8, the same shape.
+        uint8 or uint16, the same shape.
     """
-    return np.clip(np.rint(127.5 * np.asarray(images, np.float32) + 127.5), 0, 255).astype(np.uint8)
+    half = (2**bits - 1) / 2
+    values = np.rint(half * np.asarray(images, np.float32) + half)
+    return np.clip(values, 0, 2 * half).astype(np.uint8 if bits == 8 else np.uint16)
 
 
 def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -45,9 +50,14 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return grid.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def write_png(path: str | os.PathLike[str], grey: np.ndarray) -> None:
-    """Writes 8-bit grey values [H, W] as PNG, first aside, then renamed."""
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    Image.fromarray(grey).save(aside, format="PNG", optimize=True)
-    aside.replace(path)
+def write_png(path: str | os.PathLike[str], grey: np.ndarray, compression: int = 9) -> None:
+    """Writes grey values as PNG, first aside, then renamed.
+
+    Args:
+        path: Of the file.
+        grey: uint8 or uint16 [H, W].
+        compression: 0 to 9; little is faster.
+    """
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, format="PNG", compress_level=compression)
+    write_whole(path, file.getvalue())

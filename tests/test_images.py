@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from mrisynth import images
@@ -8,6 +9,14 @@ def test_grey_values_are_rounded_and_saturated():
     values = np.array([-2.0, -1.0, 0.0, 0.003, 1.0, 1.5, -0.999])
     # 127.5 x + 127.5, halves to even: 127.5 -> 128, 127.88 -> 128, 0.13 -> 0.
     np.testing.assert_array_equal(images.to_grey(values), [0, 0, 128, 128, 255, 255, 0])
+
+
+def test_sixteen_bits_keep_what_eight_do_not():
+    values = np.array([-1.5, -1.0, 0.003, 1.0])
+    # 32767.5 * 1.003 = 32865.8.
+    grey = images.to_grey(values, bits=16)
+    assert grey.dtype == np.uint16
+    np.testing.assert_array_equal(grey, [0, 0, 32866, 65535])
 
 
 def test_grid_goes_row_by_row_enlarged_and_black_where_empty():
@@ -20,8 +29,9 @@ def test_grid_goes_row_by_row_enlarged_and_black_where_empty():
     assert small.shape == (1024, 1024)
 
 
-def test_png_holds_the_same_pixels_and_nothing_is_left_aside(tmp_path):
-    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+@pytest.mark.parametrize("grey", [np.arange(64, dtype=np.uint8), np.arange(64, dtype=np.uint16) * 1000])
+def test_png_holds_the_same_pixels_and_nothing_is_left_aside(tmp_path, grey):
+    grey = grey.reshape(8, 8)
     images.write_png(tmp_path / "x.png", grey)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), grey)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

@@ -41,6 +41,11 @@ class Plane:
         """A view of a RAS array [X, Y, Z] as a stack of images [slice, row, column]."""
         return volume.transpose(self.stack_axis, self.row_axis, self.column_axis)[:, ::-1, ::-1]
 
+    def to_volume(self, images: NDArray) -> NDArray:
+        """The way back: a view of images [slice, row, column] as a RAS array [X, Y, Z]."""
+        axes = (self.stack_axis, self.row_axis, self.column_axis)
+        return images[:, ::-1, ::-1].transpose(np.argsort(axes))
+
 
 PLANES = {
     "axial": Plane(2, 1, 0, "row 0 anterior, column 0 the patient's right; slices from bottom to top"),
@@ -192,9 +197,7 @@ def slice_to_nifti(
         A float32 NIfTI image whose axes are those of RAS.
     """
     orientation = PLANES[plane]
-    stack = from_unit_range(image, intensity_range).astype(np.float32)[None, ::-1, ::-1]
-    axes = (orientation.stack_axis, orientation.row_axis, orientation.column_axis)
-    voxels = stack.transpose(np.argsort(axes))
+    voxels = orientation.to_volume(from_unit_range(image, intensity_range).astype(np.float32)[None])
     spacing = np.full(3, pixel_size)
     spacing[orientation.stack_axis] = slice_thickness
     affine = np.diag([*spacing, 1.0])

@@ -85,7 +85,10 @@ def examine(
                 Bootstrap(settings.draws, settings.seed),
             )
         )
-    copies = [privacy.find_copies(each, limits.closest_part, limits.copy_ratio) for each in found]
+    copies = [
+        privacy.find_copies(each.generated, each.heldout, limits.closest_part, limits.copy_ratio)
+        for each in found
+    ]
     is_copy = np.logical_or.reduce(copies)
     subjects = [sides.subjects.count for sides in (described[0][0].training, described[0][0].heldout)]
     return Privacy(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
+from mrisynth.files import write_whole
 from mrisynth.metrics.estimates import Interval, Spread
 from mrisynth.metrics.privacy import Closeness
 
@@ -59,10 +59,7 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
         ValueError: If a number is not finite, which JSON has no word for.
     """
     text = json.dumps(to_json(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(text + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_whole(path, text + "\n")
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

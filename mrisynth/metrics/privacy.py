@@ -304,18 +304,20 @@ def auc(near: NDArray[np.floating], far: NDArray[np.floating]) -> float:
     return float((ranks.sum() - len(far) * (len(far) + 1) / 2) / (len(near) * len(far)))
 
 
-def find_copies(found: Search, closest_part: float, copy_ratio: float) -> NDArray[np.bool_]:
+def find_copies(
+    generated: Neighbors, heldout: Neighbors, closest_part: float, copy_ratio: float
+) -> NDArray[np.bool_]:
     """Which generated images are copies: closer than new patients come, and to one subject alone.
 
     Args:
-        found: What `search` found.
+        generated: Nearest training slices of the generated images.
+        heldout: The same of the held-out slices.
         closest_part: A copy is closer than this part of the held-out slices, as 0.01.
         copy_ratio: Its distance to its nearest subject is less than this part of that to any other.
 
     Returns:
         [N].
     """
-    limit = np.quantile(found.heldout.nearest, closest_part, method="inverted_cdf")
-    generated = found.generated
+    limit = np.quantile(heldout.nearest, closest_part, method="inverted_cdf")
     others = generated.distances[:, 1] if generated.distances.shape[1] > 1 else limit
     return (generated.nearest < limit) & (generated.nearest < copy_ratio * others)

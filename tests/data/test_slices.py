@@ -187,3 +187,10 @@ def test_a_slice_goes_back_to_the_scans_units_and_place(plane, resolution, tmp_p
     inner = depth < 0.7
     assert np.count_nonzero(inner) > 100
     np.testing.assert_allclose(back.get_fdata()[inner], head_intensity(x, y, z, centre)[inner], atol=0.05)
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_a_stack_of_images_goes_back_to_its_volume(plane):
+    volume = np.random.default_rng(0).normal(size=(2, 3, 4))
+    images = PLANES[plane].to_images(volume)
+    np.testing.assert_array_equal(PLANES[plane].to_volume(images), volume)

@@ -101,4 +101,5 @@ def test_a_copy_is_close_to_one_subject_alone_and_closer_than_new_patients():
     heldout = [[1.0, 1.2]] * 100
     copy, near_several, alone_but_far = [0.1, 1.0], [0.1, 0.12], [2.0, 9.0]
     found = searched([copy, near_several, alone_but_far], heldout)
-    assert privacy.find_copies(found, 0.01, 0.25).tolist() == [True, False, False]
+    copies = privacy.find_copies(found.generated, found.heldout, 0.01, 0.25)
+    assert copies.tolist() == [True, False, False]
