@@ -16,10 +16,10 @@ from mrisynth.images import to_grey
 from mrisynth.networks import Generator
 from mrisynth.networks.config import resolution_of
 from mrisynth.serving.latents import draw_latents, interpolate
+from mrisynth.serving.loading import UNREADABLE, version_folder
 from mrisynth.training.averaged import load_average
 
 _CHUNK_PIXELS = 2**20
-_UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, AttributeError, tf.errors.OpError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +126,13 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
     Raises:
         UserError: If it is no SavedModel, or not one of ours.
     """
-    folder = _version_folder(path)
+    folder = version_folder(path)
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
         latent_size = serve.structured_input_signature[1]["latents"].shape[1]
         shape = serve.structured_outputs["images"].shape
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"--saved_model={path} is not a generator that mrisynth exported: it has no signature "
             "serving_default from latents to images"
@@ -150,15 +150,3 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
     # The signature's function does not keep its variables alive.
     call.model = loaded
     return Sampler(resolution, latent_size, {"latent size": latent_size, "resolution": resolution}, call)
-
-
-def _version_folder(path: pathlib.Path) -> pathlib.Path:
-    if not path.is_dir():
-        raise UserError(f"--saved_model={path} is not a folder; it is NAME or NAME/VERSION of an export")
-    if (path / "saved_model.pb").is_file():
-        return path
-    versions = [folder for folder in path.iterdir() if folder.name.isdigit()]
-    versions = [folder for folder in versions if (folder / "saved_model.pb").is_file()]
-    if not versions:
-        raise UserError(f"--saved_model={path} holds no SavedModel; it is NAME or NAME/VERSION of an export")
-    return max(versions, key=lambda folder: int(folder.name))
