@@ -19,6 +19,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.configuration import FEWEST_EVALUATED, EvaluationConfig, EvaluationSettings
 from mrisynth.metrics.thresholds import Thresholds
 from mrisynth.networks.config import NetworkConfig, level_of
+from mrisynth.release.configuration import BITS, FORMATS, InterpolationConfig, ReleaseConfig
 from mrisynth.training.config import (
     AUGMENTATIONS,
     OPTIMIZERS,
@@ -289,6 +290,8 @@ class BenchmarkConfig:
         data_dir: A prepared data set for the input pipeline; phantoms if None.
         evaluation: Generated, training and held-out images of an evaluation at the largest resolution, to be
             measured in place of all else; empty for none.
+        release: Images of a release at the largest resolution, to be measured in place of all else; 0 for
+            none.
         as_json: Whether to print JSON in place of a table.
     """
 
@@ -298,6 +301,7 @@ class BenchmarkConfig:
     rounds: int
     data_dir: pathlib.Path | None
     evaluation: tuple[int, ...]
+    release: int
     as_json: bool
 
 
@@ -316,6 +320,12 @@ def define_benchmark_flags() -> None:
         [],
         "Measure nothing but an evaluation at the largest resolution, of so many generated, training and "
         "held-out images, as in 20000,35000,7000.",
+    )
+    flags.DEFINE_integer(
+        "release",
+        0,
+        "Measure nothing but a release of so many images at the largest resolution, in every format, and how "
+        "fast the generator alone is.",
     )
     flags.DEFINE_bool("json", False, "Print JSON in place of a table.")
 
@@ -346,6 +356,8 @@ def benchmark_config() -> BenchmarkConfig:
             f"--evaluation takes the numbers of generated, training and held-out images, {FEWEST_EVALUATED} "
             "at least, as in 20000,35000,7000"
         )
+    if flags.FLAGS.release < 0:
+        raise UserError(f"--release={flags.FLAGS.release} must be a number of images, as in 1000")
     largest = _network_config(ModelDefaults(), max(resolutions))
     return BenchmarkConfig(
         networks=tuple(_cut_down(largest, resolution) for resolution in resolutions),
@@ -354,6 +366,7 @@ def benchmark_config() -> BenchmarkConfig:
         rounds=flags.FLAGS.rounds,
         data_dir=pathlib.Path(flags.FLAGS.data_dir) if flags.FLAGS.data_dir else None,
         evaluation=evaluation,
+        release=flags.FLAGS.release,
         as_json=flags.FLAGS.json,
     )
 
@@ -390,16 +403,7 @@ def define_evaluation_flags() -> None:
     flags.DEFINE_integer("repeats", default.repeats, "How often every measure is taken, for its spread.")
     flags.DEFINE_integer("draws", default.draws, "How often subjects are drawn for confidence intervals.")
     flags.DEFINE_integer("seed", default.seed, "Of latents and random choices.")
-    flags.DEFINE_float(
-        "copy_ratio",
-        limits.copy_ratio,
-        "A copy's distance to its nearest training subject is less than this part of that to any other.",
-    )
-    flags.DEFINE_float(
-        "closest_part",
-        limits.closest_part,
-        "Generated images count as close beyond this part of new patients.",
-    )
+    _define_copy_flags()
     flags.DEFINE_float(
         "max_closer_share", limits.max_closer_share, "Part of close generated images that is still harmless."
     )
@@ -427,6 +431,101 @@ def evaluation_config() -> EvaluationConfig:
     folders["output"] = folders["output"] or (folders["run_dir"] or pathlib.Path()) / "evaluation"
     settings = _from_flags(EvaluationSettings, thresholds=_from_flags(Thresholds), short=False)
     return EvaluationConfig(**folders, show_real=values.show_real, settings=settings)
+
+
+def _define_copy_flags() -> None:
+    limits = Thresholds()
+    flags.DEFINE_float(
+        "copy_ratio",
+        limits.copy_ratio,
+        "A copy's distance to its nearest training subject is less than this part of that to any other.",
+    )
+    flags.DEFINE_float(
+        "closest_part",
+        limits.closest_part,
+        "Generated images count as close beyond this part of new patients.",
+    )
+
+
+def define_release_flags() -> None:
+    """Defines the flags of tools/generate.py."""
+    names = {field.name: field.default for field in dataclasses.fields(ReleaseConfig)}
+    way = {field.name: field.default for field in dataclasses.fields(InterpolationConfig)}
+    flags.DEFINE_string("saved_model", None, "An exported generator, NAME or NAME/VERSION.")
+    flags.DEFINE_string("output", None, "Folder of the release; giving it again goes on or extends it.")
+    flags.DEFINE_integer(
+        "count",
+        None,
+        f"Images of the release; seeds on the way of --interpolate, {way['count']} if not given.",
+    )
+    flags.DEFINE_enum(
+        "format",
+        names["format"],
+        list(FORMATS),
+        "nifti: files in a BIDS derivatives layout; png: files; npy: one array and its seeds.",
+    )
+    flags.DEFINE_integer(
+        "seed", names["seed"], "Of the first image; each next one has the next seed, which draws it again."
+    )
+    flags.DEFINE_float(
+        "truncation", names["truncation"], "Less than 1 makes images more alike, and fewer of them odd."
+    )
+    flags.DEFINE_enum("bits", None, list(map(str, BITS)), "Of PNG files; 8 if not given.")
+    flags.DEFINE_string(
+        "suffix", None, "BIDS suffix of NIfTI files; if not given, what the model card says, else FLAIR."
+    )
+    flags.DEFINE_bool(
+        "filter_copies", False, "Leave out images that are too close to the training data in --data_dir."
+    )
+    flags.DEFINE_string("data_dir", None, "The prepared data set that the generator was trained on.")
+    _define_copy_flags()
+    flags.DEFINE_string(
+        "interpolate", None, "In place of a release, a .gif or .png file of the way from seed to seed."
+    )
+    flags.DEFINE_integer("steps", way["steps"], "Images from one seed to the next, for --interpolate.")
+
+
+def release_config() -> ReleaseConfig | InterpolationConfig:
+    """The flags of tools/generate.py as a configuration.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have, or one is missing.
+    """
+    values = flags.FLAGS
+    if not values.saved_model:
+        raise UserError("give --saved_model, a generator that mrisynth exported, as in saved_models/NAME")
+    saved_model = pathlib.Path(values.saved_model)
+    if values.interpolate:
+        given = [name for name in _RELEASE_ONLY if values[name].present]
+        if given:
+            raise UserError(f"--{given[0]} is for a release; --interpolate shows images as they are")
+        count = {} if values.count is None else {"count": values.count}
+        return InterpolationConfig(
+            saved_model, pathlib.Path(values.interpolate), values.seed, steps=values.steps, **count
+        )
+    for name, example in (("count", "100"), ("output", "DIR")):
+        if values[name].value in (None, ""):
+            raise UserError(f"give --{name}, as in --{name}={example}, or --interpolate=way.gif")
+    if values.filter_copies != bool(values.data_dir):
+        raise UserError(
+            "--filter_copies needs --data_dir, the data set that the generator was trained on, and is what "
+            "--data_dir is for; give both or neither"
+        )
+    return ReleaseConfig(
+        saved_model=saved_model,
+        output=pathlib.Path(values.output),
+        count=values.count,
+        format=values.format,
+        seed=values.seed,
+        truncation=values.truncation,
+        bits=int(values.bits) if values.bits else None,
+        suffix=values.suffix,
+        data_dir=pathlib.Path(values.data_dir) if values.data_dir else None,
+        thresholds=Thresholds(copy_ratio=values.copy_ratio, closest_part=values.closest_part),
+    )
+
+
+_RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
 
 
 def define_preparation_flags() -> None:

@@ -8,7 +8,7 @@ step's convolutions reach. The second table says how much faster folded resampli
 float32, and what self-attention in the discriminator, on each size of maps by itself, adds to the step
 without any: percent of its time, and how many times what attention's own multiplications would take at the
 rate that the rest of the step reaches. --evaluation=20000,35000,7000 measures an evaluation instead: its time
-and memory. See --help for the flags.
+and memory; --release=1000 how fast tools/generate.py is in every format. See --help for the flags.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ def main() -> None:
     program.import_tensorflow()
     if config.evaluation:
         _measure_evaluation(config)
+        return
+    if config.release:
+        _measure_release(config)
         return
     from mrisynth import benchmark
     from mrisynth.training.strategies import check_batches, dtype_policy
@@ -111,6 +114,22 @@ def _measure_evaluation(config: options.BenchmarkConfig) -> None:
         f"{counts['training']:,} training and {counts['heldout']:,} held-out slices: {cost.seconds:.0f} s, "
         f"at most {cost.peak_bytes / 2**30:.1f} GiB of memory"
     )
+
+
+def _measure_release(config: options.BenchmarkConfig) -> None:
+    """Prints how fast images are released, beside the generator's own speed."""
+    from mrisynth import benchmark
+    from mrisynth.release import speed
+
+    network = max(config.networks, key=lambda network: network.resolution)
+    rates = speed.measure(network, config.release, config.rounds)
+    if config.as_json:
+        print(json.dumps({"resolution": network.resolution, **rates}))
+        return
+    print(benchmark.machine())
+    print(f"images/s of {network.resolution}x{network.resolution}, and part of the generator's own speed")
+    for name, rate in rates.items():
+        print(f"{name:8} {rate:8.1f} {rate / rates[speed.BARE]:6.0%}")
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:

@@ -1,0 +1,255 @@
+"""Draws a data set from an export: as many images as are asked for, whatever came between."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mrisynth.data import read_manifest
+from mrisynth.errors import UserError
+from mrisynth.evaluation.real import load_real
+from mrisynth.files import write_whole
+from mrisynth.images import to_grey
+from mrisynth.release.configuration import NIFTI, PNG, ReleaseConfig
+from mrisynth.release.conventions import Conventions
+from mrisynth.release.documents import dataset_description, image_description, readme, to_json
+from mrisynth.release.filtering import CopyFilter
+from mrisynth.release.formats import Format
+from mrisynth.release.nifti import NiftiFiles
+from mrisynth.release.npy import NpyArray
+from mrisynth.release.png import PngFiles
+from mrisynth.serving.loading import ServedGenerator, open_generator
+
+DESCRIPTION = "dataset_description.json"
+_BLOCK_PIXELS = 2**17
+_LARGEST_BLOCK = 64
+_WRITERS = 2
+_BLOCKS_WAITING = 4
+_COPIES_IN_A_ROW = 1000
+"""After which a generator is taken to give hardly anything else."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Released:
+    """What a release has come to.
+
+    Attributes:
+        output: Its folder.
+        images: How many there are.
+        drawn: How many of them are new.
+        dropped: Copies of training data that were left out on the way to them.
+        filtered: Whether copies were looked for.
+    """
+
+    output: pathlib.Path
+    images: int
+    drawn: int
+    dropped: int
+    filtered: bool
+
+    def __str__(self) -> str:
+        said = f"{self.output}: {self.images:,} images"
+        said += f", {self.drawn:,} of them new" if self.drawn else ", nothing left to do"
+        return said + (f"; {self.dropped:,} copies of training data left out" if self.filtered else "")
+
+
+def make_release(
+    config: ReleaseConfig, progress: bool = True, generator: ServedGenerator | None = None
+) -> Released:
+    """Draws the images that a release still lacks, and writes what belongs to the whole of it.
+
+    The generator is asked for blocks of seeds that begin at the same seeds in every run, so that every image
+    comes out the same to the last bit, however often the work was broken off.
+
+    Args:
+        config: What, and where to.
+        progress: Whether to show progress bars.
+        generator: That of `config.saved_model`, if it is open already.
+
+    Returns:
+        What the release holds.
+
+    Raises:
+        UserError: If it cannot be drawn, written, or is another release than the one in its folder.
+    """
+    generator = generator or open_generator(config.saved_model)
+    conventions = Conventions.of(generator.card, generator.resolution)
+    suffix = config.suffix or conventions.suffix
+    settings = _settings(config, generator, suffix)
+    _check_folder(config, settings)
+    copies = None
+    if config.data_dir is not None:
+        real = load_real(config.data_dir, generator.resolution, progress)
+        copies = CopyFilter(real, config.thresholds, progress=progress)
+    try:
+        config.output.mkdir(parents=True, exist_ok=True)
+        if not (config.output / DESCRIPTION).exists():
+            write_whole(
+                config.output / DESCRIPTION, to_json(dataset_description(generator, settings, config))
+            )
+        files = _files(config, generator, conventions, suffix)
+        seeds = _written(config, files)
+        there = len(seeds)
+        if there > config.count:
+            raise UserError(
+                f"--count={config.count} is less than the {there:,} images that --output={config.output} "
+                "already holds; give another folder for a smaller release"
+            )
+        if there < config.count:
+            files.start(there)
+            _draw(config, generator, files, copies, seeds, progress)
+        files.finish(seeds)
+        write_whole(config.output / "README.md", readme(config, generator, conventions, seeds, suffix))
+    except OSError as error:
+        raise UserError(
+            f"--output={config.output} cannot be written ({error.strerror}); what is there is kept: make "
+            "room or give another folder, and run the same command again"
+        ) from error
+    return Released(
+        output=config.output,
+        images=len(seeds),
+        drawn=len(seeds) - there,
+        dropped=seeds[-1] - config.seed + 1 - len(seeds),
+        filtered=copies is not None,
+    )
+
+
+def block_size(resolution: int) -> int:
+    """How many images are drawn at a time."""
+    return min(_LARGEST_BLOCK, max(1, _BLOCK_PIXELS // resolution**2))
+
+
+def _written(config: ReleaseConfig, files: Format) -> list[int]:
+    try:
+        return files.written()
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        raise UserError(
+            f"--output={config.output} is damaged ({error}); delete what is damaged or give another folder"
+        ) from error
+
+
+def _draw(
+    config: ReleaseConfig,
+    generator: ServedGenerator,
+    files: Format,
+    copies: CopyFilter | None,
+    seeds: list[int],
+    progress: bool,
+) -> None:
+    """Draws until there are enough; appends to the seeds. Blocks are written while the next one is drawn."""
+    waiting: collections.deque[Future[None]] = collections.deque()
+    next_seed = seeds[-1] + 1 if seeds else config.seed
+    with (
+        ThreadPoolExecutor(_WRITERS) as writers,
+        tqdm(total=config.count, initial=len(seeds), unit="image", disable=not progress, leave=False) as bar,
+    ):
+        for first, images in _blocks(config, generator, next_seed):
+            block_seeds = first + np.arange(len(images))
+            if copies is not None:
+                block_seeds = block_seeds[~copies.find(to_grey(images))]
+            new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
+            numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
+            block = [(number, seed, images[seed - first]) for number, seed in zip(numbers, new, strict=True)]
+            waiting.append(writers.submit(_write, files, block))
+            seeds += new
+            bar.update(len(new))
+            while len(waiting) > _BLOCKS_WAITING:
+                waiting.popleft().result()
+            if len(seeds) == config.count:
+                break
+            last = seeds[-1] if seeds else config.seed - 1
+            if first + len(images) - last > _COPIES_IN_A_ROW:
+                raise UserError(
+                    f"--filter_copies: more than {_COPIES_IN_A_ROW:,} images in a row are too close to the "
+                    "training data; this generator cannot be released: train it on more subjects"
+                )
+        for written in waiting:
+            written.result()
+
+
+def _write(files: Format, block: list[tuple[int, int, NDArray[np.float32]]]) -> None:
+    for number, seed, image in block:
+        files.write(number, seed, image)
+
+
+def _blocks(
+    config: ReleaseConfig, generator: ServedGenerator, seed: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The block that a seed is in and all that follow: first seed and images."""
+    size = block_size(generator.resolution)
+    first = config.seed + (seed - config.seed) // size * size
+    while True:
+        yield first, generator.draw(first, size, config.truncation)
+        first += size
+
+
+def _files(
+    config: ReleaseConfig, generator: ServedGenerator, conventions: Conventions, suffix: str
+) -> Format:
+    describe = image_description(config, generator, conventions)
+    if config.format == NIFTI:
+        return NiftiFiles(config.output, conventions, generator.resolution, suffix, describe)
+    if config.format == PNG:
+        return PngFiles(config.output, config.bits or 8, describe)
+    return NpyArray(config.output, config.count, conventions, generator.resolution, describe)
+
+
+def _settings(config: ReleaseConfig, generator: ServedGenerator, suffix: str) -> dict[str, Any]:
+    """What makes two releases one and the same, but for the number of images."""
+    settings = {
+        "saved_model": f"{generator.name}/{generator.version}".rstrip("/"),
+        "checksum": generator.checksum,
+        "format": config.format,
+        "seed": config.seed,
+        "truncation": config.truncation,
+        "filter_copies": config.data_dir is not None,
+    }
+    if config.format == NIFTI:
+        settings["suffix"] = suffix
+    if config.format == PNG:
+        settings["bits"] = config.bits or 8
+    if config.data_dir is not None:
+        settings |= {
+            "data_dir": read_manifest(config.data_dir).fingerprint,
+            "copy_ratio": config.thresholds.copy_ratio,
+            "closest_part": config.thresholds.closest_part,
+        }
+    return settings
+
+
+def _check_folder(config: ReleaseConfig, settings: dict[str, Any]) -> None:
+    """Checks that the folder is new, or holds the same release.
+
+    Raises:
+        UserError: If it is not, or does not.
+    """
+    path = config.output / DESCRIPTION
+    another = f"--output={config.output} holds other files than a release; give another folder"
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))["Settings"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if config.output.is_dir() and any(not name.name.startswith(".") for name in config.output.iterdir()):
+            raise UserError(another) from error
+        return
+    except OSError as error:
+        raise UserError(f"--output={config.output} cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(another) from error
+    for flag, ours in settings.items():
+        theirs = there.get(flag)
+        if theirs == ours:
+            continue
+        holds = {
+            "checksum": "was drawn from other weights than --saved_model holds now",
+            "data_dir": "was compared with another --data_dir",
+        }.get(flag, f"holds a release with --{flag}={theirs}, not {ours}")
+        raise UserError(f"--output={config.output} {holds}; give another folder")
