@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import mrisynth
 from mrisynth.release.configuration import NIFTI, PNG, ReleaseConfig
 from mrisynth.release.conventions import Conventions
-from mrisynth.release.formats import Describe
 from mrisynth.serving.loading import ServedGenerator
 
 _BIDS_VERSION = "1.10.0"
@@ -33,11 +33,21 @@ def to_json(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def sidecars(shared: dict[str, Any]) -> Callable[[int], bytes]:
+    """From an image's seed to the JSON beside it, all but the seed encoded once and for all.
+
+    Args:
+        shared: What the JSON of all images says.
+    """
+    before, _, after = to_json({"Seed": 0, **shared}).partition(b"0")
+    return lambda seed: before + str(seed).encode() + after
+
+
 def image_description(
     config: ReleaseConfig, generator: ServedGenerator, conventions: Conventions
-) -> Describe:
-    """What the JSON beside an image says, by the image's seed."""
-    shared = {
+) -> dict[str, Any]:
+    """What the JSON of every image says, but for its seed."""
+    description = {
         "Description": _STATEMENT,
         "Synthetic": True,
         "Truncation": config.truncation,
@@ -54,8 +64,8 @@ def image_description(
     }
     if config.format == NIFTI:
         # BIDS asks it of all images of derivatives.
-        shared |= {"SkullStripped": False, "SpatialReference": "orig"}
-    return lambda seed: {"Seed": seed, **shared}
+        description |= {"SkullStripped": False, "SpatialReference": "orig"}
+    return description
 
 
 def dataset_description(

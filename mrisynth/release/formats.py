@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-Describe = Callable[[int], dict[str, Any]]
-"""From a seed to what the JSON beside its image says."""
 
 
 class Format(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import zlib
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from mrisynth.data.slices import PLANES, slice_to_nifti
 from mrisynth.files import write_whole
 from mrisynth.release.conventions import Conventions
-from mrisynth.release.documents import to_json
-from mrisynth.release.formats import Describe
+from mrisynth.release.documents import sidecars, to_json
 
 _LARGEST = 2**15 - 1
 _COMPRESSION = 1
@@ -36,7 +36,7 @@ class NiftiFiles:
         conventions: What pixels and grey values stand for.
         resolution: Pixels along an edge.
         suffix: BIDS suffix.
-        describe: What the JSON says.
+        description: What the JSON says, but for the seed.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class NiftiFiles:
         conventions: Conventions,
         resolution: int,
         suffix: str,
-        describe: Describe,
+        description: dict[str, Any],
     ) -> None:
         self._folder = folder
         self._plane = PLANES[conventions.plane]
         self._suffix = suffix
-        self._describe = describe
+        self._sidecar = sidecars(description)
         self._header = _header(conventions, resolution)
 
     def written(self) -> list[int]:
@@ -69,9 +69,10 @@ class NiftiFiles:
         if subject.exists():
             return
         aside = subject.with_name(f".{subject.name}.partial")
-        (aside / "anat").mkdir(parents=True, exist_ok=True)
+        for folder in (aside, aside / "anat"):
+            folder.mkdir(exist_ok=True)
         (aside / self._name(number, ".nii.gz")).write_bytes(self._encode(image))
-        (aside / self._name(number, ".json")).write_bytes(to_json(self._describe(seed)))
+        (aside / self._name(number, ".json")).write_bytes(self._sidecar(seed))
         aside.rename(subject)
 
     def finish(self, seeds: list[int]) -> None:

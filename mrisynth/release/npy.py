@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pathlib
 import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,7 +14,6 @@ from mrisynth.data.volumes import from_unit_range
 from mrisynth.files import write_whole
 from mrisynth.release.conventions import Conventions
 from mrisynth.release.documents import to_json
-from mrisynth.release.formats import Describe
 
 _IMAGES, _SEEDS = "images.npy", "seeds.npy"
 _NO_SEED = -1
@@ -30,7 +30,7 @@ class NpyArray:
         count: Images.
         conventions: What grey values stand for.
         resolution: Pixels along an edge.
-        describe: What the JSON says; here of all images, but for the seed.
+        description: What the JSON says.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class NpyArray:
         count: int,
         conventions: Conventions,
         resolution: int,
-        describe: Describe,
+        description: dict[str, Any],
     ) -> None:
         self._folder = folder
         self._count = count
         self._range = conventions.intensity_range
         self._resolution = resolution
-        self._describe = describe
+        self._description = description
 
     def written(self) -> list[int]:
         """See `Format`."""
@@ -69,9 +69,7 @@ class NpyArray:
 
     def finish(self, seeds: list[int]) -> None:
         """See `Format`."""
-        description = self._describe(seeds[0])
-        del description["Seed"]
-        write_whole(self._folder / "images.json", to_json({**description, "Seeds": _SEEDS}))
+        write_whole(self._folder / "images.json", to_json({**self._description, "Seeds": _SEEDS}))
         # Seeds first: those of a finished array are right for the one that is still aside, too.
         for name in (_SEEDS, _IMAGES):
             if self._aside(name).exists():

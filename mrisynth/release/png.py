@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.files import write_whole
 from mrisynth.images import to_grey, write_png
-from mrisynth.release.documents import to_json
-from mrisynth.release.formats import Describe
+from mrisynth.release.documents import sidecars
 
 _COMPRESSION = 1
 
@@ -22,13 +22,13 @@ class PngFiles:
     Args:
         folder: Of the release.
         bits: 8 or 16.
-        describe: What the JSON says.
+        description: What the JSON says, but for the seed.
     """
 
-    def __init__(self, folder: pathlib.Path, bits: int, describe: Describe) -> None:
+    def __init__(self, folder: pathlib.Path, bits: int, description: dict[str, Any]) -> None:
         self._folder = folder / "images"
         self._bits = bits
-        self._describe = describe
+        self._sidecar = sidecars(description)
 
     def written(self) -> list[int]:
         """See `Format`."""
@@ -47,7 +47,7 @@ class PngFiles:
         path = self._path(number)
         if path.exists():
             return
-        write_whole(path.with_suffix(".json"), to_json(self._describe(seed)))
+        write_whole(path.with_suffix(".json"), self._sidecar(seed))
         write_png(path, to_grey(image, self._bits), _COMPRESSION)
 
     def finish(self, seeds: list[int]) -> None:

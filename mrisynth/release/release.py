@@ -195,12 +195,12 @@ def _blocks(
 def _files(
     config: ReleaseConfig, generator: ServedGenerator, conventions: Conventions, suffix: str
 ) -> Format:
-    describe = image_description(config, generator, conventions)
+    description = image_description(config, generator, conventions)
     if config.format == NIFTI:
-        return NiftiFiles(config.output, conventions, generator.resolution, suffix, describe)
+        return NiftiFiles(config.output, conventions, generator.resolution, suffix, description)
     if config.format == PNG:
-        return PngFiles(config.output, config.bits or 8, describe)
-    return NpyArray(config.output, config.count, conventions, generator.resolution, describe)
+        return PngFiles(config.output, config.bits or 8, description)
+    return NpyArray(config.output, config.count, conventions, generator.resolution, description)
 
 
 def _settings(config: ReleaseConfig, generator: ServedGenerator, suffix: str) -> dict[str, Any]:
