@@ -75,7 +75,7 @@ class Conventions:
                 *sizes,
                 (low, high),
                 str(intensity["unit"]),
-                (card.get("data") or {}).get("suffix") or _SUFFIX,
+                card.get("preparation", {}).get("suffix") or _SUFFIX,
                 known=True,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -19,7 +19,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.real import load_real
 from mrisynth.files import write_whole
 from mrisynth.images import to_grey
-from mrisynth.release.configuration import NIFTI, PNG, ReleaseConfig
+from mrisynth.release.configuration import NIFTI, PNG, SUFFIXES, ReleaseConfig
 from mrisynth.release.conventions import Conventions
 from mrisynth.release.documents import dataset_description, image_description, readme, to_json
 from mrisynth.release.filtering import CopyFilter
@@ -83,7 +83,7 @@ def make_release(
     """
     generator = generator or open_generator(config.saved_model)
     conventions = Conventions.of(generator.card, generator.resolution)
-    suffix = config.suffix or conventions.suffix
+    suffix = _suffix(config, conventions)
     settings = _settings(config, generator, suffix)
     _check_folder(config, settings)
     copies = None
@@ -201,6 +201,16 @@ def _files(
     if config.format == PNG:
         return PngFiles(config.output, config.bits or 8, description)
     return NpyArray(config.output, config.count, conventions, generator.resolution, description)
+
+
+def _suffix(config: ReleaseConfig, conventions: Conventions) -> str:
+    suffix = config.suffix or conventions.suffix
+    if config.format == NIFTI and suffix not in SUFFIXES:
+        raise UserError(
+            f"the model card calls the contrast '{suffix}', which BIDS does not know; give --suffix, one of "
+            f"{', '.join(SUFFIXES)}"
+        )
+    return suffix
 
 
 def _settings(config: ReleaseConfig, generator: ServedGenerator, suffix: str) -> dict[str, Any]:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 from typing import Any
 
 from mrisynth.errors import UserError
 
-PLACE = pathlib.PurePath("assets.extra", "model_card.json")
+JSON_FILE = pathlib.PurePath("assets.extra", "model_card.json")
 
 
-def read_card(version_folder: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Reads the card of an export.
+def read_card(version_folder: pathlib.Path) -> dict[str, Any]:
+    """Reads the card of an exported generator.
 
     Args:
         version_folder: NAME/VERSION.
 
     Returns:
-        The document; None if the export has no card.
+        The document.
 
     Raises:
-        UserError: If the card is damaged.
+        UserError: If there is none, or it is damaged.
     """
-    path = pathlib.Path(version_folder) / PLACE
+    path = version_folder / JSON_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+        card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}); export the model again") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path} is damaged (it is no JSON object); export the model again")
-    return document
+        raise UserError(f"the model card {path} cannot be read ({error}); export the model again") from error
+    if not isinstance(card, dict):
+        raise UserError(f"{path} is not a model card of mrisynth; export the model again")
+    return card

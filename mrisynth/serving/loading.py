@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from mrisynth.errors import UserError
-from mrisynth.serving.card import read_card
+from mrisynth.serving.card import JSON_FILE, read_card
 
 UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, AttributeError, tf.errors.OpError)
 """What reading a SavedModel that is not ours can raise."""
@@ -106,7 +106,7 @@ def open_generator(path: pathlib.Path) -> ServedGenerator:
         checksum=_checksum(folder),
         resolution=shape[1],
         latent_size=latent_size,
-        card=read_card(folder),
+        card=read_card(folder) if (folder / JSON_FILE).is_file() else None,
         generate=alive("generate"),
         serve=alive("serving_default"),
     )

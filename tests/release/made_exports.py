@@ -1,0 +1,70 @@
+"""Model cards and exports made for tests of releases, and what a release's folder holds."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from mrisynth.serving.card import JSON_FILE
+
+CARD = {
+    "format": "mrisynth model card",
+    "format_version": 1,
+    "model": {},
+    "training": {},
+    "data": {},
+    "preparation": {"suffix": "T2w"},
+    "evaluation": None,
+    "geometry": {
+        "plane": "coronal",
+        "orientation": "row 0 superior, column 0 the patient's right; slices from back to front",
+        "field_of_view_mm": 160.0,
+        "pixel_size_mm": 10.0,
+        "slice_spacing_mm": 3.0,
+    },
+    "intensity": {"range": [-50.0, 950.0], "unit": "arbitrary units of the scanner"},
+}
+
+
+def write_card(version_folder, card):
+    path = version_folder / JSON_FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(card if isinstance(card, str) else json.dumps(card))
+
+
+def contents(folder):
+    """Every file of a folder, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def save_bank(folder, images):
+    """An export whose image of seed s is images[s], [N, r, r]; latents give nothing."""
+    module = tf.Module()
+    module.bank = tf.Variable(np.asarray(images, np.float32)[..., np.newaxis])
+    size = images.shape[1]
+    drawn = [
+        tf.TensorSpec([], tf.int64, name="seed"),
+        tf.TensorSpec([], tf.int32, name="count"),
+        tf.TensorSpec([], tf.float32, name="truncation"),
+    ]
+
+    @tf.function(input_signature=drawn)
+    def generate(seed, count, truncation):
+        return {"images": truncation * tf.gather(module.bank, seed + tf.cast(tf.range(count), tf.int64))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 12], tf.float32, name="latents")])
+    def serve(latents):
+        return {"images": tf.zeros([tf.shape(latents)[0], size, size, 1])}
+
+    tf.saved_model.save(
+        module, str(folder / "1"), signatures={"generate": generate, "serving_default": serve}
+    )
+    return folder
+
+
+def replaced(card, section, **values):
+    return {**card, section: {**card[section], **values}}

@@ -1,0 +1,83 @@
+"""NIfTI files as nibabel reads them."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+from made_exports import CARD, replaced
+
+from mrisynth.data.slices import PLANES
+from mrisynth.release.conventions import Conventions
+from mrisynth.release.nifti import NiftiFiles
+
+# The axis across the slice, and for an image's rows and columns the axis they run down.
+AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
+
+
+def write(folder, image, **geometry):
+    card = replaced(CARD, "geometry", **geometry)
+    files = NiftiFiles(folder, Conventions.of(card, len(image)), len(image), "FLAIR", {})
+    files.write(1, 0, image)
+    return nibabel.load(folder / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz")
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_place_and_size_of_voxels(plane, tmp_path):
+    read = write(tmp_path, np.zeros((16, 16)), plane=plane)
+    across, row, column = AXES[plane]
+    zooms, shape = np.full(3, 10.0), [16, 16, 16]
+    zooms[across], shape[across] = 3.0, 1
+    assert read.shape == tuple(shape)
+    np.testing.assert_allclose(read.header.get_zooms(), zooms)
+    assert nibabel.aff2axcodes(read.affine) == ("R", "A", "S")
+    # The centre of the field of view is the origin; the first voxel's centre lies 7.5 pixels from it.
+    expected = np.diag([*zooms, 1.0])
+    expected[[row, column], 3] = -75.0
+    np.testing.assert_allclose(read.affine, expected)
+    for matrix, code in (read.get_qform(coded=True), read.get_sform(coded=True)):
+        np.testing.assert_allclose(matrix, expected, atol=1e-5)
+        assert code == 2  # aligned
+    assert read.header.get_xyzt_units()[0] == "mm"
+
+
+@pytest.mark.parametrize("plane", PLANES)
+def test_images_are_turned_as_slices_are(plane, tmp_path):
+    """A bright pixel at row 2, column 5: so far down the row's axis from its upper end."""
+    image = np.full((16, 16), -1.0)
+    image[2, 5] = 1.0
+    read = write(tmp_path, image, plane=plane)
+    _, row, column = AXES[plane]
+    place = read.affine @ [*np.argwhere(read.get_fdata() > 0)[0], 1]
+    assert place[row] == pytest.approx(75 - 2 * 10)
+    assert place[column] == pytest.approx(75 - 5 * 10)
+
+
+def test_intensities_are_those_of_the_card_to_a_part_in_65534(release, tmp_path, draw):
+    release(count=5, seed=3)
+    for number, image in enumerate(draw(3, 5), 1):
+        name = f"sub-syn{number:06d}"
+        read = nibabel.load(tmp_path / "out" / name / "anat" / f"{name}_T2w.nii.gz")
+        assert read.get_data_dtype() == np.int16
+        voxels = read.get_fdata()[::-1, 0, ::-1].T
+        np.testing.assert_allclose(voxels, (image + 1) * 500 - 50, atol=1000 / 65534 / 2 * 1.1)
+        assert read.header["cal_min"] == -50
+        assert read.header["cal_max"] == 950
+
+
+def test_both_ends_of_the_range_are_kept_exactly(tmp_path):
+    image = np.array([[-1.0, 1.0], [0.0, 0.5]])
+    read = write(tmp_path, image, plane="axial")
+    values = read.get_fdata()[::-1, ::-1, 0].T
+    np.testing.assert_allclose(values, [[-50, 950], [450, 700]], atol=0.01)
+
+
+def test_a_file_has_no_name_and_no_time(release, tmp_path):
+    release(count=1)
+    (path,) = (tmp_path / "out").rglob("*.nii.gz")
+    content = path.read_bytes()
+    assert content[:4] == b"\x1f\x8b\x08\x00"  # gzip, deflate, no name
+    assert content[4:8] == bytes(4)
+    read = nibabel.load(path)
+    assert b"belongs to no patient" in bytes(read.header["descrip"])
+    assert json.loads(path.with_name("sub-syn000001_T2w.json").read_text())["Seed"] == 0

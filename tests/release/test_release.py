@@ -1,0 +1,261 @@
+"""A release as a whole: deterministic, going on after a break, extended, refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from made_exports import CARD, contents, replaced, write_card
+from PIL import Image
+
+from mrisynth.errors import UserError
+from mrisynth.release import release as module
+from mrisynth.release.configuration import FORMATS, ReleaseConfig
+from mrisynth.release.conventions import Conventions
+from mrisynth.serving.loading import ServedGenerator
+
+BLOCK = 64
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.fixture
+def break_off(monkeypatch):
+    """Lets the n-th block of images end the work."""
+
+    def break_off(blocks):
+        draw, calls = ServedGenerator.draw, []
+
+        def broken(self, *arguments):
+            calls.append(arguments)
+            if len(calls) > blocks:
+                raise Broken
+            return draw(self, *arguments)
+
+        monkeypatch.setattr(ServedGenerator, "draw", broken)
+
+    return break_off
+
+
+def test_blocks_are_of_a_moderate_size():
+    assert [module.block_size(r) for r in (16, 64, 256, 1024)] == [64, 32, 2, 1]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_command_gives_the_same_bytes(form, release, tmp_path):
+    for name in ("one", "two"):
+        said = release(name, format=form)
+        assert (said.images, said.drawn, said.dropped) == (70, 70, 0)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert not list((tmp_path / "one").rglob(".*"))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_broken_off_and_gone_on_is_as_if_never_broken_off(form, release, tmp_path, break_off, monkeypatch):
+    release("whole", format=form, count=3 * BLOCK - 10)
+    with monkeypatch.context():
+        break_off(1)
+        with pytest.raises(Broken):
+            release(format=form, count=3 * BLOCK - 10)
+    monkeypatch.undo()
+    assert not (tmp_path / "out" / "README.md").exists()
+    said = release(format=form, count=3 * BLOCK - 10)
+    assert said.drawn == 2 * BLOCK - 10
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_larger_count_extends(form, release, tmp_path):
+    release("whole", format=form, count=100)
+    for count in (10, 70, 100):
+        said = release(format=form, count=count)
+        assert said.images == count
+    assert said.drawn == 30
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_release_that_is_being_extended_stays_whole(form, release, tmp_path, break_off):
+    release(format=form, count=BLOCK)
+    before = contents(tmp_path / "out")
+    break_off(0)
+    with pytest.raises(Broken):
+        release(format=form, count=2 * BLOCK)
+    after = contents(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_finished_release_says_so_and_draws_nothing(release, break_off):
+    assert "70 images, 70 of them new" in str(release())
+    break_off(0)
+    assert str(release()).endswith("70 images, nothing left to do")
+
+
+def test_an_image_missing_in_the_middle_is_drawn_again(release, tmp_path):
+    release("whole")
+    release()
+    folder = tmp_path / "out" / "sub-syn000033"
+    for path in (folder / "anat").iterdir():
+        path.unlink()
+    (folder / "anat").rmdir()
+    folder.rmdir()
+    release()
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"seed": 3}, {"seed": 5}, "holds a release with --seed=3, not 5; give another folder"),
+        ({}, {"truncation": 0.5}, "--truncation=1.0, not 0.5"),
+        ({}, {"format": "npy"}, "--format=nifti, not npy"),
+        ({"format": "png"}, {"format": "png", "bits": 16}, "--bits=8, not 16"),
+        ({}, {"suffix": "T1w"}, "--suffix=T2w, not T1w"),
+        ({}, {"count": 60}, "--count=60 is less than the 70 images that .* already holds"),
+    ],
+)
+def test_another_release_in_the_same_folder_is_refused(first, second, message, release, tmp_path):
+    release(**first)
+    before = contents(tmp_path / "out")
+    with pytest.raises(UserError, match=message):
+        release(**second)
+    assert contents(tmp_path / "out") == before
+
+
+def test_other_weights_are_another_release(release, bare, model, tmp_path):
+    release()
+    other = tmp_path / "heads"
+    shutil.copytree(model, other)
+    (other / "1" / "variables" / "more").write_text("")
+    (other / "1" / "saved_model.pb").write_bytes((model / "1" / "saved_model.pb").read_bytes() + b"\x0a\x00")
+    with pytest.raises(UserError, match="was drawn from other weights"):
+        release(saved_model=other)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"Name": "a study"}'])
+def test_a_folder_of_other_files_is_left_alone(content, release, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "dataset_description.json").write_text(content)
+    with pytest.raises(UserError, match="holds other files than a release"):
+        release()
+    (tmp_path / "out" / "dataset_description.json").rename(tmp_path / "out" / "notes.txt")
+    with pytest.raises(UserError, match="holds other files than a release"):
+        release()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_a_damaged_release_is_named(release, tmp_path):
+    release()
+    (tmp_path / "out/sub-syn000002/anat/sub-syn000002_T2w.json").write_text("{")
+    with pytest.raises(UserError, match="is damaged"):
+        release(count=80)
+
+
+def test_truncation_narrows_the_images(release, tmp_path, draw):
+    for truncation in (1.0, 0.5):
+        release(f"{truncation}", format="npy", truncation=truncation)
+    spreads = [np.load(tmp_path / name / "images.npy").std(axis=0).mean() for name in ("1.0", "0.5")]
+    assert spreads[1] < 0.8 * spreads[0]
+    expected = (draw(0, 70, 0.5) + 1) * 500 - 50
+    np.testing.assert_allclose(np.load(tmp_path / "0.5" / "images.npy"), expected, atol=0.01)
+
+
+def test_the_seed_in_the_json_draws_the_image_again_alone(release, tmp_path, draw):
+    release(format="png", bits=16, seed=1000, truncation=0.7)
+    path = tmp_path / "out" / "images" / "syn000041.json"
+    described = json.loads(path.read_text())
+    assert described["Seed"] == 1040
+    again = draw(described["Seed"], 1, described["Truncation"])[0]
+    grey = np.asarray(Image.open(path.with_suffix(".png"))).astype(int)
+    # Half a grey value, and what rounding of float32 can do.
+    np.testing.assert_allclose(grey, (again + 1) * 32767.5, atol=0.6)
+
+
+@pytest.mark.parametrize(("bits", "mode", "largest"), [(8, "L", 255), (16, "I;16", 65535)])
+def test_png_files_hold_all_grey_values(bits, mode, largest, release, tmp_path, draw):
+    release(format="png", bits=bits, count=3)
+    images = draw(0, 3)
+    for number, image in enumerate(images, 1):
+        picture = Image.open(tmp_path / "out" / "images" / f"syn00000{number}.png")
+        assert picture.mode == mode
+        np.testing.assert_allclose(np.asarray(picture).astype(int), (image + 1) * largest / 2, atol=0.6)
+    described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
+    assert f"grey values of {bits} bits; 0 and {largest}" in described["Storage"]
+
+
+def test_npy_is_one_array_of_intensities_and_its_seeds(release, tmp_path, draw):
+    release(format="npy", seed=7)
+    images = np.load(tmp_path / "out" / "images.npy", mmap_mode="r")
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images, (draw(7, 70) + 1) * 500 - 50, atol=0.01)
+    seeds = np.load(tmp_path / "out" / "seeds.npy")
+    assert seeds.dtype == np.int64
+    np.testing.assert_array_equal(seeds, np.arange(7, 77))
+    described = json.loads((tmp_path / "out" / "images.json").read_text())
+    assert described["Synthetic"] is True
+    assert described["IntensityRange"] == [-50, 950]
+    assert "Seed" not in described
+
+
+def test_without_a_card_sizes_are_assumed_and_it_is_said(release, bare, tmp_path):
+    release(saved_model=bare, format="png", count=1)
+    described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
+    assert described["PixelSpacing"] == [16, 16]
+    assert described["IntensityRange"] == [-1, 1]
+    assert described["SizesAndUnits"].startswith("assumed")
+    assert "assumed" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        replaced(CARD, "geometry", plane="oblique"),
+        replaced(CARD, "geometry", pixel_size_mm=0),
+        replaced(CARD, "geometry", slice_spacing_mm="thin"),
+        replaced(CARD, "intensity", range=[5, 5]),
+        replaced(CARD, "intensity", range=[1, 2, 3]),
+        replaced(CARD, "intensity", range=[0, float("inf")]),
+        {**CARD, "geometry": None},
+    ],
+)
+def test_an_impossible_card_is_refused(card):
+    with pytest.raises(UserError, match="no usable geometry and intensity"):
+        Conventions.of(card, 16)
+
+
+def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(bare, folder / "1")
+    write_card(folder / "1", {**CARD, "preparation": {"suffix": "T1Gd"}})
+    with pytest.raises(UserError, match="'T1Gd', which BIDS does not know; give --suffix, one of T1w, "):
+        release(saved_model=folder)
+    assert not (tmp_path / "out").exists()
+    assert release(saved_model=folder, suffix="T1w").images == 70
+
+
+def test_a_damaged_card_is_named(release, bare, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(bare, folder / "1")
+    write_card(folder / "1", "{")
+    with pytest.raises(UserError, match=r"model_card\.json"):
+        release(saved_model=folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"count": 0}, "--count=0 must be at least 1"),
+        ({"seed": -1}, "--seed=-1 must be at least 0 and less than 2"),
+        ({"seed": 2**53}, "less than 2"),
+        ({"truncation": 0.0}, "--truncation=0.0 must be more than 0 and at most 1"),
+        ({"truncation": 1.5}, "--truncation=1.5"),
+        ({"bits": 16}, "--bits is for --format=png"),
+        ({"format": "npy", "suffix": "T1w"}, "--suffix is for --format=nifti"),
+        ({"suffix": "flair"}, "--suffix=flair is not what BIDS calls .* T1w, T2w"),
+    ],
+)
+def test_impossible_settings_are_one_sentence(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        ReleaseConfig(**{"saved_model": tmp_path, "output": tmp_path, "count": 1, **settings})
