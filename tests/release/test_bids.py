@@ -19,7 +19,7 @@ NAMES = [
 
 
 def faults(files):
-    """What the specification (1.10) requires of a derivative data set of anatomical images, and is not there."""
+    """What the specification (1.10) requires of derivatives that are anatomical images, and is not there."""
     for name in files:
         if not any(pattern.fullmatch(name) for pattern in NAMES):
             yield f"{name} is no BIDS name"

@@ -53,9 +53,9 @@ def test_a_filtered_release_goes_on_and_is_extended_alike(copier, release, small
         said = release(saved_model=copier, count=count, data_dir=small_dataset)
     assert said.dropped == 5
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
-    number = 17  # Seeds 3 and 17 and 18 are missing before it.
     path = tmp_path / "out" / "sub-syn000017" / "anat" / "sub-syn000017_FLAIR.json"
-    assert json.loads(path.read_text())["Seed"] == number + 2
+    # Image 16 has seed 16, since 3 is missing; 17 and 18 are, too.
+    assert json.loads(path.read_text())["Seed"] == 19
 
 
 def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, small_dataset):
@@ -64,11 +64,10 @@ def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, sma
         release(saved_model=copier, count=20, data_dir=small_dataset)
 
 
-def test_thresholds_decide(small_dataset):
-    """Half-way between a training slice and another picture: a copy only to those who call that close."""
+def test_training_slices_are_copies_and_new_patients_are_none(small_dataset):
     real = load_real(small_dataset, 16)
     assert CopyFilter(real, Thresholds()).find(real.training.images).all()
-    # A held-out slice is as close as new patients are: never closer than the closest of them.
+    # None of them is closer than the closest of them.
     assert not CopyFilter(real, Thresholds()).find(real.heldout.images).any()
 
 
