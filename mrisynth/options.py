@@ -396,6 +396,12 @@ def define_evaluation_flags() -> None:
         "A copy's distance to its nearest training subject is less than this part of that to any other.",
     )
     flags.DEFINE_float(
+        "max_unseen_copies",
+        limits.max_unseen_copies,
+        "Part of all images that may be copies without one having been drawn.",
+    )
+    flags.DEFINE_float("min_c_t", limits.min_c_t, "C_T below which copying cannot be ruled out.")
+    flags.DEFINE_float(
         "closest_part",
         limits.closest_part,
         "Generated images count as close beyond this part of new patients.",

@@ -90,6 +90,8 @@ def _privacy(privacy: Privacy) -> dict[str, Any]:
         "verdict": privacy.verdict.words,
         "reasons": list(privacy.verdict.reasons),
         "copies": privacy.copies,
+        "controls": privacy.controls,
+        "control_count": privacy.control_count,
         "thresholds": dict(privacy.thresholds),
         "closeness": {closeness.measure: _closeness(closeness) for closeness in privacy.closeness},
         "closest_pairs": [
@@ -107,6 +109,8 @@ def _privacy(privacy: Privacy) -> dict[str, Any]:
 
 def _closeness(closeness: Closeness) -> dict[str, Any]:
     return {
+        "limit": closeness.limit,
+        "expected_share": closeness.expected_share,
         "closer_share": _interval(closeness.closer_share),
         "authenticity": _interval(closeness.authenticity),
         "authenticity_heldout": _interval(closeness.authenticity_heldout),

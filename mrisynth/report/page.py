@@ -80,6 +80,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
                 distance_plot(c, d.axis) for c, d in zip(privacy.closeness, distances, strict=True)
             ],
             spectrum_plot=spectrum_plot(evaluation.spectrum),
+            closest=f"{100 * privacy.closeness[0].expected_share:.2g} %",
             cells=_cells(privacy.closeness),
             colours={"generated": GENERATED_COLOUR, "real": REAL_COLOUR},
         )
@@ -227,7 +228,7 @@ def _cells(closeness: tuple[Closeness, ...]) -> dict[str, list[_Cell]]:
     farthest = max([3.0] + [max(-found.c_t.low, found.c_t.high) for found in closeness])
     return {
         "closer_share": [
-            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), 0.01)
+            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), c.expected_share)
             for c in closeness
         ],
         "authenticity": [_Cell(c.authenticity, 0, 1, c.authenticity_heldout.value) for c in closeness],
