@@ -130,7 +130,7 @@ def _closest_pairs(
                 correlation=aligned.correlation,
                 mirrored=aligned.mirrored,
                 shift=(aligned.rows, aligned.columns),
-                feature_distance=float(np.linalg.norm(difference, axis=-1).min()),
+                feature_distance=float(np.sum(difference**2, axis=-1).min()),
                 copy=bool(copies.generated[index]),
             )
         )

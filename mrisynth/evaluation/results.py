@@ -62,7 +62,7 @@ class ClosePair:
         correlation: Of the two, as they are shown.
         mirrored: Whether the training slice had to be mirrored.
         shift: By how many pixels it had to be moved down and to the right.
-        feature_distance: Of the two.
+        feature_distance: Of the two, squared.
         copy: Whether it counts as a copy.
     """
 

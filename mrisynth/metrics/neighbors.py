@@ -1,7 +1,8 @@
-"""Nearest images by two measures of distance, neither of which a mirrored or shifted copy escapes.
+"""Nearest images by two measures of distance that mirroring and small shifts do not mislead.
 
 By pixels: 1 - Pearson's correlation, which knows no brightness or contrast, at the best of all small shifts,
-mirrored or not. By features: Euclidean distance of features, of the image or its mirror image.
+mirrored or not. By features: squared Euclidean distance of features, of the image or its mirror
+image. (1 - correlation is half the squared distance of images of mean 0 and norm 1.)
 
 Both find the nearest image of each of the nearest subjects: a copy is much closer to one subject than to any
 other, while a new image is about as close to several.
@@ -205,7 +206,7 @@ def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray
 
 
 class FeatureDistance:
-    """Euclidean distance of features, of an image or its mirror image.
+    """Squared Euclidean distance of features, of an image or its mirror image.
 
     Networks bear small shifts, noise and other brightness as they have learnt to. Fixed filters do not, so
     for these an image is brought to 64x64, smoothed and to one contrast first, and compared at nine shifts of
@@ -256,7 +257,8 @@ class FeatureDistance:
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_as_query(block - centre), SUBJECTS, excluded)
             differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]
-            neighbors = Neighbors.of(candidates, np.linalg.norm(differences, axis=-1).min(axis=-1))
+            squares = np.einsum("nkvd,nkvd->nkv", differences, differences)
+            neighbors = Neighbors.of(candidates, squares.min(axis=-1))
             if excluded is not None:
                 neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
             found.append(neighbors)

@@ -32,7 +32,7 @@ class Closeness:
     """How close generated images come to training images, by one measure of distance.
 
     Attributes:
-        measure: "pixels" (1 - correlation after alignment) or "features" (Euclidean).
+        measure: "pixels" (1 - correlation after alignment) or "features" (squared Euclidean).
         generated: Distance of every generated image to its nearest training slice, [N].
         heldout: The same of every held-out slice, [M].
         limit: Distance that the closest held-out slices, such as 1 %, do not exceed.

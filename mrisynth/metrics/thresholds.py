@@ -27,7 +27,7 @@ class Thresholds:
             few subjects to say anything.
     """
 
-    copy_ratio: float = 0.3
+    copy_ratio: float = 0.25
     max_unseen_copies: float = 0.01
     closest_part: float = 0.01
     max_closer_share: float = 0.05

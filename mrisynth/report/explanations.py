@@ -69,7 +69,7 @@ _DISTANCES = {
     "pixels": Distance(
         "By grey values", "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
     ),
-    "features": Distance("By features", "distance between features"),
+    "features": Distance("By features", "squared distance between features"),
 }
 
 # By the part of a measure's key before the slash.

@@ -38,14 +38,14 @@ def test_planted_copies_are_found_at_the_right_slice(subjects):
     assert (labels[found.indices[:, 0]] == labels[chosen]).all()
     assert np.mean(found.indices[:, 0] == chosen) > 0.9
     # Close to one subject, and to no other.
-    assert (found.nearest < 0.3 * found.distances[:, 1]).all()
+    assert (found.nearest < 0.25 * found.distances[:, 1]).all()
 
 
 def test_new_images_are_near_to_no_single_subject(subjects):
     images, labels = subjects
     new = draw_subjects(subjects=10, slices=4, seed=1)
     found = neighbors(PixelDistance(), new, images, labels)
-    assert (found.nearest > 0.3 * found.distances[:, 1]).all()
+    assert (found.nearest > 0.25 * found.distances[:, 1]).all()
 
 
 @pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
@@ -74,7 +74,7 @@ def test_feature_distances_are_those_of_numpy(subjects):
     features = BlockMeans()
     sides = (features(queries), features(queries[:, :, ::-1]))
     table = np.min([np.linalg.norm(s[:, None] - features(images)[None], axis=-1) for s in sides], axis=0)
-    np.testing.assert_allclose(found.nearest, table.min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.nearest, table.min(axis=1) ** 2, rtol=1e-4)
     np.testing.assert_array_equal(found.indices[:, 0], table.argmin(axis=1))
 
 
@@ -113,4 +113,4 @@ def test_copies_are_found_by_fixed_filters_alone(subjects):
     found = neighbors(distance, plant(images[chosen]), images, labels)
     new = neighbors(distance, draw_subjects(subjects=24, slices=1, seed=1), images, labels)
     assert np.mean(labels[found.indices[:, 0]] == labels[chosen]) > 0.9
-    assert np.median(found.nearest) < 0.5 * np.median(new.nearest)
+    assert np.median(found.nearest) < 0.3 * np.median(new.nearest)
