@@ -61,9 +61,8 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     else:
         with naming_disk_errors(config.run_dir):
             path = export_generator(state.average, config.run_dir / "saved_model")
-        print(
-            f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.", flush=True
-        )
+        print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+    sys.stdout.flush()
     # The evaluation needs the memory more.
     del state
     _evaluate(config)

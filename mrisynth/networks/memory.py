@@ -111,10 +111,10 @@ def largest_activation_bytes(config: NetworkConfig, resolution: int) -> int:
         config: Size of the network.
         resolution: That images are generated at.
     """
-    tables = [r**2 * (r**2 // 4) for r in config.attention_generator if r <= resolution]
+    tables = (r**2 * (r**2 // 4) for r in config.attention_generator if r <= resolution)
     # Pixels grow faster than channels shrink, so the last map is the largest.
     before = resolution if config.fused_resampling else max(1, resolution // 2)
-    return _FLOAT32_BYTES * max(resolution**2 * config.feature_maps(before), *tables)
+    return _FLOAT32_BYTES * max(resolution**2 * config.feature_maps(before), *tables, 0)
 
 
 def state_bytes(config: NetworkConfig) -> int:
