@@ -374,7 +374,9 @@ def define_evaluation_flags() -> None:
     flags.DEFINE_string("saved_model", None, "In place of it an exported generator, NAME or NAME/VERSION.")
     flags.DEFINE_string("data_dir", None, "Prepared data set to compare with; that of the run if not given.")
     flags.DEFINE_string(
-        "output", None, "Folder for results.json and report.html; RUN/evaluation, or evaluation if not given."
+        "output",
+        None,
+        "Folder for results.json and report.html; RUN/evaluation if not given, needed with --saved_model.",
     )
     flags.DEFINE_string(
         "features",
@@ -430,9 +432,19 @@ def evaluation_config() -> EvaluationConfig:
         name: pathlib.Path(values[name].value) if values[name].value else None
         for name in ("run_dir", "saved_model", "data_dir", "output", "features")
     }
-    folders["output"] = folders["output"] or (folders["run_dir"] or pathlib.Path()) / "evaluation"
+    folders["output"] = folders["output"] or _default_output(folders["run_dir"])
     settings = _from_flags(EvaluationSettings, thresholds=_from_flags(Thresholds), short=False)
     return EvaluationConfig(**folders, show_real=values.show_real, settings=settings)
+
+
+def _default_output(run_dir: pathlib.Path | None) -> pathlib.Path:
+    if run_dir is None:
+        # Not beside a SavedModel: servers watch its folder.
+        raise UserError(
+            "without --run_dir, --output must name the folder for results.json and report.html; give "
+            "--run_dir, or --saved_model with --data_dir and --output"
+        )
+    return run_dir / "evaluation"
 
 
 def define_preparation_flags() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
+from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
 from mrisynth.metrics.privacy import Closeness
 
@@ -57,12 +58,10 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.
+        OSError: If it cannot be written.
     """
     text = json.dumps(to_json(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(text + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_text_aside(pathlib.Path(path), text + "\n")
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

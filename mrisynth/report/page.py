@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
+from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
 from mrisynth.metrics.privacy import Closeness
 from mrisynth.metrics.verdict import NO_SIGN
@@ -94,11 +95,11 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
         evaluation: What was found out.
         path: Of the HTML file.
         show_real: Whether slices of real scans may be on the page.
+
+    Raises:
+        OSError: If it cannot be written.
     """
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_text(render(evaluation, show_real), encoding="utf-8")
-    aside.replace(path)
+    write_text_aside(pathlib.Path(path), render(evaluation, show_real))
 
 
 def format_number(value: float, digits: int = 3) -> str:
