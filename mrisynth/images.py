@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import math
 import os
+import pathlib
 
 import numpy as np
 from PIL import Image
 
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside
 
 _GRID_PIXELS = 1024
 
@@ -60,4 +61,4 @@ def write_png(path: str | os.PathLike[str], grey: np.ndarray, compression: int =
     """
     file = io.BytesIO()
     Image.fromarray(grey).save(file, format="PNG", compress_level=compression)
-    write_whole(path, file.getvalue())
+    write_bytes_aside(pathlib.Path(path), file.getvalue())

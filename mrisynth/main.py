@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Phantoms where no data is given, training, evaluation, export."""
+    """Phantoms where no data is given, training, export, evaluation."""
     config = options.training_config()
     strategy = _start_tensorflow(config)
     from mrisynth.training import strategies
@@ -58,18 +58,21 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     exported = config.run_dir / "saved_model" / "1"
     if exported.exists():
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
-        return
+    else:
+        with naming_disk_errors(config.run_dir):
+            path = export_generator(state.average, config.run_dir / "saved_model")
+        print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+    sys.stdout.flush()
+    # The evaluation needs the memory more.
+    del state
     _evaluate(config)
-    with naming_disk_errors(config.run_dir):
-        path = export_generator(state.average, config.run_dir / "saved_model")
-    print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
 
 
 def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
     """What --eval_interval measures.
 
     Raises:
-        UserError: If the data set has no held-out side.
+        UserError: If the data set has no held-out side, or too few slices on one of its sides.
     """
     from mrisynth.data import open_dataset
     from mrisynth.evaluation.watching import Watch
@@ -79,18 +82,22 @@ def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
 
 
 def _evaluate(config: TrainingConfig) -> None:
-    """The short form of tools/evaluate.py; a run that cannot be evaluated says why."""
+    """The short form of tools/evaluate.py, unless the finished run has an evaluation.
+
+    A run that cannot be evaluated says why; it has been exported all the same.
+    """
     from mrisynth import proof
     from mrisynth.evaluation.configuration import AT_END, EvaluationConfig
+    from mrisynth.evaluation.faults import FAULTS, reason
 
     output = config.run_dir / "evaluation"
-    if (output / proof.RESULTS).exists():
+    if proof.evaluated_iterations(output) == config.schedule.iterations:
         return
     asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
     try:
         print(proof.summary(proof.prove(asked), output))
-    except UserError as error:
-        print(f"Not evaluated: {error}.")
+    except FAULTS as fault:
+        print(f"Not evaluated: {reason(fault)}.")
 
 
 def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:

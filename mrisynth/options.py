@@ -387,7 +387,9 @@ def define_evaluation_flags() -> None:
     flags.DEFINE_string("saved_model", None, "In place of it an exported generator, NAME or NAME/VERSION.")
     flags.DEFINE_string("data_dir", None, "Prepared data set to compare with; that of the run if not given.")
     flags.DEFINE_string(
-        "output", None, "Folder for results.json and report.html; RUN/evaluation, or evaluation if not given."
+        "output",
+        None,
+        "Folder for results.json and report.html; RUN/evaluation if not given, needed with --saved_model.",
     )
     flags.DEFINE_string(
         "features",
@@ -403,7 +405,18 @@ def define_evaluation_flags() -> None:
     flags.DEFINE_integer("repeats", default.repeats, "How often every measure is taken, for its spread.")
     flags.DEFINE_integer("draws", default.draws, "How often subjects are drawn for confidence intervals.")
     flags.DEFINE_integer("seed", default.seed, "Of latents and random choices.")
-    _define_copy_flags()
+    _define_copy_ratio()
+    flags.DEFINE_float(
+        "max_unseen_copies",
+        limits.max_unseen_copies,
+        "Part of all images that may be copies without one having been drawn.",
+    )
+    flags.DEFINE_float("min_c_t", limits.min_c_t, "C_T below which copying cannot be ruled out.")
+    flags.DEFINE_float(
+        "closest_part",
+        limits.closest_part,
+        "Generated images count as close beyond this part of new patients.",
+    )
     flags.DEFINE_float(
         "max_closer_share", limits.max_closer_share, "Part of close generated images that is still harmless."
     )
@@ -428,22 +441,26 @@ def evaluation_config() -> EvaluationConfig:
         name: pathlib.Path(values[name].value) if values[name].value else None
         for name in ("run_dir", "saved_model", "data_dir", "output", "features")
     }
-    folders["output"] = folders["output"] or (folders["run_dir"] or pathlib.Path()) / "evaluation"
+    folders["output"] = folders["output"] or _default_output(folders["run_dir"])
     settings = _from_flags(EvaluationSettings, thresholds=_from_flags(Thresholds), short=False)
     return EvaluationConfig(**folders, show_real=values.show_real, settings=settings)
 
 
-def _define_copy_flags() -> None:
-    limits = Thresholds()
+def _default_output(run_dir: pathlib.Path | None) -> pathlib.Path:
+    if run_dir is None:
+        # Not beside a SavedModel: servers watch its folder.
+        raise UserError(
+            "without --run_dir, --output must name the folder for results.json and report.html; give "
+            "--run_dir, or --saved_model with --data_dir and --output"
+        )
+    return run_dir / "evaluation"
+
+
+def _define_copy_ratio() -> None:
     flags.DEFINE_float(
         "copy_ratio",
-        limits.copy_ratio,
+        Thresholds().copy_ratio,
         "A copy's distance to its nearest training subject is less than this part of that to any other.",
-    )
-    flags.DEFINE_float(
-        "closest_part",
-        limits.closest_part,
-        "Generated images count as close beyond this part of new patients.",
     )
 
 
@@ -478,7 +495,7 @@ def define_release_flags() -> None:
         "filter_copies", False, "Leave out images that are too close to the training data in --data_dir."
     )
     flags.DEFINE_string("data_dir", None, "The prepared data set that the generator was trained on.")
-    _define_copy_flags()
+    _define_copy_ratio()
     flags.DEFINE_string(
         "interpolate", None, "In place of a release, a .gif or .png file of the way from seed to seed."
     )
@@ -521,7 +538,7 @@ def release_config() -> ReleaseConfig | InterpolationConfig:
         bits=int(values.bits) if values.bits else None,
         suffix=values.suffix,
         data_dir=pathlib.Path(values.data_dir) if values.data_dir else None,
-        thresholds=Thresholds(copy_ratio=values.copy_ratio, closest_part=values.closest_part),
+        copy_ratio=values.copy_ratio,
     )
 
 

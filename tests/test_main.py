@@ -1,5 +1,6 @@
 """The program as a user starts it: in a process of its own."""
 
+import json
 import pathlib
 import re
 import signal
@@ -9,8 +10,13 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from tiny_run import TINY
+
+from mrisynth import main, proof
+from mrisynth.errors import UserError
+from mrisynth.training.config import TrainingConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -34,7 +40,7 @@ def finished(tmp_path_factory, small_dataset):
 def test_a_run_ends_with_samples_and_an_export(finished):
     result, run_dir, _ = finished
     assert result.returncode == 0, result.stderr
-    assert "Finished" in result.stdout
+    assert "Finished" in result.stdout.splitlines()[0]
     assert (run_dir / "saved_model" / "1" / "saved_model.pb").is_file()
     grid = np.asarray(Image.open(run_dir / "samples" / "generated_000000112_008x008.png"))
     assert grid.shape == (1024, 1024)
@@ -46,15 +52,50 @@ def test_the_screen_is_quiet(finished):
     lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.strip()]
     assert all("|" in line and line.strip().startswith(("4x4", "8x8")) for line in lines), result.stderr
     assert "left for the whole run" in result.stderr
-    assert len(result.stdout.splitlines()) == 1
+    _, evaluation = result.stdout.splitlines()
+    assert re.fullmatch("Not evaluated: images of 8x8 are too small to evaluate; .*", evaluation)
 
 
 def test_a_finished_run_says_so(finished):
     _, run_dir, flags = finished
     result = run(*flags)
     assert result.returncode == 0
-    assert "is finished" in result.stdout
+    assert "is finished" in result.stdout.splitlines()[0]
     assert [path.name for path in (run_dir / "saved_model").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (UserError("--data_dir is\nodd"), "--data_dir is odd"),
+        (MemoryError(), "it does not fit the memory"),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), "it does not fit the device's memory"),
+        (OSError(5, "Input/output error"), "[Errno 5] Input/output error"),
+    ],
+)
+def test_what_cannot_be_evaluated_says_why(fault, words, tmp_path, monkeypatch, capsys):
+    def fail(_):
+        raise fault
+
+    monkeypatch.setattr(proof, "prove", fail)
+    main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
+    assert capsys.readouterr().out == f"Not evaluated: {words}.\n"
+
+
+@pytest.mark.parametrize(("iterations", "again"), [(None, True), (866_999, True), (867_000, False)])
+def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
+    iterations, again, tmp_path, monkeypatch, capsys
+):
+    if iterations:
+        (tmp_path / "evaluation").mkdir()
+        results = {"generator": {"iterations": iterations}}
+        (tmp_path / "evaluation" / "results.json").write_text(json.dumps(results))
+    asked = []
+    monkeypatch.setattr(proof, "prove", asked.append)
+    monkeypatch.setattr(proof, "summary", lambda *_: "found")
+    main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
+    assert [config.output for config in asked] == ([tmp_path / "evaluation"] if again else [])
+    assert capsys.readouterr().out == ("found\n" if again else "")
 
 
 @pytest.mark.slow

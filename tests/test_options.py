@@ -5,16 +5,17 @@ from absl import flags
 
 from mrisynth import options, program
 from mrisynth.errors import UserError
+from mrisynth.evaluation.configuration import AT_END, DURING
 from mrisynth.training import outlook
 
 FLAGFILES = sorted((pathlib.Path(__file__).parents[1] / "flags").glob("*.flags"))
 
 
 @pytest.fixture
-def parse(monkeypatch):
-    """Turns a command line into a training configuration."""
+def parse_flags(monkeypatch):
+    """Parses a command line of the flags that a function defines."""
 
-    def parse(*arguments):
+    def parse(define_flags, *arguments):
         monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
         with monkeypatch.context() as patch:
             for name in ("string", "bool", "integer", "float", "list", "enum"):
@@ -24,9 +25,30 @@ def parse(monkeypatch):
                 )
             # absl defines --flagfile on its own object only.
             flags.DEFINE_string("flagfile", "", "A file of flags.")
-            options.define_training_flags()
+            define_flags()
         program.parse_flags(["main", *map(str, arguments)])
+
+    return parse
+
+
+@pytest.fixture
+def parse(parse_flags):
+    """Turns a command line into a training configuration."""
+
+    def parse(*arguments):
+        parse_flags(options.define_training_flags, *arguments)
         return options.training_config()
+
+    return parse
+
+
+@pytest.fixture
+def parse_evaluation(parse_flags):
+    """Turns a command line into the configuration of an evaluation."""
+
+    def parse(*arguments):
+        parse_flags(options.define_evaluation_flags, *arguments)
+        return options.evaluation_config()
 
     return parse
 
@@ -126,6 +148,8 @@ def test_where_a_run_goes(parse):
         (["--augment=flip"], r"--augment=flip.*none\|mirror\|diffaug"),
         (["--profile_steps=5"], "--profile_steps takes the first and the last iteration"),
         (["--profile_steps=9,5"], "--profile_steps"),
+        (["--eval_interval=-1"], "--eval_interval=-1 must not be negative"),
+        (["--eval_interval=9", "--strategy=multi_worker"], "--eval_interval=9 .*--strategy=multi_worker"),
         (["--gpus=all"], "--gpus has 'all', which is not a whole number"),
         (["--learning_rate=inf"], "--learning_rate=inf"),
         (["--model=b", "--resolution=16"], "--resolution=16 has none of the maps.*--attention_discriminator"),
@@ -137,3 +161,34 @@ def test_where_a_run_goes(parse):
 def test_wrong_flags_are_named(parse, arguments, message):
     with pytest.raises(UserError, match=message):
         parse(*arguments)
+
+
+def test_where_an_evaluation_goes(parse_evaluation):
+    assert str(parse_evaluation("--run_dir=R").output) == "R/evaluation"
+    assert str(parse_evaluation("--run_dir=R", "--output=O").output) == "O"
+    assert str(parse_evaluation("--saved_model=S", "--data_dir=D", "--output=O").output) == "O"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --run_dir, or --saved_model with --data_dir and --output"),
+        (["--output=O"], "give --run_dir, or --saved_model with --data_dir and --output"),
+        (["--saved_model=S", "--data_dir=D"], "without --run_dir, --output must name the folder"),
+        (["--saved_model=S", "--output=O"], "--saved_model needs --data_dir"),
+        (["--run_dir=R", "--saved_model=S"], "give --run_dir, or --saved_model"),
+        (["--run_dir=R", "--pairs=39"], "--pairs=39 are too few for --repeats=4; use at least 40"),
+        (["--run_dir=R", "--repeats=3000"], "--pairs=20000 are too few for --repeats=3000"),
+        (["--run_dir=R", "--repeats=1"], "--repeats=1 is too few"),
+    ],
+)
+def test_wrong_flags_of_an_evaluation_are_named(parse_evaluation, arguments, message):
+    with pytest.raises(UserError, match=message):
+        parse_evaluation(*arguments)
+
+
+@pytest.mark.parametrize(("pairs", "repeats", "used"), [(2000, 3, 2001), (100, 4, 100), (30, 3, 30)])
+def test_every_repeat_gets_as_many_pairs(parse_evaluation, pairs, repeats, used):
+    settings = parse_evaluation("--run_dir=R", f"--pairs={pairs}", f"--repeats={repeats}").settings
+    assert settings.pairs == used
+    assert AT_END.pairs % AT_END.repeats == DURING.pairs % DURING.repeats == 0

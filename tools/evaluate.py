@@ -1,9 +1,9 @@
 """Measures how good, how diverse and how private a generator's images are.
 
     python tools/evaluate.py --run_dir=RUN
-    python tools/evaluate.py --saved_model=saved_models/NAME --data_dir=DATA
+    python tools/evaluate.py --saved_model=saved_models/NAME --data_dir=DATA --output=FOLDER
 
-Writes results.json and report.html, one page that needs nothing else, to RUN/evaluation or --output.
+Writes results.json and report.html, one page that needs nothing else, to --output, by default RUN/evaluation.
 See --help for the flags.
 """
 

@@ -11,6 +11,9 @@ from mrisynth.metrics.thresholds import Thresholds
 FEWEST_EVALUATED = 20
 """Images of each set: neighbours and covariances of fewer say nothing."""
 
+_FEWEST_PAIRS = 10
+"""Of images in a repeat."""
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
@@ -18,7 +21,7 @@ class EvaluationSettings:
 
     Attributes:
         images: Images that are generated.
-        pairs: Pairs of images whose MS-SSIM is taken.
+        pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
         repeats: How often every measure is taken, each time of other images or directions.
         draws: How often subjects are drawn for a confidence interval.
         seed: Of latents, choices and draws.
@@ -35,14 +38,20 @@ class EvaluationSettings:
     short: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("images", FEWEST_EVALUATED), ("pairs", 20), ("repeats", 2), ("draws", 20)):
+        for name, least in (("images", FEWEST_EVALUATED), ("repeats", 2), ("draws", 20)):
             if getattr(self, name) < least:
                 raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")
+        if self.pairs < _FEWEST_PAIRS * self.repeats:
+            raise UserError(
+                f"--pairs={self.pairs} are too few for --repeats={self.repeats}; use at least "
+                f"{_FEWEST_PAIRS * self.repeats} pairs, {_FEWEST_PAIRS} a repeat"
+            )
+        object.__setattr__(self, "pairs", -(-self.pairs // self.repeats) * self.repeats)
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
 
-AT_END = EvaluationSettings(images=2000, pairs=2000, repeats=3, draws=200, short=True)
+AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, short=True)
 """The short form at the end of a run."""
 
 DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, short=True)
@@ -73,6 +82,6 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         if (self.run_dir is None) == (self.saved_model is None):
-            raise UserError("give --run_dir, or --saved_model with --data_dir")
+            raise UserError("give --run_dir, or --saved_model with --data_dir and --output")
         if self.saved_model is not None and self.data_dir is None:
             raise UserError("--saved_model needs --data_dir, the data set to compare with")

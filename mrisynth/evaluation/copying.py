@@ -14,7 +14,7 @@ from mrisynth.metrics import alignment, privacy, verdict
 from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.metrics.intervals import Bootstrap
 from mrisynth.metrics.neighbors import Distance, FeatureDistance, PixelDistance
-from mrisynth.metrics.privacy import Search, Side
+from mrisynth.metrics.privacy import Copies, RealSearch, Search, Side
 from mrisynth.metrics.search import Groups
 
 _PAIRS = 12
@@ -22,11 +22,12 @@ _PAIRS = 12
 
 @dataclasses.dataclass(frozen=True)
 class RealSides:
-    """Both sides of a data set as one measure of distance describes them."""
+    """Both sides of a data set as one measure of distance describes them, and what is looked up of them."""
 
     distance: Distance
     training: Side
     heldout: Side
+    found: RealSearch
 
 
 def describe_real(
@@ -34,15 +35,16 @@ def describe_real(
 ) -> tuple[RealSides, RealSides]:
     """Describes a data set by pixels and by features, once for any number of generators."""
     return tuple(
-        RealSides(
-            distance,
-            *(
-                Side(distance.describe(side.images, progress), Groups.of(side.subjects))
-                for side in (real.training, real.heldout)
-            ),
-        )
-        for distance in (PixelDistance(), FeatureDistance(extractor))
+        _describe_real(real, distance, progress) for distance in (PixelDistance(), FeatureDistance(extractor))
     )
+
+
+def _describe_real(real: RealImages, distance: Distance, progress: bool) -> RealSides:
+    training, heldout = (
+        Side(distance.describe(side.images, progress), Groups.of(side.subjects))
+        for side in (real.training, real.heldout)
+    )
+    return RealSides(distance, training, heldout, privacy.search_real(distance, training, heldout, progress))
 
 
 def generated_side(sides: RealSides, images: NDArray[np.uint8], progress: bool = False) -> Side:
@@ -72,7 +74,9 @@ def examine(
     limits = settings.thresholds
     found, figures = [], []
     for sides, generated in described:
-        looked_up = privacy.search(sides.distance, sides.training, sides.heldout, generated, progress)
+        looked_up = privacy.search(
+            sides.distance, sides.training, sides.heldout, sides.found, generated, progress
+        )
         found.append(looked_up)
         figures.append(
             privacy.closeness(
@@ -85,17 +89,15 @@ def examine(
                 Bootstrap(settings.draws, settings.seed),
             )
         )
-    copies = [
-        privacy.find_copies(each.generated, each.heldout, limits.closest_part, limits.copy_ratio)
-        for each in found
-    ]
-    is_copy = np.logical_or.reduce(copies)
-    subjects = [sides.subjects.count for sides in (described[0][0].training, described[0][0].heldout)]
+    copies = privacy.find_copies(found, limits.copy_ratio)
+    subjects = (described[0][0].training.subjects.count, described[0][0].heldout.subjects.count)
     return Privacy(
-        verdict=verdict.decide(int(is_copy.sum()), figures, *subjects, limits),
+        verdict=verdict.decide(copies, figures, *subjects, limits),
         closeness=tuple(figures),
-        copies=int(is_copy.sum()),
-        pairs=_closest_pairs(images, real.training.images, found, is_copy, described),
+        copies=copies.count,
+        controls=copies.controls,
+        control_count=copies.control_count,
+        pairs=_closest_pairs(images, real.training.images, found, copies, described),
         thresholds=dataclasses.asdict(limits),
     )
 
@@ -104,14 +106,16 @@ def _closest_pairs(
     images: NDArray[np.uint8],
     training: NDArray[np.uint8],
     found: list[Search],
-    is_copy: NDArray[np.bool_],
+    copies: Copies,
     described: list[tuple[RealSides, Side]],
 ) -> tuple[ClosePair, ...]:
     """The closest pairs by either measure, copies first, each generated image once."""
     by_pixels, by_features = found
     # The two measures have no unit in common: an image's place in the order of each is compared.
     places = [np.argsort(np.argsort(each.generated.nearest)) for each in found]
-    order = np.lexsort((np.minimum(*places), ~is_copy))[:_PAIRS]
+    # What was found to be a copy is shown beside what it was found to be a copy of.
+    places = [np.where(flagged, -1, place) for flagged, place in zip(copies.by_measure, places, strict=True)]
+    order = np.argsort(np.minimum(*places), kind="stable")[:_PAIRS]
     (sides, generated) = described[1]
     pairs = []
     for index in order:
@@ -126,8 +130,8 @@ def _closest_pairs(
                 correlation=aligned.correlation,
                 mirrored=aligned.mirrored,
                 shift=(aligned.rows, aligned.columns),
-                feature_distance=float(np.linalg.norm(difference, axis=-1).min()),
-                copy=bool(is_copy[index]),
+                feature_distance=float(np.sum(difference**2, axis=-1).min()),
+                copy=bool(copies.generated[index]),
             )
         )
     return tuple(pairs)

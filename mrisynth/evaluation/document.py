@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
-from mrisynth.files import write_whole
+from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
 from mrisynth.metrics.privacy import Closeness
 
@@ -57,9 +58,10 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.
+        OSError: If it cannot be written.
     """
     text = json.dumps(to_json(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
-    write_whole(path, text + "\n")
+    write_text_aside(pathlib.Path(path), text + "\n")
 
 
 def _measure(measure: Measure) -> dict[str, Any]:
@@ -87,6 +89,8 @@ def _privacy(privacy: Privacy) -> dict[str, Any]:
         "verdict": privacy.verdict.words,
         "reasons": list(privacy.verdict.reasons),
         "copies": privacy.copies,
+        "controls": privacy.controls,
+        "control_count": privacy.control_count,
         "thresholds": dict(privacy.thresholds),
         "closeness": {closeness.measure: _closeness(closeness) for closeness in privacy.closeness},
         "closest_pairs": [
@@ -104,6 +108,8 @@ def _privacy(privacy: Privacy) -> dict[str, Any]:
 
 def _closeness(closeness: Closeness) -> dict[str, Any]:
     return {
+        "limit": closeness.limit,
+        "expected_share": closeness.expected_share,
         "closer_share": _interval(closeness.closer_share),
         "authenticity": _interval(closeness.authenticity),
         "authenticity_heldout": _interval(closeness.authenticity_heldout),

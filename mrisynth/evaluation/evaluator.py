@@ -78,7 +78,7 @@ class Evaluator:
                 "repeats": settings.repeats,
             },
             features=self._extractor.name,
-            measures=self._measures(images, described),
+            measures=self._measures(images),
             spectrum=PowerSpectrum(
                 frequencies, power, power_spectrum(training.images)[1], power_spectrum(heldout.images)[1]
             ),
@@ -92,7 +92,7 @@ class Evaluator:
         """The numbers that are watched during a run, by name; real images' own beside them."""
         images, described = self._draw(sampler)
         values = {}
-        for measure in self._measures(images, described):
+        for measure in self._measures(images):
             values[measure.key] = measure.generated.mean
             values[f"{measure.key}_real"] = measure.real.mean
         privacy = self._privacy(images, described)
@@ -109,8 +109,8 @@ class Evaluator:
         described = (copying.generated_side(sides, images, self._progress) for sides in self._sides)
         return images, tuple(described)
 
-    def _measures(self, images: NDArray[np.uint8], described: tuple[Side, ...]) -> tuple[Measure, ...]:
-        generated = ImageSet(images, described[1].described[:, 0])
+    def _measures(self, images: NDArray[np.uint8]) -> tuple[Measure, ...]:
+        generated = ImageSet(images, self._extractor(images, self._progress))
         return measures.describe(self._measure(generated), self._measured_real, images.shape[1])
 
     def _privacy(self, images: NDArray[np.uint8], described: tuple[Side, ...]) -> Privacy:
@@ -124,11 +124,8 @@ class Evaluator:
     @functools.cached_property
     def _image_sets(self) -> tuple[ImageSet, ImageSet]:
         """Training and held-out images with their features."""
-        features = self._sides[1]
-        return (
-            ImageSet(self._real.training.images, features.training.described[:, 0]),
-            ImageSet(self._real.heldout.images, features.heldout.described[:, 0]),
-        )
+        sides = (self._real.training.images, self._real.heldout.images)
+        return tuple(ImageSet(images, self._extractor(images, self._progress)) for images in sides)
 
     @property
     def _count(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +15,15 @@ from tqdm import tqdm
 from mrisynth.errors import UserError
 from mrisynth.images import to_grey
 from mrisynth.networks import Generator
-from mrisynth.networks.config import resolution_of
+from mrisynth.networks.config import NetworkConfig, resolution_of
+from mrisynth.networks.memory import largest_activation_bytes
 from mrisynth.serving.latents import draw_latents, interpolate
 from mrisynth.serving.loading import UNREADABLE, version_folder
-from mrisynth.training.averaged import load_average
+from mrisynth.training.averaged import AveragedGenerator, load_average
 
-_CHUNK_PIXELS = 2**20
+_ACTIVATION_BYTES = 2**28
+"""So many images are drawn at once that the largest activation of the network takes no more than this."""
+_ASSUMED_ATTENTION = (32, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +35,14 @@ class Sampler:
         latent_size: Length of a latent.
         facts: What is known about it, for the report; no paths.
         call: Latents [N, latent_size] to images [N, r, r, 1] in [-1, 1].
+        at_once: Images that are drawn at a time, which bounds the memory.
     """
 
     resolution: int
     latent_size: int
     facts: Mapping[str, str | int | float]
     call: Callable[[tf.Tensor], tf.Tensor]
+    at_once: int = 16
 
     def images(self, latents: NDArray[np.float32], progress: bool = False) -> NDArray[np.uint8]:
         """Generates images.
@@ -49,21 +55,31 @@ class Sampler:
             uint8 [N, r, r].
 
         Raises:
-            UserError: If a pixel is not finite.
+            UserError: If a pixel is not finite, or the device's memory is too small.
         """
         generated = np.empty((len(latents), self.resolution, self.resolution), np.uint8)
-        step = max(1, _CHUNK_PIXELS // self.resolution**2)
         with tqdm(total=len(latents), desc="generating", disable=not progress, leave=False) as bar:
-            for start in range(0, len(latents), step):
-                values = np.asarray(self.call(tf.constant(latents[start : start + step])))[..., 0]
+            for start in range(0, len(latents), self.at_once):
+                values = self._values(latents[start : start + self.at_once])
                 if not np.isfinite(values).all():
                     raise UserError(
                         "the generator gives images with pixels that are not finite; take an earlier "
                         "checkpoint or train it again"
                     )
-                generated[start : start + step] = to_grey(values)
+                generated[start : start + self.at_once] = to_grey(values)
                 bar.update(len(values))
         return generated
+
+    def _values(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A few images, [N, r, r] in [-1, 1]."""
+        try:
+            return np.asarray(self.call(tf.constant(latents)))[..., 0]
+        except tf.errors.ResourceExhaustedError as error:
+            raise UserError(
+                f"{len(latents)} images of {self.resolution}x{self.resolution} at once do not fit the "
+                "device's memory; end what else uses it, or evaluate with tools/evaluate.py on the CPU "
+                "(CUDA_VISIBLE_DEVICES=-1)"
+            ) from error
 
     def draw(self, count: int, seed: int = 0, progress: bool = False) -> NDArray[np.uint8]:
         """Random images, uint8 [count, r, r]; raises as `images`."""
@@ -77,35 +93,94 @@ class Sampler:
 
 
 def sampler_of(
-    generator: Generator, level: int, alpha: float = 1.0, facts: Mapping[str, str | int | float] | None = None
+    generator: Generator,
+    level: int,
+    alpha: float = 1.0,
+    facts: Mapping[str, str | int | float] | None = None,
+    at_most: int | None = None,
 ) -> Sampler:
-    """A network as a sampler, at a level and, while that fades in, an alpha."""
+    """A network as a sampler.
+
+    Args:
+        generator: The network.
+        level: That it is called at.
+        alpha: Weight of the level's own image while it fades in.
+        facts: What is known about it.
+        at_most: Images at a time, where memory is scarcer than usual.
+    """
 
     @tf.function(input_signature=[tf.TensorSpec([None, generator.latent_size], tf.float32)])
     def call(latents: tf.Tensor) -> tf.Tensor:
         return generator(latents, level=level, alpha=alpha)
 
-    return Sampler(resolution_of(level), generator.latent_size, facts or {}, call)
+    resolution = resolution_of(level)
+    at_once = _images_at_once(generator.network_config(), resolution)
+    at_once = min(at_once, at_most or at_once)
+    return Sampler(resolution, generator.latent_size, facts or {}, call, at_once)
 
 
-def open_run(run_dir: pathlib.Path) -> tuple[Sampler, pathlib.Path]:
+def _images_at_once(network: NetworkConfig, resolution: int) -> int:
+    return max(1, _ACTIVATION_BYTES // largest_activation_bytes(network, resolution))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """What a run was trained on.
+
+    Attributes:
+        folder: Where it was, or, of a run's own phantoms, is.
+        fingerprint: Of its manifest; None if the run does not say.
+    """
+
+    folder: pathlib.Path
+    fingerprint: str | None
+
+
+def open_run(run_dir: pathlib.Path) -> tuple[Sampler, TrainingData]:
     """The averaged generator of a run, at the resolution that the run has reached, and its data set.
 
     Raises:
         UserError: If there is no run, or no checkpoint that can be read.
     """
     average = load_average(run_dir)
-    config = average.config
-    data_dir = pathlib.Path(config.get("runtime", {}).get("data_dir", run_dir / "phantoms" / "prepared"))
-    sections = {name: config.get(name, {}) for name in ("run", "network", "optimization")}
-    facts = {
-        "iterations": average.iteration,
+    sampler = sampler_of(average.generator, average.level, average.alpha, _facts(average))
+    return sampler, _training_data(run_dir, average.config)
+
+
+def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
+    """What a report says about a run: where it stands, then its settings."""
+    config, resolution = average.config, resolution_of(average.level)
+    settings: dict[str, object] = {}
+    for name in ("run", "network", "optimization"):
+        settings |= _section(config, name)
+    facts = {name.replace("_", " "): _in_words(value) for name, value in settings.items()}
+    full, done, last = average.generator.resolution, average.iteration, average.last_iteration
+    return {
+        "finished": "yes" if done == last else f"no, at iteration {done:,} of {last:,}",
+        "iterations": done,
         "images shown": average.images,
-        "precision": config.get("environment", {}).get("dtype_policy", "unknown"),
+        "training precision": str(_section(config, "environment").get("dtype_policy", "unknown")),
+        **facts,
+        "resolution": resolution if resolution == full else f"{resolution} of {full}",
+        **({"alpha": average.alpha} if average.alpha < 1 else {}),
     }
-    for section in sections.values():
-        facts |= {name.replace("_", " "): _in_words(value) for name, value in section.items()}
-    return sampler_of(average.generator, average.level, average.alpha, facts), data_dir
+
+
+def _training_data(run_dir: pathlib.Path, config: dict[str, Any]) -> TrainingData:
+    """A run's own phantoms move with it; any other data set is looked for where it was."""
+    own = run_dir / "phantoms" / "prepared"
+    data = _section(config, "data")
+    folder = pathlib.Path(str(_section(config, "runtime").get("data_dir", own)))
+    if not folder.exists() and data.get("phantom_subjects") is not None:
+        folder = own
+    fingerprint = data.get("fingerprint")
+    return TrainingData(folder, fingerprint if isinstance(fingerprint, str) else None)
+
+
+def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section of config.json; empty if it is not what it should be."""
+    section = config.get(name)
+    return section if isinstance(section, dict) else {}
 
 
 def _in_words(value: object) -> str | int | float:
@@ -121,7 +196,8 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
         path: NAME or NAME/VERSION; of NAME the newest version.
 
     Returns:
-        The generator.
+        The generator. Of its network nothing is known: as few images are drawn at a time as from that of
+        model (d) at its default size.
 
     Raises:
         UserError: If it is no SavedModel, or not one of ours.
@@ -130,23 +206,63 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
     try:
         loaded = tf.saved_model.load(str(folder))
         serve = loaded.signatures["serving_default"]
-        latent_size = serve.structured_input_signature[1]["latents"].shape[1]
-        shape = serve.structured_outputs["images"].shape
+        inputs, output = serve.structured_input_signature[1], serve.structured_outputs["images"]
+        latent_size, resolution = _sizes(path, inputs["latents"].shape, output.shape)
+        others = inputs.keys() - {"latents"}
     except UNREADABLE as error:
-        raise UserError(
-            f"--saved_model={path} is not a generator that mrisynth exported: it has no signature "
-            "serving_default from latents to images"
-        ) from error
-    resolution = shape[1]
-    if len(shape) != 4 or resolution is None or shape[2:] != (resolution, 1) or latent_size is None:
-        raise UserError(
-            f"--saved_model={path} gives images of shape {shape.as_list()}, not square grey ones; use a "
-            "generator that mrisynth exported"
-        )
+        raise _not_ours(path) from error
+    if others or not output.dtype.is_floating or inputs["latents"].dtype != tf.float32:
+        raise _not_ours(path)
 
     def call(latents: tf.Tensor) -> tf.Tensor:
-        return serve(latents=latents)["images"]
+        try:
+            images = serve(latents=latents)["images"]
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            words = " ".join(str(error).split())[:200]
+            raise UserError(f"--saved_model={path} cannot be called ({words}); export it again") from error
+        if images.shape != (len(latents), resolution, resolution, 1):
+            raise _no_square(path, images.shape)
+        return images
 
     # The signature's function does not keep its variables alive.
     call.model = loaded
-    return Sampler(resolution, latent_size, {"latent size": latent_size, "resolution": resolution}, call)
+    facts = {
+        "latent size": latent_size,
+        "resolution": resolution,
+        "training data": "said by --data_dir, not checked",
+    }
+    assumed = NetworkConfig(attention_generator=_ASSUMED_ATTENTION)
+    return Sampler(resolution, latent_size, facts, call, _images_at_once(assumed, resolution))
+
+
+def _sizes(path: pathlib.Path, latents: tf.TensorShape, images: tf.TensorShape) -> tuple[int, int]:
+    """Length of a latent and pixels along an edge, from what a signature says.
+
+    Raises:
+        UserError: If it does not say them, or the images are not square grey ones.
+    """
+    if latents.rank != 2 or latents[1] is None:
+        raise UserError(
+            f"--saved_model={path} takes latents of shape {latents}, not [None, latent_size]; use a "
+            "generator that mrisynth exported"
+        )
+    if images.rank != 4 or not images[1] or images[2:] != (images[1], 1):
+        raise _no_square(path, images)
+    return latents[1], images[1]
+
+
+def _not_ours(path: pathlib.Path) -> UserError:
+    return UserError(
+        f"--saved_model={path} is not a generator that mrisynth exported: it has no signature "
+        "serving_default from latents to images"
+    )
+
+
+def _no_square(path: pathlib.Path, shape: tf.TensorShape) -> UserError:
+    words = shape if shape.rank is None else shape.as_list()
+    return UserError(
+        f"--saved_model={path} gives images of shape {words}, not square grey ones; use a generator that "
+        "mrisynth exported"
+    )

@@ -18,6 +18,7 @@ from mrisynth.metrics import distributions, spectrum, structural_similarity, swd
 from mrisynth.metrics.estimates import Spread
 
 _KERNEL_SUBSETS = 25
+_PAIRS_AT_A_TIME = 2000
 _LOWER, _HIGHER, _LIKE_REAL = "lower", "higher", "like real"
 
 
@@ -64,12 +65,13 @@ def measure_set(
     repeats: dict[str, list[float]] = {}
     for repeat in range(settings.repeats):
         random = np.random.RandomState([settings.seed, repeat])
+        seed = random.randint(2**31)
         chosen, reference = images.choose(count, random), heldout.choose(count, random)
         values = {
-            **_sliced_wasserstein(chosen, reference, settings.seed + repeat, progress),
-            **_in_features(chosen, reference, settings.seed + repeat),
+            **_sliced_wasserstein(chosen, reference, seed, progress),
+            **_in_features(chosen, reference, seed),
             "spectrum": _spectrum_difference(chosen, reference),
-            "ms_ssim": _ms_ssim(images, settings.pairs // settings.repeats, settings.seed + repeat, progress),
+            "ms_ssim": _ms_ssim(images, settings.pairs // settings.repeats, seed, progress),
         }
         for key, value in values.items():
             repeats.setdefault(key, []).append(value)
@@ -84,7 +86,9 @@ def _sliced_wasserstein(images: ImageSet, reference: ImageSet, seed: int, progre
 def _in_features(images: ImageSet, reference: ImageSet, seed: int) -> dict[str, float]:
     first, second = reference.features, images.features
     manifold = distributions.manifold_measures(first, second)
-    kernel = distributions.kernel_distance(first, second, seed, subsets=_KERNEL_SUBSETS)
+    # Smaller sets are each their only subset.
+    subsets = _KERNEL_SUBSETS if len(first) > distributions.SUBSET_SIZE else 1
+    kernel = distributions.kernel_distance(first, second, seed, subsets=subsets)
     return {
         "frechet": distributions.frechet_distance(first, second),
         "kernel": float(np.mean(kernel)),
@@ -100,10 +104,13 @@ def _spectrum_difference(images: ImageSet, reference: ImageSet) -> float:
 
 def _ms_ssim(images: ImageSet, pairs: int, seed: int, progress: bool) -> float:
     first, second = structural_similarity.random_pairs(len(images.images), pairs, seed)
-    values = structural_similarity.ms_ssim_values(
-        images.images[first], images.images[second], progress=progress
-    )
-    return float(np.mean(values))
+    values = []
+    # Some at a time: pairs are copies of images.
+    for start in range(0, pairs, _PAIRS_AT_A_TIME):
+        some = slice(start, start + _PAIRS_AT_A_TIME)
+        sides = (images.images[chosen[some]] for chosen in (first, second))
+        values.append(structural_similarity.ms_ssim_values(*sides, progress=progress))
+    return float(np.mean(np.concatenate(values)))
 
 
 def describe(

@@ -100,7 +100,7 @@ def check_images(name: str, images: NDArray[np.uint8]) -> None:
     """
     if len(images) < FEWEST_EVALUATED:
         raise UserError(f"{len(images)} {name} are too few to evaluate; it takes {FEWEST_EVALUATED}")
-    if (images == images[0]).all():
+    if all((image == images[0]).all() for image in images):
         raise UserError(f"all {name} are the same image; there is nothing to compare")
-    if (images == images[:, :1, :1]).all():
+    if all((image == image[0, 0]).all() for image in images):
         raise UserError(f"the {name} are constant; there is nothing to compare")

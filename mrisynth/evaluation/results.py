@@ -59,10 +59,10 @@ class ClosePair:
     Attributes:
         generated: uint8 [H, H].
         training: uint8 [H, H], mirrored and shifted onto the generated one, its brightness fitted.
-        correlation: Of the two.
+        correlation: Of the two, as they are shown.
         mirrored: Whether the training slice had to be mirrored.
         shift: By how many pixels it had to be moved down and to the right.
-        feature_distance: Of the two.
+        feature_distance: Of the two, squared.
         copy: Whether it counts as a copy.
     """
 
@@ -83,6 +83,8 @@ class Privacy:
         verdict: The answer.
         closeness: By each measure of distance.
         copies: How many generated images count as copies.
+        controls: How many slices of new patients do.
+        control_count: How many slices of new patients were looked at for that.
         pairs: The closest pairs of all, the closest first.
         thresholds: What the verdict was decided by, name and value.
     """
@@ -90,6 +92,8 @@ class Privacy:
     verdict: Verdict
     closeness: tuple[Closeness, ...]
     copies: int
+    controls: int
+    control_count: int
     pairs: tuple[ClosePair, ...]
     thresholds: dict[str, float]
 

@@ -38,9 +38,11 @@ class FeatureExtractor(Protocol):
 
     Attributes:
         name: What the features are, in words, for reports.
+        has_fixed_filters: Whether they are of filters, which have not learnt to bear shifts and noise.
     """
 
     name: str
+    has_fixed_filters: bool
 
     def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
         """Features of grey-value images [N, H, H], one row an image, [N, D].
@@ -79,6 +81,7 @@ class ScatteringFeatures:
     """
 
     name = "wavelet scattering in two layers (nothing learnt, nothing downloaded)"
+    has_fixed_filters = True
 
     def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
         """Features of images.
@@ -100,8 +103,9 @@ class ScatteringFeatures:
             raise UserError(
                 f"images are {size} pixels wide; scattering takes powers of two from {SMALLEST_RESOLUTION} on"
             )
-        scatter = _scatter.get_concrete_function(tf.TensorSpec([None, size, size], tf.uint8))
-        return _compute_in_chunks(scatter, images, _CHUNK_PIXELS // size**2, progress)
+        with tf.device("CPU"):  # GPUs may round products to 10 bits.
+            scatter = _scatter.get_concrete_function(tf.TensorSpec([None, size, size], tf.uint8))
+            return _compute_in_chunks(scatter, images, _CHUNK_PIXELS // size**2, progress)
 
     def mirrored(
         self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
@@ -258,6 +262,8 @@ _Model = Callable[[tf.Tensor], object]
 
 class _ModelFeatures:
     """A loaded network and how images are made to suit it."""
+
+    has_fixed_filters = False
 
     def __init__(self, path: pathlib.Path, model: _Model, inputs: tf.TensorSpec) -> None:
         self._path = path

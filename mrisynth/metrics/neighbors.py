@@ -1,7 +1,8 @@
-"""Nearest images by two measures of distance, neither of which a mirrored or shifted copy escapes.
+"""Nearest images by two measures of distance that mirroring and small shifts do not mislead.
 
 By pixels: 1 - Pearson's correlation, which knows no brightness or contrast, at the best of all small shifts,
-mirrored or not. By features: Euclidean distance of features, of the image or its mirror image.
+mirrored or not. By features: squared Euclidean distance of features, of the image or its mirror
+image. (1 - correlation is half the squared distance of images of mean 0 and norm 1.)
 
 Both find the nearest image of each of the nearest subjects: a copy is much closer to one subject than to any
 other, while a new image is about as close to several.
@@ -10,6 +11,8 @@ other, while a new image is about as close to several.
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,13 +21,14 @@ from tqdm import tqdm
 
 from mrisynth.metrics import alignment
 from mrisynth.metrics.features import FeatureExtractor
-from mrisynth.metrics.search import Groups, largest_products
+from mrisynth.metrics.search import Groups, ReferenceIndex
 
 SUBJECTS = 8
 """How many subjects' nearest images are looked at closely."""
 
 _COARSE = 16
 _BESIDE = (-2, -1, 1, 2)
+_VARIANTS = 18
 _BLOCK_PIXELS = 2**22
 
 
@@ -49,6 +53,12 @@ class Neighbors:
     def without(self, left_out: NDArray[np.bool_]) -> Neighbors:
         """Puts some, [N, K], infinitely far."""
         return Neighbors.of(self.indices, np.where(left_out, np.float32(np.inf), self.distances))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Neighbors]) -> Neighbors:
+        """Neighbours of several queries, one set after another."""
+        indices, distances = zip(*((part.indices, part.distances) for part in parts), strict=True)
+        return cls(np.concatenate(indices), np.concatenate(distances))
 
     @property
     def nearest(self) -> NDArray[np.float32]:
@@ -91,6 +101,14 @@ class Distance(Protocol):
         """
 
 
+def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice]:
+    """Some queries after the others, counted by a progress bar."""
+    with tqdm(total=count, desc=title, disable=not progress, leave=False) as bar:
+        for start in range(0, count, step):
+            yield slice(start, start + step)
+            bar.update(min(step, count - start))
+
+
 # ------------------------------------------------------------------------------------------------ pixels
 
 
@@ -122,38 +140,36 @@ class PixelDistance:
         progress: bool = False,
     ) -> Neighbors:
         """See `Distance`."""
-        coarse = self.coordinates(references)
-        step = max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size))
+        index = ReferenceIndex(self.coordinates(references), groups)
+        step = min(index.block(_VARIANTS), max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size)))
         found = []
-        with tqdm(total=len(queries), desc="nearest by pixels", disable=not progress, leave=False) as bar:
-            for start in range(0, len(queries), step):
-                rows = slice(start, start + step)
-                block = queries[rows]
-                excluded = None if left_out is None else left_out[rows]
-                candidates = largest_products(_variants(block), coarse, groups, SUBJECTS, left_out=excluded)
-                coarsely = Neighbors.of(candidates, _distances(block, references[candidates]))
-                if excluded is not None:
-                    coarsely = coarsely.without(groups.numbers[coarsely.indices] == excluded[:, None])
-                found.append(self._look_beside(block, references, groups, coarsely))
-                bar.update(len(block))
-        return Neighbors(
-            np.concatenate([part.indices for part in found]),
-            np.concatenate([part.distances for part in found]),
-        )
+        for rows in _blocks(len(queries), step, "nearest by pixels", progress):
+            block, excluded = queries[rows], None if left_out is None else left_out[rows]
+            candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
+            neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
+            if excluded is not None:
+                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
+            found.append(self._look_beside(block, references, groups, neighbors))
+        return Neighbors.concatenate(found)
 
     @staticmethod
     def _look_beside(
         queries: NDArray[np.uint8], references: NDArray[np.uint8], groups: Groups, neighbors: Neighbors
     ) -> Neighbors:
-        """Takes a slice next to the nearest where that is closer: at 16x16 the two may look the same."""
-        beside = groups.beside(neighbors.indices[:, 0], _BESIDE)
-        distances = _distances(queries, references[beside])
-        best = np.argmin(distances, axis=1)[:, np.newaxis]
-        closer = np.take_along_axis(distances, best, 1) < neighbors.distances[:, :1]
-        indices, kept = neighbors.indices.copy(), neighbors.distances.copy()
-        indices[:, :1] = np.where(closer, np.take_along_axis(beside, best, 1), indices[:, :1])
-        kept[:, :1] = np.where(closer, np.take_along_axis(distances, best, 1), kept[:, :1])
-        return Neighbors(indices, kept)
+        """Takes slices next to the nearest two where these are closer: at 16x16 they may look the same."""
+        if groups.count == len(groups.numbers):
+            return neighbors
+        indices, distances = neighbors.indices.copy(), neighbors.distances.copy()
+        for column in range(min(2, indices.shape[1])):
+            beside = groups.beside(indices[:, column], _BESIDE)
+            others = _distances(queries, references[beside])
+            best = np.argmin(others, axis=1)[:, np.newaxis]
+            # What is infinitely far was left out.
+            smallest = np.take_along_axis(others, best, 1)[:, 0]
+            closer = np.isfinite(distances[:, column]) & (smallest < distances[:, column])
+            indices[closer, column] = np.take_along_axis(beside, best, 1)[closer, 0]
+            distances[closer, column] = smallest[closer]
+        return Neighbors.of(indices, distances)
 
 
 def _pool(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -163,17 +179,22 @@ def _pool(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return images.reshape(shape).mean(axis=(-3, -1))
 
 
-def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Every image mirrored or not, at nine shifts, at 16x16: [N, T, T] -> [N, 18, 256], mean 0 and norm 1."""
+def _shifts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The images, and moved to eight sides, each [N, T, T]; what is moved in is an image's darkest grey."""
     size = images.shape[1]
     # Three quarters of the way: then no shift is far from one of these.
     step = (3 * alignment.largest_shift(size) + 2) // 4
-    frames = alignment.frames(images, step)
-    both = np.stack([frames, frames[:, :, ::-1]], axis=1)
-    starts = (0, step, 2 * step)
-    shifted = [both[:, :, row : row + size, column : column + size] for row in starts for column in starts]
-    pooled = np.stack([_pool(variant) for variant in shifted], axis=1)
-    return alignment.unit(pooled.reshape(len(images), 18, _COARSE**2))
+    framed = alignment.frames(images, step) + images.min(axis=(1, 2), keepdims=True)
+    framed = framed.astype(np.uint8)
+    starts = sorted(itertools.product((0, step, 2 * step), repeat=2), key=lambda start: start != (step, step))
+    return [framed[:, row : row + size, column : column + size] for row, column in starts]
+
+
+def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Every image mirrored or not, at nine shifts, at 16x16: [N, T, T] -> [N, 18, 256], mean 0 and norm 1."""
+    moved = [side.astype(np.float32) for side in _shifts(images)]
+    pooled = np.stack([_pool(side) for one in moved for side in (one, one[:, :, ::-1])], axis=1)
+    return alignment.unit(pooled.reshape(len(images), _VARIANTS, _COARSE**2))
 
 
 def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -185,7 +206,11 @@ def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray
 
 
 class FeatureDistance:
-    """Euclidean distance of features, of an image or its mirror image.
+    """Squared Euclidean distance of features, of an image or its mirror image.
+
+    Networks bear small shifts, noise and other brightness as they have learnt to. Fixed filters do not, so
+    for these an image is brought to 64x64, smoothed and to one contrast first, and compared at nine shifts of
+    up to 1/16 of its width.
 
     Args:
         extractor: Of the features.
@@ -197,12 +222,18 @@ class FeatureDistance:
         self._extractor = extractor
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
-        """Features of the images and of their mirror images, [N, 2, D]."""
-        features = self._extractor(images, progress)
-        return np.stack([features, self._extractor.mirrored(images, features, progress)], axis=1)
+        """Features of the images, then of their mirror images and of all shifted ones, [N, V, D]."""
+        sides = [images]
+        if self._extractor.has_fixed_filters:
+            sides = _shifts(alignment.standardize(alignment.thumbnails(images)))
+        described = []
+        for side in sides:
+            features = self._extractor(side, progress)
+            described += [features, self._extractor.mirrored(side, features, progress)]
+        return np.stack(described, axis=1)
 
     def coordinates(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Features of the images, [N, D]."""
+        """Features of the images as they are, [N, D]."""
         return described[:, 0]
 
     def neighbors(
@@ -216,27 +247,30 @@ class FeatureDistance:
     ) -> Neighbors:
         """See `Distance`."""
         points = references[:, 0]
+        # Long rows lose more to rounding than their distances bear.
         centre = points.mean(axis=0)
-        rows, columns = _inner_products_of_distances(queries - centre, points - centre)
-        with tqdm(total=len(queries), desc="nearest by features", disable=not progress, leave=False) as bar:
-            found = largest_products(rows, columns, groups, SUBJECTS, left_out=left_out, bar=bar)
-        step = max(1, _BLOCK_PIXELS // (2 * found.shape[1] * points.shape[1]))
-        distances = np.empty(found.shape, np.float32)
-        for start in range(0, len(queries), step):
-            block = slice(start, start + step)
-            differences = queries[block, np.newaxis] - points[found[block], np.newaxis]
-            distances[block] = np.linalg.norm(differences, axis=-1).min(axis=-1)
-        found_neighbors = Neighbors.of(found, distances)
-        if left_out is None:
-            return found_neighbors
-        return found_neighbors.without(groups.numbers[found_neighbors.indices] == left_out[:, None])
+        index = ReferenceIndex(_as_reference(points - centre), groups)
+        variants, width = queries.shape[1:]
+        step = min(index.block(variants), max(1, _BLOCK_PIXELS // (SUBJECTS * variants * width)))
+        found = []
+        for rows in _blocks(len(queries), step, "nearest by features", progress):
+            block, excluded = queries[rows], None if left_out is None else left_out[rows]
+            candidates = index.largest_products(_as_query(block - centre), SUBJECTS, excluded)
+            differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]
+            squares = np.einsum("nkvd,nkvd->nkv", differences, differences)
+            neighbors = Neighbors.of(candidates, squares.min(axis=-1))
+            if excluded is not None:
+                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
+            found.append(neighbors)
+        return Neighbors.concatenate(found)
 
 
-def _inner_products_of_distances(
-    queries: NDArray[np.float32], references: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Rows whose inner products are minus the squared distances, [N, V, D + 2] and [M, D + 2]."""
-    squares = np.einsum("nvd,nvd->nv", queries, queries)[..., np.newaxis]
-    rows = np.concatenate([2 * queries, -np.ones_like(squares), -squares], axis=-1)
-    squares = np.einsum("md,md->m", references, references)[:, np.newaxis]
-    return rows, np.concatenate([references, squares, np.ones_like(squares)], axis=-1)
+def _as_query(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows whose inner products with `_as_reference` are minus the squared distances, [N, V, D + 2]."""
+    squares = np.einsum("nvd,nvd->nv", rows, rows)[..., np.newaxis]
+    return np.concatenate([2 * rows, -np.ones_like(squares), -squares], axis=-1)
+
+
+def _as_reference(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    squares = np.einsum("md,md->m", rows, rows)[:, np.newaxis]
+    return np.concatenate([rows, squares, np.ones_like(squares)], axis=-1)

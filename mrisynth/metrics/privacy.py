@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
-from scipy.stats import rankdata
 
 from mrisynth.metrics import intervals
 from mrisynth.metrics.estimates import Interval
@@ -31,10 +32,12 @@ class Closeness:
     """How close generated images come to training images, by one measure of distance.
 
     Attributes:
-        measure: "pixels" (1 - correlation after alignment) or "features" (Euclidean).
+        measure: "pixels" (1 - correlation after alignment) or "features" (squared Euclidean).
         generated: Distance of every generated image to its nearest training slice, [N].
         heldout: The same of every held-out slice, [M].
-        closer_share: Part of the generated images that are closer than the closest 1 % of held-out slices.
+        limit: Distance that the closest held-out slices, such as 1 %, do not exceed.
+        expected_share: Part of new patients' slices that are closer than that.
+        closer_share: Part of the generated images that are.
         authenticity: AuthPct: part of the generated images that are farther from their nearest training slice
             than that is from every slice of other subjects.
         authenticity_heldout: The same of the held-out slices.
@@ -46,6 +49,8 @@ class Closeness:
     measure: str
     generated: NDArray[np.float64]
     heldout: NDArray[np.float64]
+    limit: float
+    expected_share: float
     closer_share: Interval
     authenticity: Interval
     authenticity_heldout: Interval
@@ -67,42 +72,65 @@ class Side:
 
 
 @dataclasses.dataclass(frozen=True)
-class Search:
-    """Everything that was looked up with one measure of distance.
+class RealSearch:
+    """What is looked up of a data set alone.
 
     Attributes:
+        training: Nearest training slices of the training slices, those of their own subject left out.
+        heldout: Nearest training slices of the held-out slices.
+    """
+
+    training: Neighbors
+    heldout: Neighbors
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is looked up of generated images.
+
+    Attributes:
+        real: What is looked up of the data set.
         generated: Nearest training slices of the generated images.
-        heldout: The same of the held-out slices.
-        training: The same of the training slices, those of their own subject left out.
         training_to_generated: Distance of every training slice to its nearest generated image.
         heldout_to_generated: The same of the held-out slices.
     """
 
+    real: RealSearch
     generated: Neighbors
-    heldout: Neighbors
-    training: Neighbors
     training_to_generated: NDArray[np.float32]
     heldout_to_generated: NDArray[np.float32]
 
 
-def search(distance: Distance, training: Side, heldout: Side, generated: Side, progress: bool) -> Search:
+def search_real(distance: Distance, training: Side, heldout: Side, progress: bool = False) -> RealSearch:
+    """Looks up how close new patients come, which training subjects are to each other."""
+    return RealSearch(
+        training=_find(distance, training, training, training.subjects.numbers, progress),
+        heldout=_find(distance, heldout, training, None, progress),
+    )
+
+
+def search(
+    distance: Distance,
+    training: Side,
+    heldout: Side,
+    real: RealSearch,
+    generated: Side,
+    progress: bool = False,
+) -> Search:
     """Looks up the nearest images that the rest of this module counts."""
-
-    def find(queries: Side, references: Side, left_out: NDArray[np.intp] | None = None) -> Neighbors:
-        return distance.neighbors(
-            queries.described,
-            references.described,
-            references.subjects,
-            left_out=left_out,
-            progress=progress,
-        )
-
     return Search(
-        generated=find(generated, training),
-        heldout=find(heldout, training),
-        training=find(training, training, training.subjects.numbers),
-        training_to_generated=find(training, generated).nearest,
-        heldout_to_generated=find(heldout, generated).nearest,
+        real=real,
+        generated=_find(distance, generated, training, None, progress),
+        training_to_generated=_find(distance, training, generated, None, progress).nearest,
+        heldout_to_generated=_find(distance, heldout, generated, None, progress).nearest,
+    )
+
+
+def _find(
+    distance: Distance, queries: Side, references: Side, left_out: NDArray[np.intp] | None, progress: bool
+) -> Neighbors:
+    return distance.neighbors(
+        queries.described, references.described, references.subjects, left_out=left_out, progress=progress
     )
 
 
@@ -129,6 +157,8 @@ def closeness(
     Returns:
         Every figure with its interval.
     """
+    distances = np.sort(found.real.heldout.nearest).astype(np.float64)
+    limit = intervals.weighted_quantile(distances, np.ones(len(distances)), closest_part)
     # Generated images near one subject rise and fall together with it.
     near = Groups.of(training.subjects.numbers[found.generated.indices[:, 0]])
     cells = _cells(
@@ -137,18 +167,30 @@ def closeness(
     return Closeness(
         measure=distance.name,
         generated=found.generated.nearest.astype(np.float64),
-        heldout=found.heldout.nearest.astype(np.float64),
+        heldout=found.real.heldout.nearest.astype(np.float64),
+        limit=limit,
+        # Between as many as there are, a new one is as likely to come before the first as between any two.
+        expected_share=float(np.sum(distances <= limit) / (len(distances) + 1)),
         closer_share=closer_share(
             found.generated.nearest,
             near,
-            found.heldout.nearest,
+            found.real.heldout.nearest,
             heldout.subjects,
             closest_part,
             bootstrap,
         ),
-        authenticity=_share(authentic(found.generated, found.training), near, bootstrap),
-        authenticity_heldout=_share(authentic(found.heldout, found.training), heldout.subjects, bootstrap),
-        c_t=c_t(found.generated.nearest, found.heldout.nearest, heldout.subjects, *cells, bootstrap),
+        authenticity=_share(authentic(found.generated, found.real.training), near, bootstrap),
+        authenticity_heldout=_share(
+            authentic(found.real.heldout, found.real.training), heldout.subjects, bootstrap
+        ),
+        c_t=c_t(
+            found.generated.nearest,
+            near,
+            found.real.heldout.nearest,
+            heldout.subjects,
+            *cells,
+            bootstrap,
+        ),
         membership_auc=membership_auc(
             training.subjects.means(found.training_to_generated),
             heldout.subjects.means(found.heldout_to_generated),
@@ -217,6 +259,7 @@ def _cells(coordinates: list[NDArray[np.float32]], seed: int) -> tuple[NDArray[n
 
 def c_t(
     generated: NDArray[np.floating],
+    generated_subjects: Groups,
     heldout: NDArray[np.floating],
     heldout_subjects: Groups,
     generated_cells: NDArray[np.intp],
@@ -227,50 +270,52 @@ def c_t(
 
     In every cell the Mann-Whitney statistic of the distances to training, generated against held-out, as a
     z-score; then their mean, weighted by the held-out slices in the cell. Far below 0: generated images are
-    closer to training than new patients are. Far above: they are farther (underfitting).
+    closer to training than new patients are. Far above: they are farther (underfitting). The z-score takes
+    slices for independent, so it strays from 0 further than a standard deviation of 1 even where nothing is
+    copied; the interval does not.
 
     Args:
         generated: Distances to the nearest training slice, [N].
+        generated_subjects: By the subject of that slice.
         heldout: The same of held-out slices, [M].
         heldout_subjects: By their subject.
         generated_cells: The cell of every generated image.
         heldout_cells: The cell of every held-out slice.
-        bootstrap: For the interval, for which held-out subjects are drawn.
+        bootstrap: For the interval.
     """
     cells = [
-        cell
+        (generated_cells == cell, heldout_cells == cell)
         for cell in np.unique(heldout_cells)
         if min(np.sum(generated_cells == cell), np.sum(heldout_cells == cell)) >= _FEWEST_IN_CELL
     ]
-    if not cells:
-        generated_cells, heldout_cells = np.zeros(len(generated), int), np.zeros(len(heldout), int)
-        cells = [0]
-    # For every held-out slice, how many generated images of its cell are farther (ties count half).
-    farther = np.zeros(len(heldout))
-    for cell in cells:
-        ours, theirs = generated[generated_cells == cell], heldout_cells == cell
-        farther[theirs] = _farther(ours, heldout[theirs])
-    sizes = {cell: np.sum(generated_cells == cell) for cell in cells}
+    cells = cells or [(np.ones(len(generated), bool), np.ones(len(heldout), bool))]
+    counts = [_FartherCount(generated[ours], heldout[theirs]) for ours, theirs in cells]
 
-    def measure(weights: Weights) -> float:
+    def measure(generated_weights: Weights, heldout_weights: Weights) -> float:
         scores, shares = [], []
-        for cell in cells:
-            inside = heldout_cells == cell
-            m, n = sizes[cell], weights[inside].sum()
-            if n > 0:
-                deviation = math.sqrt(m * n * (m + n + 1) / 12)
-                scores.append((np.dot(weights[inside], farther[inside]) - m * n / 2) / deviation)
+        for (ours, theirs), count in zip(cells, counts, strict=True):
+            m, n = generated_weights[ours].sum(), heldout_weights[theirs].sum()
+            if m > 0 and n > 0:
+                farther = count(generated_weights[ours], heldout_weights[theirs])
+                scores.append((farther - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
                 shares.append(n)
         return float(np.average(scores, weights=shares)) if scores else math.nan
 
-    return bootstrap.interval(measure, heldout_subjects)
+    return bootstrap.interval(measure, generated_subjects, heldout_subjects)
 
 
-def _farther(values: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How many of the values are larger than each point; equal ones count half."""
-    ordered = np.sort(values)
-    not_larger = sum(np.searchsorted(ordered, points, side) for side in ("left", "right")) / 2
-    return len(values) - not_larger
+class _FartherCount:
+    """Counts pairs of weighted values of which the first is larger; equal ones count half."""
+
+    def __init__(self, values: NDArray[np.floating], points: NDArray[np.floating]) -> None:
+        self._order = np.argsort(values)
+        ordered = values[self._order]
+        self._places = [np.searchsorted(ordered, points, side) for side in ("left", "right")]
+
+    def __call__(self, value_weights: Weights, point_weights: Weights) -> float:
+        up_to = np.concatenate([[0], np.cumsum(value_weights[self._order])])
+        not_larger = sum(up_to[places] for places in self._places) / 2
+        return float(point_weights @ (up_to[-1] - not_larger))
 
 
 def membership_auc(
@@ -300,24 +345,80 @@ def membership_auc(
 
 def auc(near: NDArray[np.floating], far: NDArray[np.floating]) -> float:
     """The probability that a value of the first is smaller than one of the second; equal ones count half."""
-    ranks = rankdata(np.concatenate([far, near]))[: len(far)]
+    ranks = scipy.stats.rankdata(np.concatenate([far, near]))[: len(far)]
     return float((ranks.sum() - len(far) * (len(far) + 1) / 2) / (len(near) * len(far)))
 
 
-def find_copies(
-    generated: Neighbors, heldout: Neighbors, closest_part: float, copy_ratio: float
-) -> NDArray[np.bool_]:
-    """Which generated images are copies: closer than new patients come, and to one subject alone.
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """Images that count as copies, and how often new patients' slices do.
+
+    Attributes:
+        by_measure: Which generated images are by each measure of distance, [measures, N].
+        controls: How many slices of new patients are: held-out ones, and training slices compared with the
+            other training subjects.
+        control_count: How many slices that is of.
+        most_by_chance: Part of the generated images that may be flagged as the controls are: the upper end
+            of the one-sided 95 % interval of their share (Clopper and Pearson 1934).
+    """
+
+    by_measure: NDArray[np.bool_]
+    controls: int
+    control_count: int
+    most_by_chance: float
+
+    @property
+    def generated(self) -> NDArray[np.bool_]:
+        """Which generated images are by any measure, [N]."""
+        return self.by_measure.any(axis=0)
+
+    @property
+    def count(self) -> int:
+        """How many generated images are."""
+        return int(self.generated.sum())
+
+    @property
+    def is_more_than_chance(self) -> bool:
+        """Whether generated images are copies more often than new patients' slices may be."""
+        return self.generated.mean() > self.most_by_chance
+
+
+def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
+    """Counts what is alone with one training subject, by any measure of distance.
 
     Args:
-        generated: Nearest training slices of the generated images.
-        heldout: The same of the held-out slices.
-        closest_part: A copy is closer than this part of the held-out slices, as 0.01.
-        copy_ratio: Its distance to its nearest subject is less than this part of that to any other.
+        found: What `search` found, by each measure.
+        copy_ratio: A copy's distance to its nearest subject is less than this part of that to any other.
 
     Returns:
-        [N].
+        The copies, and the same of new patients.
     """
-    limit = np.quantile(heldout.nearest, closest_part, method="inverted_cdf")
-    others = generated.distances[:, 1] if generated.distances.shape[1] > 1 else limit
-    return (generated.nearest < limit) & (generated.nearest < copy_ratio * others)
+    generated, controls = [], []
+    for one in found:
+        generated.append(is_alone(one.generated, one.real, copy_ratio))
+        new = (one.real.heldout, one.real.training)
+        controls.append(np.concatenate([is_alone(each, one.real, copy_ratio) for each in new]))
+    flagged = np.logical_or.reduce(controls)
+    count, total = int(flagged.sum()), len(flagged)
+    most = 1.0 if count == total else float(scipy.stats.beta.ppf(0.95, count + 1, total - count))
+    return Copies(np.stack(generated), count, total, most)
+
+
+def is_alone(images: Neighbors, real: RealSearch, copy_ratio: float) -> NDArray[np.bool_]:
+    """Which images are alone with one training subject: what `find_copies` counts by each measure.
+
+    Args:
+        images: Their nearest training slices.
+        real: What is looked up of the data set.
+        copy_ratio: See `find_copies`.
+
+    Returns:
+        Whether each is much closer to one subject than to any other, and closer than half of the held-out
+        slices are, [N].
+    """
+    if images.distances.shape[1] < 2:
+        return np.zeros(len(images.distances), bool)
+    nearest, other = images.distances[:, 0], images.distances[:, 1]
+    middle = np.median(real.heldout.nearest)
+    # Where there is no other subject, there is nothing to be alone among.
+    return (nearest < middle) & (nearest < copy_ratio * other) & np.isfinite(other)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 _BLOCK_PRODUCTS = 2**25
 """Products that are in memory at a time: 128 MiB."""
@@ -25,11 +24,13 @@ class Groups:
         order: The rows, those of a group next to each other, [M].
         starts: Where in `order` each group begins, [G].
         numbers: The group of every row, 0 to G - 1, [M].
+        places: Where every row is in `order`, [M].
     """
 
     order: NDArray[np.intp]
     starts: NDArray[np.intp]
     numbers: NDArray[np.intp]
+    places: NDArray[np.intp]
 
     @classmethod
     def of(cls, labels: NDArray) -> Groups:
@@ -37,7 +38,7 @@ class Groups:
         _, numbers = np.unique(labels, return_inverse=True)
         order = np.argsort(numbers, kind="stable")
         starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
-        return cls(order, starts, numbers.reshape(-1))
+        return cls(order, starts, numbers.reshape(-1), np.argsort(order))
 
     @property
     def count(self) -> int:
@@ -54,7 +55,7 @@ class Groups:
         Returns:
             [N, len(steps)]; the group's first or last row where the group does not reach that far.
         """
-        places = np.argsort(self.order)[rows, np.newaxis] + np.asarray(steps)
+        places = self.places[rows, np.newaxis] + np.asarray(steps)
         ends = np.append(self.starts[1:], len(self.order))
         groups = self.numbers[rows, np.newaxis]
         return self.order[np.clip(places, self.starts[groups], ends[groups] - 1)]
@@ -64,46 +65,44 @@ class Groups:
         return np.bincount(self.numbers, values) / np.bincount(self.numbers)
 
 
-def largest_products(
-    queries: NDArray[np.float32],
-    references: NDArray[np.float32],
-    groups: Groups,
-    count: int,
-    *,
-    left_out: NDArray[np.intp] | None = None,
-    bar: tqdm | None = None,
-) -> NDArray[np.intp]:
-    """Finds the reference with the largest inner product in each of the best groups.
+class ReferenceIndex:
+    """Rows to be found by their inner products with others.
 
     Args:
-        queries: [N, V, D]: V variants of each query, such as its mirror image; the best one counts.
         references: [M, D].
         groups: Of the references.
-        count: Groups to find for every query; all if there are fewer.
-        left_out: A group for every query that is not looked at, or -1; [N].
-        bar: Counts the queries.
-
-    Returns:
-        Indices of references, the best group's first, [N, min(count, groups)]. A group left out is last.
     """
-    sorted_references = references[groups.order]
-    found = min(count, groups.count)
-    result = np.empty((len(queries), found), np.intp)
-    step = max(1, _BLOCK_PRODUCTS // (queries.shape[1] * len(references)))
-    for start in range(0, len(queries), step):
-        rows = slice(start, min(start + step, len(queries)))
-        variants = queries[rows]
-        products = variants.reshape(-1, variants.shape[-1]) @ sorted_references.T
-        best = products.reshape(*variants.shape[:2], -1).max(axis=1)
+
+    def __init__(self, references: NDArray[np.float32], groups: Groups) -> None:
+        self._references = references[groups.order]
+        self._groups = groups
+
+    def block(self, variants: int) -> int:
+        """How many queries of so many variants fit the memory that one search may take."""
+        return max(1, _BLOCK_PRODUCTS // (variants * len(self._references)))
+
+    def largest_products(
+        self, queries: NDArray[np.float32], count: int, left_out: NDArray[np.intp] | None = None
+    ) -> NDArray[np.intp]:
+        """Finds the reference with the largest inner product in each of the best groups.
+
+        Args:
+            queries: [N, V, D], N at most `block(V)`: V variants of each query, such as its mirror image; the
+                best one counts.
+            count: Groups to find for every query; all if there are fewer.
+            left_out: A group for every query that is not looked at, or -1; [N].
+
+        Returns:
+            Indices of references, the best group's first, [N, min(count, groups)]. A group left out is last.
+        """
+        groups = self._groups
+        products = queries.reshape(-1, queries.shape[-1]) @ self._references.T
+        best = products.reshape(*queries.shape[:2], -1).max(axis=1)
         of_group = np.maximum.reduceat(best, groups.starts, axis=1)
         if left_out is not None:
-            excluded = left_out[rows]
-            at = np.flatnonzero(excluded >= 0)
-            of_group[at, excluded[at]] = -np.inf
-        result[rows] = groups.order[_best_of_groups(best, of_group, groups, found)]
-        if bar is not None:
-            bar.update(len(variants))
-    return result
+            at = np.flatnonzero(left_out >= 0)
+            of_group[at, left_out[at]] = -np.inf
+        return groups.order[_best_of_groups(best, of_group, groups, min(count, groups.count))]
 
 
 def _best_of_groups(

@@ -120,6 +120,18 @@ class Generator(ProgressiveNetwork):
         """The generator that a configuration describes."""
         return cls(**cls._arguments(config), attention_resolutions=config.attention_generator, **kwargs)
 
+    def network_config(self) -> NetworkConfig:
+        """The configuration that describes the generator; of a discriminator it knows nothing."""
+        return NetworkConfig(
+            resolution=self.resolution,
+            channels=self.channels,
+            latent_size=self.latent_size,
+            fmap_base=self.fmap_base,
+            fmap_max=self.fmap_max,
+            attention_generator=self.attention_resolutions,
+            fused_resampling=self.fused_resampling,
+        )
+
     def call(
         self,
         latents: tf.Tensor,

@@ -101,6 +101,22 @@ def _table_values(attended: tuple[int, ...], level: int) -> int:
     return sum(r**2 * (r**2 // 4) for r in attended if r <= resolution_of(level))
 
 
+def largest_activation_bytes(config: NetworkConfig, resolution: int) -> int:
+    """Bytes of the largest float32 tensor that one image makes in the generator.
+
+    It is a table of attention, or the last map: with the channels of the one before it, if it is resampled
+    outside the convolution.
+
+    Args:
+        config: Size of the network.
+        resolution: That images are generated at.
+    """
+    tables = (r**2 * (r**2 // 4) for r in config.attention_generator if r <= resolution)
+    # Pixels grow faster than channels shrink, so the last map is the largest.
+    before = resolution if config.fused_resampling else max(1, resolution // 2)
+    return _FLOAT32_BYTES * max(resolution**2 * config.feature_maps(before), *tables, 0)
+
+
 def state_bytes(config: NetworkConfig) -> int:
     """Bytes of all that a run keeps: both networks, the average, two slots a weight in the optimisers."""
     generator = generator_parameters(config, config.top_level)

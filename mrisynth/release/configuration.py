@@ -42,7 +42,8 @@ class ReleaseConfig:
         bits: Of PNG files; 8 if None.
         suffix: BIDS suffix of NIfTI files; the model card's, else FLAIR, if None.
         data_dir: The training data that images are compared with; None to keep all.
-        thresholds: Of which copy_ratio and closest_part say what is a copy.
+        copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
+            other, as in the evaluation.
     """
 
     saved_model: pathlib.Path
@@ -54,12 +55,13 @@ class ReleaseConfig:
     bits: int | None = None
     suffix: str | None = None
     data_dir: pathlib.Path | None = None
-    thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
+    copy_ratio: float = Thresholds.copy_ratio
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise UserError(f"--count={self.count} must be at least 1")
         check_drawing(self.seed, self.truncation)
+        Thresholds(copy_ratio=self.copy_ratio)  # Checks it.
         if self.bits is not None and self.format != PNG:
             raise UserError(f"--bits is for --format=png; --format={self.format} has none to choose")
         if self.suffix is not None and self.format != NIFTI:

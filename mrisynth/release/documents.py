@@ -101,11 +101,10 @@ def readme(
         "png": "`images/synNNNNNN.png`",
         "npy": '`images.npy`, for `numpy.load("images.npy", mmap_mode="r")`; `seeds.npy` in the same order',
     }
-    limits = config.thresholds
     filtered = (
         f"Images too close to the training data were left out, {dropped} of {dropped + len(seeds)}: those "
-        f"nearer to a training slice than the closest {100 * limits.closest_part:.3g}% of new patients', "
-        f"and less than {limits.copy_ratio:.3g} times as far from one training subject as from any other"
+        "that are nearer to a training slice than half of new patients' slices, and less than "
+        f"{config.copy_ratio:.3g} times as far from one training subject as from any other"
         if config.data_dir
         else "Images were not compared with the training data"
     )

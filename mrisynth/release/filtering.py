@@ -10,7 +10,6 @@ from mrisynth.evaluation.real import RealImages
 from mrisynth.metrics import privacy
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
 from mrisynth.metrics.neighbors import Neighbors
-from mrisynth.metrics.thresholds import Thresholds
 
 
 class CopyFilter:
@@ -18,7 +17,7 @@ class CopyFilter:
 
     Args:
         real: Training slices, and the held-out ones that say how close new patients come.
-        thresholds: Of which copy_ratio and closest_part are used.
+        copy_ratio: See `privacy.find_copies`.
         extractor: Of the features; ours if None.
         progress: Whether to show progress bars.
     """
@@ -26,13 +25,12 @@ class CopyFilter:
     def __init__(
         self,
         real: RealImages,
-        thresholds: Thresholds,
+        copy_ratio: float,
         extractor: FeatureExtractor | None = None,
         progress: bool = False,
     ) -> None:
-        self._thresholds = thresholds
+        self._copy_ratio = copy_ratio
         self._sides = describe_real(real, extractor or ScatteringFeatures(), progress)
-        self._heldout = [_nearest(sides, sides.heldout.described, progress) for sides in self._sides]
 
     def find(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which images are copies.
@@ -43,20 +41,13 @@ class CopyFilter:
         Returns:
             [N].
         """
-        limits = self._thresholds
         copies = [
-            privacy.find_copies(
-                _nearest(sides, sides.distance.describe(images)),
-                heldout,
-                limits.closest_part,
-                limits.copy_ratio,
-            )
-            for sides, heldout in zip(self._sides, self._heldout, strict=True)
+            privacy.is_alone(_nearest(sides, images), sides.found, self._copy_ratio) for sides in self._sides
         ]
         return np.logical_or.reduce(copies)
 
 
-def _nearest(sides: RealSides, described: NDArray, progress: bool = False) -> Neighbors:
+def _nearest(sides: RealSides, images: NDArray[np.uint8]) -> Neighbors:
     """Nearest training slices."""
-    training = sides.training
-    return sides.distance.neighbors(described, training.described, training.subjects, progress=progress)
+    described = sides.distance.describe(images)
+    return sides.distance.neighbors(described, sides.training.described, sides.training.subjects)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mrisynth.errors import UserError
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside
 from mrisynth.images import make_grid, to_grey, write_png
 from mrisynth.release.configuration import InterpolationConfig
 from mrisynth.serving.export import seeded_latents
@@ -42,7 +42,7 @@ def write_interpolation(config: InterpolationConfig) -> int:
         else:
             # Where one leg ends, the next one begins.
             shown = np.concatenate([legs[0], *legs[1:, 1:]])
-            write_whole(config.picture, _film(to_grey(shown)))
+            write_bytes_aside(config.picture, _film(to_grey(shown)))
     except OSError as error:
         raise UserError(
             f"--interpolate={config.picture} cannot be written ({error.strerror}); its folder must be there"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.data.slices import PLANES, slice_to_nifti
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside, write_text_aside
 from mrisynth.release.conventions import Conventions
 from mrisynth.release.documents import sidecars, to_json
 
@@ -78,8 +78,8 @@ class NiftiFiles:
     def finish(self, seeds: list[int]) -> None:
         """See `Format`: participants.tsv and what its columns are."""
         rows = [f"{self._subject(number).name}\t{seed}" for number, seed in enumerate(seeds, 1)]
-        write_whole(self._folder / "participants.json", to_json(_PARTICIPANTS))
-        write_whole(self._folder / "participants.tsv", "\n".join(["participant_id\tseed", *rows, ""]))
+        write_bytes_aside(self._folder / "participants.json", to_json(_PARTICIPANTS))
+        write_text_aside(self._folder / "participants.tsv", "\n".join(["participant_id\tseed", *rows, ""]))
 
     def _subject(self, number: int) -> pathlib.Path:
         return self._folder / f"sub-syn{number:06d}"

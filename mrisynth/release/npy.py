@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mrisynth.data.volumes import from_unit_range
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside
 from mrisynth.release.conventions import Conventions
 from mrisynth.release.documents import to_json
 
@@ -69,7 +69,7 @@ class NpyArray:
 
     def finish(self, seeds: list[int]) -> None:
         """See `Format`."""
-        write_whole(self._folder / "images.json", to_json({**self._description, "Seeds": _SEEDS}))
+        write_bytes_aside(self._folder / "images.json", to_json({**self._description, "Seeds": _SEEDS}))
         # Seeds first: those of a finished array are right for the one that is still aside, too.
         for name in (_SEEDS, _IMAGES):
             if self._aside(name).exists():

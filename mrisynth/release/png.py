@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside
 from mrisynth.images import to_grey, write_png
 from mrisynth.release.documents import sidecars
 
@@ -47,7 +47,7 @@ class PngFiles:
         path = self._path(number)
         if path.exists():
             return
-        write_whole(path.with_suffix(".json"), self._sidecar(seed))
+        write_bytes_aside(path.with_suffix(".json"), self._sidecar(seed))
         write_png(path, to_grey(image, self._bits), _COMPRESSION)
 
     def finish(self, seeds: list[int]) -> None:

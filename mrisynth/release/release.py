@@ -17,7 +17,7 @@ from tqdm import tqdm
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.real import load_real
-from mrisynth.files import write_whole
+from mrisynth.files import write_bytes_aside, write_text_aside
 from mrisynth.images import to_grey
 from mrisynth.release.configuration import NIFTI, PNG, SUFFIXES, ReleaseConfig
 from mrisynth.release.conventions import Conventions
@@ -89,11 +89,11 @@ def make_release(
     copies = None
     if config.data_dir is not None:
         real = load_real(config.data_dir, generator.resolution, progress)
-        copies = CopyFilter(real, config.thresholds, progress=progress)
+        copies = CopyFilter(real, config.copy_ratio, progress=progress)
     try:
         config.output.mkdir(parents=True, exist_ok=True)
         if not (config.output / DESCRIPTION).exists():
-            write_whole(
+            write_bytes_aside(
                 config.output / DESCRIPTION, to_json(dataset_description(generator, settings, config))
             )
         files = _files(config, generator, conventions, suffix)
@@ -108,7 +108,7 @@ def make_release(
             files.start(there)
             _draw(config, generator, files, copies, seeds, progress)
         files.finish(seeds)
-        write_whole(config.output / "README.md", readme(config, generator, conventions, seeds, suffix))
+        write_text_aside(config.output / "README.md", readme(config, generator, conventions, seeds, suffix))
     except OSError as error:
         raise UserError(
             f"--output={config.output} cannot be written ({error.strerror}); what is there is kept: make "
@@ -230,8 +230,7 @@ def _settings(config: ReleaseConfig, generator: ServedGenerator, suffix: str) ->
     if config.data_dir is not None:
         settings |= {
             "data_dir": read_manifest(config.data_dir).fingerprint,
-            "copy_ratio": config.thresholds.copy_ratio,
-            "closest_part": config.thresholds.closest_part,
+            "copy_ratio": config.copy_ratio,
         }
     return settings
 

@@ -67,9 +67,9 @@ MEANINGS = {
 
 _DISTANCES = {
     "pixels": Distance(
-        "By grey values", "1 \N{MINUS SIGN} correlation after alignment (0: the same picture)"
+        "By grey values", "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
     ),
-    "features": Distance("By features", "distance between features (0: the same picture)"),
+    "features": Distance("By features", "squared distance between features"),
 }
 
 # By the part of a measure's key before the slash.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
-from mrisynth.files import write_whole
+from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
 from mrisynth.metrics.privacy import Closeness
 from mrisynth.metrics.verdict import NO_SIGN
@@ -81,6 +81,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
                 distance_plot(c, d.axis) for c, d in zip(privacy.closeness, distances, strict=True)
             ],
             spectrum_plot=spectrum_plot(evaluation.spectrum),
+            closest=f"{100 * privacy.closeness[0].expected_share:.2g} %",
             cells=_cells(privacy.closeness),
             colours={"generated": GENERATED_COLOUR, "real": REAL_COLOUR},
         )
@@ -94,8 +95,11 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
         evaluation: What was found out.
         path: Of the HTML file.
         show_real: Whether slices of real scans may be on the page.
+
+    Raises:
+        OSError: If it cannot be written.
     """
-    write_whole(path, render(evaluation, show_real))
+    write_text_aside(pathlib.Path(path), render(evaluation, show_real))
 
 
 def format_number(value: float, digits: int = 3) -> str:
@@ -225,7 +229,7 @@ def _cells(closeness: tuple[Closeness, ...]) -> dict[str, list[_Cell]]:
     farthest = max([3.0] + [max(-found.c_t.low, found.c_t.high) for found in closeness])
     return {
         "closer_share": [
-            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), 0.01)
+            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), c.expected_share)
             for c in closeness
         ],
         "authenticity": [_Cell(c.authenticity, 0, 1, c.authenticity_heldout.value) for c in closeness],

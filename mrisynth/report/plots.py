@@ -47,7 +47,7 @@ def distance_plot(closeness: Closeness, label: str) -> Picture:
     """
     with matplotlib.rc_context(_STYLE):
         figure, (left, right) = _two_axes()
-        threshold = float(np.quantile(closeness.heldout, 0.01))
+        threshold = closeness.limit
         for axes in (left, right):
             axes.axvline(threshold, color="#5a6470", linewidth=1, linestyle=(0, (2, 2)))
         _histogram(left, closeness)
@@ -56,7 +56,7 @@ def distance_plot(closeness: Closeness, label: str) -> Picture:
         right.set(title="The closest ones", xlabel=label, ylabel="share of the images that are closer")
         room_on_the_left = threshold > 0.5 * sum(right.get_xlim())
         right.annotate(
-            "closest 1 % of held-out slices",
+            "closest held-out slices",
             (threshold, 0.98),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if room_on_the_left else 4, 0),

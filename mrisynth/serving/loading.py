@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from mrisynth.errors import UserError
 from mrisynth.serving.card import JSON_FILE, read_card
 
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, AttributeError, tf.errors.OpError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    LookupError,
+    AttributeError,
+    tf.errors.OpError,
+)
 """What reading a SavedModel that is not ours can raise."""
 
 

@@ -80,7 +80,7 @@ class RuntimeConfig:
         checkpoint_minutes: Between checkpoints.
         scalar_interval: Iterations between scalars in TensorBoard.
         grid_interval: Images between sample grids.
-        eval_interval: Images between evaluations; 0 for none.
+        eval_interval: Images between evaluations, counted from the start of the run; 0 for none.
         profile_steps: First and last iteration that TensorBoard's profiler records; none if empty.
     """
 
@@ -101,6 +101,11 @@ class RuntimeConfig:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
         if self.eval_interval < 0:
             raise UserError(f"--eval_interval={self.eval_interval} must not be negative")
+        if self.eval_interval and self.strategy == "multi_worker":
+            raise UserError(
+                f"--eval_interval={self.eval_interval} would keep other workers waiting; leave it out with "
+                "--strategy=multi_worker, and evaluate with tools/evaluate.py"
+            )
         if self.profile_steps and not (
             len(self.profile_steps) == 2 and 0 <= self.profile_steps[0] <= self.profile_steps[1]
         ):

@@ -174,7 +174,6 @@ class _Trainer:
         stop_request: _StopRequest,
         evaluate: Evaluate | None,
     ) -> None:
-        self._evaluate = evaluate if config.runtime.eval_interval else None
         self._stop_request = stop_request
         self._config = config
         self._strategy = strategy
@@ -182,6 +181,7 @@ class _Trainer:
         self._checkpoints = saved
         self._steadiness = Steadiness(state, saved, strategy)
         self._chief = strategies.is_chief(strategy)
+        self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
         self._summaries = Summaries(config.run_dir, state, config.optimization.seed) if self._chief else None
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
         self._progress = Progress(
@@ -216,9 +216,10 @@ class _Trainer:
         batches = self._open_batches(position)
         real = self._real_images(phase)
         optimization, runtime = self._config.optimization, self._config.runtime
+        eval_interval = runtime.eval_interval
         metrics: Metrics = {}
         self._progress.start_phase(position)
-        saved, grid_image, evaluated_image = time.monotonic(), position.image, position.image
+        saved, grid_image = time.monotonic(), position.image
         stopping = self._must_stop()
         while position.iteration < phase.last_iteration and not stopping:
             self._profiler.before(position.iteration)
@@ -230,6 +231,7 @@ class _Trainer:
                     penalises=optimization.penalises(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )
+            before = position
             position = phase.position(position.iteration + 1 - phase.first_iteration)
             self._profiler.after(position.iteration)
             self._progress.update(position)
@@ -238,9 +240,8 @@ class _Trainer:
             if self._summaries and position.image - grid_image >= runtime.grid_interval:
                 self._summaries.write_grids(position, real)
                 grid_image = position.image
-            if self._evaluate and position.image - evaluated_image >= runtime.eval_interval:
+            if self._evaluate and position.image // eval_interval > before.image // eval_interval:
                 self._write_evaluation(position)
-                evaluated_image = position.image
             due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == phase.last_iteration
             if due or not strategies.is_multi_worker(self._strategy):
                 stopping = self._must_stop()
@@ -259,10 +260,9 @@ class _Trainer:
             raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
 
     def _write_evaluation(self, position: Position) -> None:
-        """Evaluates the average as it is; of several workers the first does."""
-        if self._summaries:
-            values = self._evaluate(self._state.average, position.phase.level, position.alpha)
-            self._summaries.write_evaluation(position, values)
+        """Evaluates the average as it is."""
+        values = self._evaluate(self._state.average, position.phase.level, position.alpha)
+        self._summaries.write_evaluation(position, values)
 
     def _must_stop(self) -> bool:
         """Whether the run, that is any of its workers, was asked to stop."""

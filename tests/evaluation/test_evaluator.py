@@ -96,7 +96,7 @@ def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figur
     images = plant(real.training.images[np.random.RandomState(0).permutation(480)], noise=2)
     privacy = evaluate(real, images).privacy
     assert privacy.verdict.words == COPIES_FOUND
-    assert privacy.copies > 400
+    assert privacy.copies > 420
     pixels = privacy.closeness[0]
     assert pixels.closer_share.low > 0.9
     assert pixels.authenticity.high < 0.1

@@ -35,11 +35,12 @@ def test_a_mirrored_and_shifted_image_is_laid_back(mirrored, rows, columns):
     assert np.abs(laid.astype(int) - target).max() <= 2
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(8, -16), (-12, 4)])
+@pytest.mark.parametrize(("rows", "columns"), [(8, -16), (-12, 4), (3, 6), (-5, 1)])
 def test_shifts_are_in_pixels_of_the_image(rows, columns):
     image = draw_image(size=256)
     found = alignment.align(shift(image, rows, columns), image)
     assert (found.rows, found.columns) == (rows, columns)
+    assert found.correlation > 0.999
 
 
 def test_brightness_and_contrast_do_not_matter_and_are_fitted():
@@ -74,10 +75,21 @@ def test_thumbnails_are_smoothed_box_means():
     images = np.arange(128 * 128, dtype=np.int64).reshape(1, 128, 128) % 251
     small = alignment.thumbnails(images.astype(np.uint8))
     assert small.shape == (1, 64, 64)
-    means = images[0, 4:10, 8:14].reshape(3, 2, 3, 2).mean((1, 3))
-    assert small[0, 3, 5] == np.rint([0.25, 0.5, 0.25] @ means @ [0.25, 0.5, 0.25])
+    # Four times 1 2 1.
+    weights = np.array([1, 8, 28, 56, 70, 56, 28, 8, 1]) / 256
+    means = images[0, 32:50, 40:58].reshape(9, 2, 9, 2).mean((1, 3))
+    assert small[0, 20, 24] == np.rint(weights @ means @ weights)
 
 
-def test_a_seventh_of_the_noise_is_left_in_thumbnails():
-    noise = np.random.RandomState(0).normal(128, 20, (1, 64, 64)).astype(np.uint8)
-    assert np.var(alignment.thumbnails(noise)) == pytest.approx(np.var(noise) * (3 / 8) ** 2, rel=0.1)
+@pytest.mark.parametrize(("size", "left"), [(16, 1), (32, (3 / 8) ** 2)])
+def test_small_images_are_smoothed_less(size, left):
+    noise = np.random.RandomState(0).normal(128, 20, (40, size, size)).astype(np.uint8)
+    assert np.var(alignment.thumbnails(noise)) == pytest.approx(np.var(noise) * left, rel=0.15)
+
+
+def test_standardized_images_have_one_contrast_and_no_noise_is_blown_up():
+    images = np.stack([draw_image(1), draw_image(1) // 2 + 50, np.full((64, 64), 9, np.uint8)])
+    done = alignment.standardize(images)
+    assert np.abs(done[0].astype(int) - done[1]).max() <= 2
+    assert done[0].std() == pytest.approx(40, rel=0.05)
+    assert done[2].max() == 0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from made_images import draw_subjects, plant
 
+from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.metrics.neighbors import FeatureDistance, PixelDistance
 from mrisynth.metrics.search import Groups
 
@@ -10,6 +11,7 @@ class BlockMeans:
     """Features for a test: means of 8x8 blocks."""
 
     name = "block means"
+    has_fixed_filters = False
 
     def __call__(self, images, progress=False):
         return images.reshape(len(images), 8, -1, 8, images.shape[1] // 8).mean((2, 4)).reshape(-1, 64)
@@ -72,7 +74,7 @@ def test_feature_distances_are_those_of_numpy(subjects):
     features = BlockMeans()
     sides = (features(queries), features(queries[:, :, ::-1]))
     table = np.min([np.linalg.norm(s[:, None] - features(images)[None], axis=-1) for s in sides], axis=0)
-    np.testing.assert_allclose(found.nearest, table.min(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.nearest, table.min(axis=1) ** 2, rtol=1e-4)
     np.testing.assert_array_equal(found.indices[:, 0], table.argmin(axis=1))
 
 
@@ -88,3 +90,27 @@ def test_other_sizes(size):
     images = draw_subjects(subjects=6, slices=3, size=size)
     found = neighbors(PixelDistance(), images[:, :, ::-1], images, np.repeat(np.arange(6), 3))
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(18))
+
+
+@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_ones_own_subject_is_left_out_of_few(distance, count):
+    images = draw_subjects(subjects=count, slices=6)
+    labels = np.repeat(np.arange(count), 6)
+    found = neighbors(distance, images, images, labels, left_out=Groups.of(labels).numbers)
+    assert found.distances.shape == (6 * count, count)
+    own = labels[found.indices] == labels[:, None]
+    assert np.isinf(found.distances[own]).all()
+    assert np.isfinite(found.distances[~own]).all()
+    assert own[:, -1].all()
+
+
+def test_copies_are_found_by_fixed_filters_alone(subjects):
+    """Mirrored, shifted, of other brightness, with noise: what grey values bear, features must bear, too."""
+    images, labels = subjects
+    chosen = np.arange(0, 120, 5)
+    distance = FeatureDistance(ScatteringFeatures())
+    found = neighbors(distance, plant(images[chosen]), images, labels)
+    new = neighbors(distance, draw_subjects(subjects=24, slices=1, seed=1), images, labels)
+    assert np.mean(labels[found.indices[:, 0]] == labels[chosen]) > 0.9
+    assert np.median(found.nearest) < 0.3 * np.median(new.nearest)

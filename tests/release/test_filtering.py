@@ -8,7 +8,10 @@ from made_exports import contents, save_bank
 from made_images import draw_subjects
 
 from mrisynth.errors import UserError
+from mrisynth.evaluation.copying import describe_real, generated_side
 from mrisynth.evaluation.real import load_real
+from mrisynth.metrics import privacy
+from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.metrics.thresholds import Thresholds
 from mrisynth.release import release as module
 from mrisynth.release.filtering import CopyFilter
@@ -38,7 +41,8 @@ def test_copies_are_left_out_and_others_drawn_in_their_place(copier, bank, relea
     kept = [seed for seed in range(105) if seed not in PLANTED]
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "seeds.npy"), kept)
     np.testing.assert_allclose(np.load(tmp_path / "out" / "images.npy"), bank[kept], atol=1e-6)
-    assert "were left out, 5 of 105: those nearer" in (tmp_path / "out" / "README.md").read_text()
+    words = " ".join((tmp_path / "out" / "README.md").read_text().split())
+    assert "were left out, 5 of 105: those that are nearer to a training slice than half" in words
 
 
 def test_without_the_filter_they_stay(copier, release, tmp_path):
@@ -64,11 +68,18 @@ def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, sma
         release(saved_model=copier, count=20, data_dir=small_dataset)
 
 
-def test_training_slices_are_copies_and_new_patients_are_none(small_dataset):
+def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
     real = load_real(small_dataset, 16)
-    assert CopyFilter(real, Thresholds()).find(real.training.images).all()
-    # None of them is closer than the closest of them.
-    assert not CopyFilter(real, Thresholds()).find(real.heldout.images).any()
+    training = real.training.images
+    images = np.concatenate([training[:, :, ::-1], real.heldout.images, draw_subjects(60, 1, size=16)])
+    found = []
+    for sides in describe_real(real, ScatteringFeatures()):
+        generated = generated_side(sides, images)
+        found.append(privacy.search(sides.distance, sides.training, sides.heldout, sides.found, generated))
+    counted = privacy.find_copies(found, Thresholds.copy_ratio).generated
+    assert counted[: len(training)].all()
+    assert not counted.all()
+    np.testing.assert_array_equal(CopyFilter(real, Thresholds.copy_ratio).find(images), counted)
 
 
 def test_a_generator_of_copies_alone_is_given_up(release, small_dataset, tmp_path, monkeypatch):

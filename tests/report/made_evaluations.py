@@ -120,6 +120,8 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
             measure=measure,
             generated=scale * generated,
             heldout=scale * heldout,
+            limit=scale * float(np.sort(heldout)[5]),
+            expected_share=6 / 562,
             closer_share=Interval(0.091, 0.071, 0.117)
             if copied
             else Interval(0.0062, 0.0021, 0.0093 * uncertain),
@@ -134,6 +136,8 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
         verdict=Verdict(words, REASONS[words]),
         closeness=closeness,
         copies=copied,
+        controls=0,
+        control_count=2563,
         pairs=tuple(make_pair(index, size, copied) for index in range(pairs)),
         thresholds={"copy correlation at least": 0.98, "closer share at most": 0.02, "subjects at least": 8},
     )

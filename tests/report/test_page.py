@@ -120,7 +120,7 @@ def test_counts_settings_versions_and_pairs_are_there():
         for name, value in values.items():
             assert name.replace("_", " ") in text
             assert (value if isinstance(value, str) else f"{value:,}") in text
-    assert "3 of 2,000 generated images count as copies" in text
+    assert "training slice: 3 of 2,000 generated images; as a control, 0 of 2,563 slices" in text
     assert text.count("counts as a copy") == 3
     assert "Short form" in text
     for pair in evaluation.privacy.pairs:

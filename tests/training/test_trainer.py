@@ -282,6 +282,40 @@ def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp
     assert not config.run_dir.exists()
 
 
+def test_evaluations_are_due_every_so_many_images_whatever_the_phases(tmp_path, small_dataset):
+    config = make_config(tmp_path / "run", small_dataset, "a", eval_interval=40)
+    seen = []
+
+    def evaluate(generator, level, alpha):
+        seen.append((generator.name, level, alpha))
+        return {"measure": float(len(seen))}
+
+    # Phases end at 32, 64 and 96 images.
+    train(config, evaluate=evaluate)
+    assert seen == [("average", 1, 0.25), ("average", 1, 1.0)]
+    assert logged_scalars(config.run_dir)["evaluation/measure"] == [1.0, 2.0]
+
+
+def test_a_run_stopped_and_resumed_is_evaluated_as_often(tmp_path, small_dataset):
+    config = make_config(tmp_path / "run", small_dataset, "a", eval_interval=24)
+    seen = []
+
+    def stop(generator, level, alpha):
+        seen.append((level, alpha))
+        trainer.signal.getsignal(trainer.signal.SIGTERM)(trainer.signal.SIGTERM, None)
+        return {}
+
+    for done in (3, 6, 9):
+        with pytest.raises(trainer.Interrupted):
+            train(config, evaluate=stop)
+        # Right after the evaluation.
+        assert checkpoints._saved_iterations(config.run_dir / "checkpoints")[-1] == done
+    with pytest.raises(trainer.Interrupted):
+        train(config, evaluate=stop)
+    train(config, evaluate=stop)
+    assert seen == [(0, 1.0), (1, 0.5), (1, 1.0), (1, 1.0)]
+
+
 @pytest.mark.parametrize(
     ("batch", "replicas", "message"),
     [

@@ -1,0 +1,33 @@
+"""Runs that were never trained: a configuration and a checkpoint at any iteration."""
+
+import tensorflow as tf
+
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.training import checkpoints
+from mrisynth.training.config import TrainingConfig
+from mrisynth.training.schedule import GrowthSchedule
+from mrisynth.training.state import TrainingState
+
+NETWORK = NetworkConfig(resolution=16, latent_size=8, fmap_base=32, fmap_max=8, attention_generator=(8,))
+SCHEDULE = GrowthSchedule(
+    resolution=16,
+    fade_images=16,
+    stable_images=16,
+    total_iterations=0,
+    batch_sizes={4: 8, 8: 8, 16: 8},
+)
+
+
+def make_state():
+    """A state whose average is another generator than the one in training."""
+    state = TrainingState(NETWORK, "float32", seed=0)
+    state.average.set_weights([weight + 0.1 for weight in state.average.get_weights()])
+    return state
+
+
+def write_run(folder, state, iteration, data_dir=None, fingerprint="fingerprint", phantom_subjects=None):
+    data_dir = data_dir or folder / "data"
+    config = TrainingConfig(folder, data_dir, phantom_subjects, network=NETWORK, schedule=SCHEDULE)
+    checkpoints.write_config(config, fingerprint, {"dtype_policy": "float32"})
+    state.iteration.assign(iteration)
+    checkpoints.Checkpoints(folder, state, tf.distribute.get_strategy()).save()
