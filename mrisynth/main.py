@@ -36,7 +36,7 @@ def main() -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
-    from mrisynth.serving.export import export_generator
+    from mrisynth.serving.from_run import export_run
     from mrisynth.training import checkpoints, strategies, trainer
     from mrisynth.training.disk import naming_disk_errors
 
@@ -48,7 +48,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     evaluate = _watch(config) if chief and config.runtime.eval_interval else None
     try:
         strategies.meet(strategy)
-        state = trainer.train(config, strategy, evaluate)
+        trainer.train(config, strategy, evaluate)
     except trainer.Interrupted as interruption:
         if chief:
             print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
@@ -61,7 +61,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
         return
     _evaluate(config)
     with naming_disk_errors(config.run_dir):
-        path = export_generator(state.average, config.run_dir / "saved_model")
+        path = export_run(config.run_dir, config.run_dir / "saved_model")
     print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
 
 
