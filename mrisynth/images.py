@@ -16,11 +16,13 @@ def to_grey(images: np.ndarray) -> np.ndarray:
     """Images in [-1, 1] as 8-bit grey values: round(127.5 x + 127.5), saturated.
 
     Args:
-        images: Any shape.
+        images: Any shape; uint8 are grey values already.
 
     Returns:
         uint8, the same shape.
     """
+    if np.asarray(images).dtype == np.uint8:
+        return images
     return np.clip(np.rint(127.5 * np.asarray(images, np.float32) + 127.5), 0, 255).astype(np.uint8)
 
 
@@ -28,7 +30,7 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lays images out in rows, small ones enlarged by whole factors so that one sees them.
 
     Args:
-        images: [N, H, W, 1] in [-1, 1].
+        images: [N, H, W, 1] in [-1, 1], or uint8.
         columns: Images in a row; as square as possible if None.
 
     Returns:
