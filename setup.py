@@ -7,6 +7,8 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py").read_text()).group(1)
+# For each TensorFlow there is one; pip finds that of the TensorFlow that is there or asked for.
+SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 
 setuptools.setup(
     name="mrisynth",
@@ -31,7 +33,8 @@ setuptools.setup(
         "jinja2>=3.1",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff==0.17.6"],
+        "test": ["pytest>=8.0", "ruff==0.17.6", *SERVING],
+        "serving": SERVING,
         "gpu": ["tensorflow[and-cuda]>=2.15,<3"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],
     },
