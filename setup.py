@@ -7,7 +7,8 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py").read_text()).group(1)
-# For each TensorFlow there is one; pip finds that of the TensorFlow that is there or asked for.
+# Each release needs its own TensorFlow or a newer one, and pip upgrades TensorFlow to it unless told which:
+# beside TensorFlow 2.15 install [addons,serving] together.
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 
 setuptools.setup(
