@@ -7,6 +7,9 @@ import setuptools
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py").read_text()).group(1)
+# Each release needs its own TensorFlow or a newer one, and pip upgrades TensorFlow to it unless told which:
+# beside TensorFlow 2.15 install [addons,serving] together.
+SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 
 setuptools.setup(
     name="mrisynth",
@@ -31,7 +34,8 @@ setuptools.setup(
         "jinja2>=3.1",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff==0.17.6"],
+        "test": ["pytest>=8.0", "ruff==0.17.6", *SERVING],
+        "serving": SERVING,
         "gpu": ["tensorflow[and-cuda]>=2.15,<3"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],
     },

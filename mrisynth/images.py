@@ -19,12 +19,14 @@ def to_grey(images: np.ndarray, bits: int = 8) -> np.ndarray:
     """Images in [-1, 1] as grey values: round(127.5 x + 127.5) in 8 bits, saturated.
 
     Args:
-        images: Any shape.
+        images: Any shape; uint8 are grey values already, of 8 bits.
         bits: 8 or 16.
 
     Returns:
         uint8 or uint16, the same shape.
     """
+    if np.asarray(images).dtype == np.uint8:
+        return images
     half = (2**bits - 1) / 2
     values = np.rint(half * np.asarray(images, np.float32) + half)
     return np.clip(values, 0, 2 * half).astype(np.uint8 if bits == 8 else np.uint16)
@@ -34,7 +36,7 @@ def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lays images out in rows, small ones enlarged by whole factors so that one sees them.
 
     Args:
-        images: [N, H, W, 1] in [-1, 1].
+        images: [N, H, W, 1] in [-1, 1], or uint8.
         columns: Images in a row; as square as possible if None.
 
     Returns:

@@ -36,7 +36,7 @@ def main() -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
-    from mrisynth.serving.export import export_generator
+    from mrisynth.serving.from_run import add_evaluation, export_run
     from mrisynth.training import checkpoints, strategies, trainer
     from mrisynth.training.disk import naming_disk_errors
 
@@ -48,7 +48,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     evaluate = _watch(config) if chief and config.runtime.eval_interval else None
     try:
         strategies.meet(strategy)
-        state = trainer.train(config, strategy, evaluate)
+        trainer.train(config, strategy, evaluate)
     except trainer.Interrupted as interruption:
         if chief:
             print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
@@ -60,12 +60,12 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
     else:
         with naming_disk_errors(config.run_dir):
-            path = export_generator(state.average, config.run_dir / "saved_model")
+            path = export_run(config.run_dir, config.run_dir / "saved_model")
         print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
     sys.stdout.flush()
-    # The evaluation needs the memory more.
-    del state
-    _evaluate(config)
+    if _evaluate(config):
+        with naming_disk_errors(config.run_dir):
+            add_evaluation(exported, config.run_dir)
 
 
 def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
@@ -81,10 +81,13 @@ def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
     return Watch(config.data_dir)
 
 
-def _evaluate(config: TrainingConfig) -> None:
+def _evaluate(config: TrainingConfig) -> bool:
     """The short form of tools/evaluate.py, unless the finished run has an evaluation.
 
     A run that cannot be evaluated says why; it has been exported all the same.
+
+    Returns:
+        Whether there is an evaluation that was not there before.
     """
     from mrisynth import proof
     from mrisynth.evaluation.configuration import AT_END, EvaluationConfig
@@ -92,12 +95,14 @@ def _evaluate(config: TrainingConfig) -> None:
 
     output = config.run_dir / "evaluation"
     if proof.evaluated_iterations(output) == config.schedule.iterations:
-        return
+        return False
     asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
     try:
         print(proof.summary(proof.prove(asked), output))
     except FAULTS as fault:
         print(f"Not evaluated: {reason(fault)}.")
+        return False
+    return True
 
 
 def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:

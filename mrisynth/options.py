@@ -20,6 +20,7 @@ from mrisynth.evaluation.configuration import FEWEST_EVALUATED, EvaluationConfig
 from mrisynth.metrics.thresholds import Thresholds
 from mrisynth.networks.config import NetworkConfig, level_of
 from mrisynth.release.configuration import BITS, FORMATS, InterpolationConfig, ReleaseConfig
+from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 from mrisynth.training.config import (
     AUGMENTATIONS,
     OPTIMIZERS,
@@ -543,6 +544,88 @@ def release_config() -> ReleaseConfig | InterpolationConfig:
 
 
 _RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What tools/export.py exports, and where to.
+
+    Attributes:
+        run_dir: A run's folder.
+        output: The model's folder, which gets a new version.
+        data_dir: The run's data set; where it was when the run was trained if None.
+    """
+
+    run_dir: pathlib.Path
+    output: pathlib.Path
+    data_dir: pathlib.Path | None
+
+
+def define_export_flags() -> None:
+    """Defines the flags of tools/export.py."""
+    flags.DEFINE_string("run_dir", None, "Folder of a run that has grown to its full resolution.")
+    flags.DEFINE_string("output", None, "Folder of the model, as in saved_models/NAME; gets a new version.")
+    flags.DEFINE_string("data_dir", None, "The run's data set, if it is no longer where it was.")
+
+
+def export_config() -> ExportConfig:
+    """The flags of tools/export.py as a configuration.
+
+    Raises:
+        UserError: If one is missing.
+    """
+    values = flags.FLAGS
+    for name in ("run_dir", "output"):
+        if not values[name].value:
+            raise UserError("give --run_dir=RUN and --output=saved_models/NAME")
+    data_dir = pathlib.Path(values.data_dir) if values.data_dir else None
+    return ExportConfig(pathlib.Path(values.run_dir), pathlib.Path(values.output), data_dir)
+
+
+@dataclasses.dataclass(frozen=True)
+class QueryConfig:
+    """What tools/query_serving.py asks a server, and where the images go.
+
+    Attributes:
+        query: What is asked.
+        output: A folder, or a file NAME.npy or NAME.png.
+    """
+
+    query: Query
+    output: pathlib.Path
+
+
+def define_query_flags() -> None:
+    """Defines the flags of tools/query_serving.py."""
+    flags.DEFINE_string("server", "localhost:8501", "HOST:PORT of a running TensorFlow Serving.")
+    flags.DEFINE_enum("protocol", "rest", list(PROTOCOLS), "What the server is spoken to by.")
+    flags.DEFINE_string("model", None, "Name that the server knows the model by.")
+    flags.DEFINE_enum(
+        "signature",
+        "generate",
+        list(SIGNATURES),
+        "generate has the server draw images from seeds, png sends 8-bit PNG, serving_default sends the "
+        "latents of those seeds to the server.",
+    )
+    flags.DEFINE_integer("count", 16, "How many images.")
+    flags.DEFINE_integer("seed", 0, "Of the first image; the others have the seeds that follow.")
+    flags.DEFINE_float("truncation", 1.0, "1 leaves images as they are; less makes them more alike.")
+    flags.DEFINE_string(
+        "output", None, "NAME.png for one picture of all, NAME.npy for an array, else a folder of PNG files."
+    )
+
+
+def query_config() -> QueryConfig:
+    """The flags of tools/query_serving.py as a configuration.
+
+    Raises:
+        UserError: If one is missing or has a value that it cannot have.
+    """
+    values = flags.FLAGS
+    for name in ("model", "output"):
+        if not values[name].value:
+            raise UserError("give --model=NAME, as the server knows it, and --output=FILE or folder")
+    return QueryConfig(_from_flags(Query), pathlib.Path(values.output))
 
 
 def define_preparation_flags() -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tiny_run import TINY
 
 from mrisynth.data import prepare_dataset
+from mrisynth.serving.card import read_card
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = [
@@ -59,6 +60,14 @@ def test_a_run_ends_with_the_short_form(finished):
     assert result.stdout.startswith("Finished: ")
     assert "report.html" in result.stdout
     assert "short form" in (run_dir / "evaluation" / "report.html").read_text()
+
+
+def test_the_model_card_of_a_runs_export_has_the_evaluation(finished):
+    _, run_dir = finished
+    results = read_results(run_dir / "evaluation")
+    found = read_card(run_dir / "saved_model" / "1")["evaluation"]
+    assert found["measures"] == results["measures"]
+    assert found["privacy"]["verdict"] == results["privacy"]["verdict"]
 
 
 def test_what_eval_interval_measures_is_in_tensorboard(finished):

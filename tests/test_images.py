@@ -9,6 +9,8 @@ def test_grey_values_are_rounded_and_saturated():
     values = np.array([-2.0, -1.0, 0.0, 0.003, 1.0, 1.5, -0.999])
     # 127.5 x + 127.5, halves to even: 127.5 -> 128, 127.88 -> 128, 0.13 -> 0.
     np.testing.assert_array_equal(images.to_grey(values), [0, 0, 128, 128, 255, 255, 0])
+    grey = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(images.to_grey(grey), grey)
 
 
 def test_sixteen_bits_keep_what_eight_do_not():

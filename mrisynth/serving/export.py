@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Generator
+from mrisynth.serving.card import write_card
+from mrisynth.serving.warmup import write_warmup
 
 
 class _Served(tf.Module):
@@ -67,7 +71,9 @@ def next_version(directory: str | os.PathLike[str]) -> int:
     return max(numbers, default=0) + 1
 
 
-def export_generator(generator: Generator, directory: str | os.PathLike[str]) -> pathlib.Path:
+def export_generator(
+    generator: Generator, directory: str | os.PathLike[str], card: Mapping[str, Any] | None = None
+) -> pathlib.Path:
     """Writes a generator as the next version of a model, as TensorFlow Serving expects it.
 
     Signatures, all of float32 images [N, H, W, channels] in [-1, 1] but the last:
@@ -77,12 +83,14 @@ def export_generator(generator: Generator, directory: str | os.PathLike[str]) ->
       truncation 1 leaves them as they are, less makes them more alike;
     - png: the same -> png_bytes, 8-bit PNG files, string [N].
 
-    It computes in float32 whatever precision the generator was trained in. The version
-    is written aside and renamed, so that a server that watches the folder never sees half a model.
+    It computes in float32 whatever precision the generator was trained in. Beside the SavedModel lie requests
+    that warm the server up, and the model card. All of it is written aside and renamed, so that a server that
+    watches the folder never sees half a model.
 
     Args:
         generator: Usually the one whose weights are the moving average.
         directory: The model's folder, NAME.
+        card: See `mrisynth.serving.card`; None, where nothing but the generator is known, leaves it out.
 
     Returns:
         NAME/VERSION.
@@ -96,6 +104,29 @@ def export_generator(generator: Generator, directory: str | os.PathLike[str]) ->
     target = folder / str(next_version(folder))
     aside = folder / f".{target.name}.partial"
     shutil.rmtree(aside, ignore_errors=True)
-    tf.saved_model.save(served, str(aside), signatures=served.functions)
-    aside.rename(target)
+    try:
+        tf.saved_model.save(
+            served,
+            str(aside),
+            signatures=served.functions,
+            # Where the code lay on this machine is nobody's business.
+            options=tf.saved_model.SaveOptions(save_debug_info=False),
+        )
+        write_warmup(aside, folder.resolve().name, _warmup_requests(generator.latent_size))
+        if card is not None:
+            write_card(card, aside)
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return target
+
+
+def _warmup_requests(latent_size: int) -> dict[str, dict[str, tf.Tensor]]:
+    """One request for one image to every signature."""
+    drawn = {
+        "seed": tf.constant(0, tf.int64),
+        "count": tf.constant(1, tf.int32),
+        "truncation": tf.constant(1, tf.float32),
+    }
+    latents = seeded_latents(drawn["seed"], drawn["count"], latent_size)
+    return {"serving_default": {"latents": latents}, "generate": drawn, "png": drawn}

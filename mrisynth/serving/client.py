@@ -1,0 +1,232 @@
+"""Asks a running TensorFlow Serving for images, by REST or by gRPC."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import io
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mrisynth.errors import UserError
+
+PROTOCOLS = ("rest", "grpc")
+SIGNATURES = ("generate", "png", "serving_default")
+_PORTS = {"rest": 8501, "grpc": 8500}
+_TIMEOUT_SECONDS = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """What is asked of a server.
+
+    Attributes:
+        server: HOST:PORT.
+        protocol: "rest" or "grpc".
+        model: The name that the server knows the model by.
+        signature: "generate" or "png", whose images the server draws from seeds; or "serving_default", for
+            which the latents of those seeds are drawn here and sent.
+        count: How many images.
+        seed: Of the first image; the others have the seeds that follow.
+        truncation: 1 leaves the images as they are, less makes them more alike.
+    """
+
+    server: str
+    protocol: str = "rest"
+    model: str = "model"
+    signature: str = "generate"
+    count: int = 16
+    seed: int = 0
+    truncation: float = 1.0
+
+    def __post_init__(self) -> None:
+        host, separator, port = self.server.rpartition(":")
+        if not (host and separator and port.isdigit()):
+            raise UserError(
+                f"--server={self.server} is not HOST:PORT, as in localhost:{_PORTS[self.protocol]}"
+            )
+        if not self.model:
+            raise UserError("--model is the name that the server knows the model by; it is empty")
+        if self.count < 1:
+            raise UserError(f"--count={self.count} must be at least 1")
+        if not -(2**63) <= self.seed <= 2**63 - self.count:
+            raise UserError(f"--seed={self.seed} does not fit 64 bits")
+        if not 0 <= self.truncation <= 1:
+            raise UserError(f"--truncation={self.truncation} must lie between 0 and 1")
+        if self.signature == "serving_default" and self.truncation != 1:
+            raise UserError("--truncation is not known to --signature=serving_default; use generate or png")
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether TensorFlow must be imported here: for gRPC's messages, or to draw latents."""
+        return self.protocol == "grpc" or self.signature == "serving_default"
+
+
+def fetch(query: Query) -> NDArray[np.float32] | NDArray[np.uint8]:
+    """Asks a server for images.
+
+    Args:
+        query: What to ask.
+
+    Returns:
+        [N, H, W, channels]: float32 in [-1, 1], or uint8 of the signature "png".
+
+    Raises:
+        UserError: If the server does not answer or refuses, or a package is missing.
+    """
+    ask, latent_size = (
+        (_ask_grpc, _latent_size_grpc) if query.protocol == "grpc" else (_ask_rest, _latent_size_rest)
+    )
+    answer = ask(query, _inputs(query, latent_size))
+    if query.signature != "png":
+        return np.asarray(answer, np.float32)
+    images = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in answer])
+    return images.reshape(*images.shape[:3], -1)
+
+
+def _inputs(query: Query, latent_size: Callable[[Query], int]) -> dict[str, NDArray]:
+    """The tensors of the query's signature, by name."""
+    if query.signature == "serving_default":
+        import tensorflow as tf
+
+        from mrisynth.serving.export import seeded_latents
+
+        seed, count = tf.constant(query.seed, tf.int64), tf.constant(query.count)
+        return {"latents": seeded_latents(seed, count, latent_size(query)).numpy()}
+    return {
+        "seed": np.int64(query.seed),
+        "count": np.int32(query.count),
+        "truncation": np.float32(query.truncation),
+    }
+
+
+def _ask_rest(query: Query, inputs: Mapping[str, NDArray]) -> list:
+    body = {
+        "signature_name": query.signature,
+        "inputs": {name: value.tolist() for name, value in inputs.items()},
+    }
+    # A signature of one output has it under "outputs" without its name.
+    outputs = _call_rest(query, ":predict", body)["outputs"]
+    if query.signature == "png":
+        return [base64.b64decode(element["b64"]) for element in outputs]
+    return outputs
+
+
+def _latent_size_rest(query: Query) -> int:
+    signatures = _call_rest(query, "/metadata")["metadata"]["signature_def"]["signature_def"]
+    if query.signature not in signatures:
+        raise _lacks_signature(query)
+    return int(signatures[query.signature]["inputs"]["latents"]["tensor_shape"]["dim"][1]["size"])
+
+
+def _call_rest(query: Query, method: str, body: Mapping[str, object] | None = None) -> dict:
+    """Calls a method of the model; POST if there is a body, else GET."""
+    request = urllib.request.Request(
+        f"http://{query.server}/v1/models/{query.model}{method}",
+        None if body is None else json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        raise _refusal(query, _rest_message(error), unknown_model=error.code == 404) from error
+    except urllib.error.URLError as error:
+        raise _no_answer(query, str(getattr(error.reason, "strerror", None) or error.reason)) from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _no_answer(query, f"what it says is not REST: {type(error).__name__}") from error
+
+
+def _rest_message(error: urllib.error.HTTPError) -> str:
+    """What the server says is wrong, in {"error": ...}."""
+    try:
+        return str(json.load(error)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}"
+
+
+def _ask_grpc(query: Query, inputs: Mapping[str, NDArray]) -> NDArray:
+    import tensorflow as tf
+
+    apis = _import_apis()
+    request = apis.predict_pb2.PredictRequest()
+    request.model_spec.name = query.model
+    request.model_spec.signature_name = query.signature
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    (output,) = _call_grpc(query, "Predict", request).outputs.values()
+    return tf.make_ndarray(output)
+
+
+def _latent_size_grpc(query: Query) -> int:
+    apis = _import_apis()
+    request = apis.get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = query.model
+    signatures = apis.get_model_metadata_pb2.SignatureDefMap()
+    _call_grpc(query, "GetModelMetadata", request).metadata["signature_def"].Unpack(signatures)
+    if query.signature not in signatures.signature_def:
+        raise _lacks_signature(query)
+    return signatures.signature_def[query.signature].inputs["latents"].tensor_shape.dim[1].size
+
+
+def _call_grpc(query: Query, method: str, request: object) -> object:
+    import grpc
+
+    apis = _import_apis()
+    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(query.server, unlimited) as channel:
+        stub = apis.prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        try:
+            return getattr(stub, method)(request, timeout=_TIMEOUT_SECONDS)
+        except grpc.RpcError as error:
+            if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise _no_answer(query, error.code().name.lower().replace("_", " ")) from error
+            raise _refusal(query, error.details(), error.code() is grpc.StatusCode.NOT_FOUND) from error
+
+
+def _import_apis() -> object:
+    """tensorflow_serving.apis with the modules that are used."""
+    try:
+        from tensorflow_serving import apis
+        from tensorflow_serving.apis import (  # noqa: F401
+            get_model_metadata_pb2,
+            predict_pb2,
+            prediction_service_pb2_grpc,
+        )
+    except ImportError as error:
+        raise UserError(
+            "--protocol=grpc needs tensorflow-serving-api; python -m pip install '.[serving]', or use "
+            "--protocol=rest"
+        ) from error
+    return apis
+
+
+def _no_answer(query: Query, reason: str) -> UserError:
+    return UserError(
+        f"--server={query.server} does not answer by --protocol={query.protocol} ({reason}); is it running, "
+        f"and is this its port for that (usually {_PORTS[query.protocol]})"
+    )
+
+
+def _refusal(query: Query, message: str, unknown_model: bool) -> UserError:
+    if unknown_model:
+        return UserError(
+            f"--server={query.server} serves no --model={query.model} ({message}); the name is that in the "
+            "server's model.config"
+        )
+    if "signature" in message and "not found" in message:
+        return _lacks_signature(query)
+    return UserError(f"--server={query.server} refuses --signature={query.signature}: {message}")
+
+
+def _lacks_signature(query: Query) -> UserError:
+    return UserError(
+        f"--model={query.model} has no --signature={query.signature}; serve one that tools/export.py wrote"
+    )

@@ -1,0 +1,188 @@
+"""The client against a server that speaks TensorFlow Serving's two protocols over the same SavedModel."""
+
+import http.server
+import socket
+import sys
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mrisynth.errors import UserError
+from mrisynth.images import to_grey
+from mrisynth.serving.client import PROTOCOLS, Query, fetch
+from mrisynth.serving.saving import save_images
+
+pytestmark = pytest.mark.both_stacks
+
+
+def address(server, protocol):
+    if protocol == "grpc" and server.grpc is None:
+        pytest.skip("tensorflow-serving-api is not installed")
+    return server.rest if protocol == "rest" else server.grpc
+
+
+@pytest.fixture(scope="module")
+def expected(heads):
+    """The images of seeds 40 to 42, by the SavedModel itself."""
+
+    def draw(truncation):
+        return (
+            tf.saved_model.load(str(heads))
+            .signatures["generate"](
+                seed=tf.constant(40, tf.int64),
+                count=tf.constant(3),
+                truncation=tf.constant(truncation, tf.float32),
+            )["images"]
+            .numpy()
+        )
+
+    return draw
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_images_are_those_of_the_model(protocol, server, expected):
+    images = fetch(Query(address(server, protocol), protocol, "heads", "generate", 3, 40, 0.7))
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images, expected(0.7), atol=1e-6)
+    assert np.abs(expected(0.7) - expected(1.0)).max() > 0.01
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_png_files_are_those_images_in_eight_bits(protocol, server, expected):
+    images = fetch(Query(address(server, protocol), protocol, "heads", "png", 3, 40, 0.7))
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, to_grey(expected(0.7)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_seed_means_the_same_image_when_latents_are_sent(protocol, server, expected):
+    images = fetch(Query(address(server, protocol), protocol, "heads", "serving_default", 3, 40))
+    np.testing.assert_allclose(images, expected(1.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("signature", ["generate", "serving_default"])
+def test_an_unknown_model_is_named(protocol, signature, server):
+    query = Query(address(server, protocol), protocol, "hearts", signature)
+    with pytest.raises(UserError, match=r"serves no --model=hearts .*model.config"):
+        fetch(query)
+
+
+@pytest.fixture(scope="module")
+def foreign_server(tmp_path_factory):
+    """A server of a model that is not ours, and of one that refuses whatever it is asked."""
+    from model_server import ModelServer
+
+    folder = tmp_path_factory.mktemp("foreign")
+    other, stubborn = tf.Module(), tf.Module()
+    other.double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], tf.float32)])
+    stubborn.generate = tf.function(lambda x: {"y": x}, input_signature=[tf.TensorSpec([], tf.float32, "x")])
+    tf.saved_model.save(other, str(folder / "other" / "1"), signatures={"double": other.double})
+    signatures = {"generate": stubborn.generate}
+    tf.saved_model.save(stubborn, str(folder / "stubborn" / "1"), signatures=signatures)
+    server = ModelServer({name: folder / name for name in ("other", "stubborn")})
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("signature", ["generate", "png", "serving_default"])
+def test_a_signature_that_is_not_there_is_named(protocol, signature, foreign_server):
+    query = Query(address(foreign_server, protocol), protocol, "other", signature)
+    with pytest.raises(UserError, match=f"--model=other has no --signature={signature}; .*tools/export.py"):
+        fetch(query)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_the_server_says_is_passed_on(protocol, foreign_server):
+    query = Query(address(foreign_server, protocol), protocol, "stubborn")
+    with pytest.raises(UserError, match="refuses --signature=generate: input size does not match"):
+        fetch(query)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_no_server_is_said_in_a_sentence(protocol, server):
+    address(server, protocol)
+    with pytest.raises(
+        UserError, match=rf"does not answer by --protocol={protocol} .*is it running.*850[01]"
+    ):
+        fetch(Query(f"localhost:{free_port()}", protocol, "heads"))
+
+
+def test_the_other_protocols_port_is_said_in_a_sentence(server):
+    with pytest.raises(UserError, match=r"does not answer by --protocol=rest .*850[01]"):
+        fetch(Query(address(server, "grpc"), "rest", "heads"))
+    with pytest.raises(UserError, match=r"does not answer by --protocol=grpc .*850[01]"):
+        fetch(Query(server.rest, "grpc", "heads"))
+
+
+def test_what_is_no_model_server_is_said_in_a_sentence():
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("localhost", 0), Page) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        with pytest.raises(UserError, match="does not answer by --protocol=rest .what it says is not REST"):
+            fetch(Query(f"localhost:{page.server_port}", "rest", "heads"))
+        page.shutdown()
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
+    with pytest.raises(UserError, match=r"--protocol=grpc needs tensorflow-serving-api.*\.\[serving\]"):
+        fetch(Query("localhost:8500", "grpc", "heads"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"server": "localhost"}, "--server=localhost is not HOST:PORT, as in localhost:8501"),
+        ({"server": "http://localhost:x", "protocol": "grpc"}, "is not HOST:PORT, as in localhost:8500"),
+        ({"model": ""}, "--model"),
+        ({"count": 0}, "--count=0 must be at least 1"),
+        ({"seed": 2**63 - 15}, "--seed=.* does not fit 64 bits"),
+        ({"truncation": 1.5}, "--truncation=1.5 must lie between 0 and 1"),
+        ({"truncation": float("nan")}, "--truncation=nan"),
+        ({"signature": "serving_default", "truncation": 0.5}, "--truncation is not known to"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(settings, message):
+    with pytest.raises(UserError, match=message):
+        Query(**{"server": "localhost:8501", **settings})
+
+
+def test_images_become_an_array_a_grid_or_a_folder(tmp_path):
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype(np.float32)
+    save_images(images, 7, tmp_path / "new" / "images.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "new" / "images.npy"), images)
+    save_images(images, 7, tmp_path / "grid.png")
+    grid = np.asarray(Image.open(tmp_path / "grid.png"))
+    factor = grid.shape[0] // 16
+    np.testing.assert_array_equal(
+        grid[: 8 * factor : factor, : 8 * factor : factor], to_grey(images[0, ..., 0])
+    )
+    save_images(to_grey(images), 7, tmp_path / "folder")
+    files = sorted((tmp_path / "folder").iterdir())
+    assert [file.name for file in files] == [f"seed_{seed:06d}.png" for seed in range(7, 12)]
+    for file, image in zip(files, images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(file)), to_grey(image[..., 0]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "grid.png", "new"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.npy"]
+    with pytest.raises(UserError, match="--output=.*cannot be written"):
+        save_images(images, 7, tmp_path / "grid.png" / "images.npy")

@@ -1,0 +1,30 @@
+"""Exports the generator of a run for TensorFlow Serving, or for any Python that has TensorFlow.
+
+    python tools/export.py --run_dir=RUN --output=saved_models/NAME
+
+Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
+model card. A server that watches saved_models/NAME loads it when it is whole. See --help for the flags.
+"""
+
+from __future__ import annotations
+
+from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+
+from mrisynth.options import define_export_flags, export_config
+
+
+def main() -> None:
+    """Exports the generator and says where it is."""
+    config = export_config()
+    program.import_tensorflow()
+    from mrisynth.serving.from_run import export_run
+    from mrisynth.training.disk import naming_disk_errors
+
+    with naming_disk_errors(config.output):
+        path = export_run(config.run_dir, config.output, config.data_dir)
+    print(f"The generator is in {path}, what it is in {path}/assets.extra/model_card.md.")
+
+
+if __name__ == "__main__":
+    define_export_flags()
+    program.run(main)
