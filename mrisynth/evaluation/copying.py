@@ -86,7 +86,7 @@ def examine(
                 sides.heldout,
                 generated,
                 limits.closest_part,
-                Bootstrap(settings.draws, settings.seed),
+                Bootstrap(settings.draws, settings.seed, progress),
             )
         )
     copies = privacy.find_copies(found, limits.copy_ratio)

@@ -18,7 +18,7 @@ from mrisynth.metrics import distributions, spectrum, structural_similarity, swd
 from mrisynth.metrics.estimates import Spread
 
 _KERNEL_SUBSETS = 25
-_PAIRS_AT_A_TIME = 2000
+_PAIRS_AT_A_TIME = 500
 _LOWER, _HIGHER, _LIKE_REAL = "lower", "higher", "like real"
 
 

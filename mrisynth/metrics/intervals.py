@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from mrisynth.metrics.estimates import Interval
 from mrisynth.metrics.search import Groups
@@ -27,10 +28,12 @@ class Bootstrap:
     Attributes:
         draws: How often.
         seed: The same seed gives the same intervals.
+        progress: Whether to show a progress bar where it takes more than a moment.
     """
 
     draws: int = 1000
     seed: int = 0
+    progress: bool = False
 
     def interval(self, measure: Callable[..., float], *groups: Groups) -> Interval:
         """Measures something, and again with every draw of the subjects.
@@ -45,7 +48,10 @@ class Bootstrap:
         """
         random = np.random.RandomState(self.seed)
         value = measure(*(np.ones(len(group.numbers)) for group in groups))
-        drawn = [measure(*(_draw(group, random) for group in groups)) for _ in range(self.draws)]
+        draws = tqdm(
+            range(self.draws), desc="drawing subjects", disable=not self.progress, leave=False, delay=2
+        )
+        drawn = [measure(*(_draw(group, random) for group in groups)) for _ in draws]
         low, high = np.nanpercentile(drawn, _PERCENTILES)
         return Interval(float(value), float(low), float(high))
 

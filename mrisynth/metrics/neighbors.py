@@ -30,6 +30,7 @@ _COARSE = 16
 _BESIDE = (-2, -1, 1, 2)
 _VARIANTS = 18
 _BLOCK_PIXELS = 2**22
+_DESCRIBED_AT_A_TIME = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,13 +224,17 @@ class FeatureDistance:
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
         """Features of the images, then of their mirror images and of all shifted ones, [N, V, D]."""
+        blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts", progress)
+        return np.concatenate([self._describe(images[rows]) for rows in blocks])
+
+    def _describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         sides = [images]
         if self._extractor.has_fixed_filters:
             sides = _shifts(alignment.standardize(alignment.thumbnails(images)))
         described = []
         for side in sides:
-            features = self._extractor(side, progress)
-            described += [features, self._extractor.mirrored(side, features, progress)]
+            features = self._extractor(side)
+            described += [features, self._extractor.mirrored(side, features)]
         return np.stack(described, axis=1)
 
     def coordinates(self, described: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -130,13 +130,12 @@ def _doubts(
     """So is every figure that points to copying, or may."""
     reasons = []
     for figures in measured:
-        share, area = figures.closer_share, figures.membership_auc
         by = f"By {figures.measure},"
-        if share.low > limits.max_closer_share:
+        if figures.closer_share.low > limits.max_closer_share:
             reasons.append(
-                f"{by} {_percent(share.value)} of the generated images are closer to training slices than "
-                f"the closest {_percent(limits.closest_part)} of new patients' slices: copies would be, and "
-                "so would images without detail."
+                f"{by} {_percent(figures.closer_share.value)} of the generated images are closer to training "
+                f"slices than the closest {_percent(limits.closest_part)} of new patients' slices: copies "
+                "would be, and so would images without detail."
             )
         if figures.authenticity.high < figures.authenticity_heldout.low:
             reasons.append(
@@ -149,16 +148,23 @@ def _doubts(
                 f"{by} generated images are closer to training slices than new patients' of the same kind "
                 f"(C_T {figures.c_t.value:.1f})."
             )
-        if area.high > limits.max_membership_auc:
-            needed = ""
-            if area.value < limits.max_membership_auc:
-                error = limits.max_membership_auc - area.value
-                training, heldout = subjects_needed(training_subjects, heldout_subjects, error)
-                needed = f"; {training} training and {heldout} held-out subjects would settle it"
+        if figures.membership_auc.high > limits.max_membership_auc:
+            needed = _needed_to_settle(figures, training_subjects, heldout_subjects, limits)
             reasons.append(
                 f"{by} it cannot be ruled out that membership can be guessed: {_guess(figures)}{needed}."
             )
     return reasons
+
+
+def _needed_to_settle(
+    figures: Closeness, training_subjects: int, heldout_subjects: int, limits: Thresholds
+) -> str:
+    """How many subjects would do, if any number would."""
+    error = limits.max_membership_auc - figures.membership_auc.value
+    if error <= 0:
+        return ""
+    training, heldout = subjects_needed(training_subjects, heldout_subjects, error)
+    return f"; {training} training and {heldout} held-out subjects would settle it"
 
 
 def _findings(copies: Copies, measured: Sequence[Closeness], limits: Thresholds) -> list[str]:

