@@ -155,6 +155,7 @@ def test_the_readmes_commands(model, small_dataset, tmp_path):
         )
         assert result.returncode == 0, result.stderr
     written = contents(tmp_path)
+    assert sum("saved_models/flair_phantom" in line for line in commands) >= 4
     assert len(shown) == 5
     assert {f"RELEASE/{name}" for name in shown} <= set(written)
     assert "RELEASE_PNG/images/syn000040.png" in written

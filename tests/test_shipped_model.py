@@ -1,0 +1,46 @@
+"""saved_models/flair_phantom, the model that comes with mrisynth: whether what is said of it is true."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mrisynth.images import make_grid
+from mrisynth.serving.card import read_card
+from mrisynth.serving.loading import open_generator
+
+ROOT = pathlib.Path(__file__).parents[1]
+MODEL = ROOT / "saved_models" / "flair_phantom"
+
+pytestmark = pytest.mark.both_stacks
+
+
+def test_it_is_small_and_names_no_folder_of_the_machine_that_it_was_trained_on():
+    files = [path for path in MODEL.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 25e6
+    for path in files:
+        content = path.read_bytes()
+        assert b"/root/" not in content
+        assert b"/work/" not in content
+        assert b"sub-0" not in content
+
+
+def test_it_was_trained_on_phantoms_and_evaluated():
+    card = read_card(MODEL / "1")
+    assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
+    assert card["model"]["resolution"] >= 64
+    results = json.loads((MODEL / "results.json").read_text())
+    assert card["evaluation"]["measures"] == results["measures"]
+    assert card["evaluation"]["privacy"]["verdict"] == results["privacy"]["verdict"]
+    assert not results["short"]
+    assert results["generator"]["iterations"] == card["training"]["iterations"]
+    assert "<html" in (MODEL / "report.html").read_text()
+
+
+def test_its_picture_shows_the_first_seeds():
+    generator = open_generator(MODEL)
+    ours = make_grid(generator.draw(0, 16)[..., np.newaxis], columns=8)
+    picture = np.asarray(Image.open(ROOT / "docs" / "flair_phantom.png"))
+    assert np.abs(picture[: len(ours)].astype(int) - ours).max() <= 2
