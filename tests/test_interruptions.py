@@ -137,5 +137,7 @@ def test_some_iterations_can_be_profiled(tmp_path, small_dataset):
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert list(tmp_path.glob("tensorboard/plugins/profile/*/*.xplane.pb"))
-    assert len(output.splitlines()) == 1
+    finished, evaluated = output.splitlines()
+    assert finished.startswith("Finished: ")
+    assert evaluated.startswith("Not evaluated: images of 8x8")
     assert all("|" in line for line in re.split(r"[\r\n]", errors) if line.strip()), errors

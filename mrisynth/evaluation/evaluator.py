@@ -22,7 +22,6 @@ from mrisynth.evaluation.real import RealImages, check_images
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
 from mrisynth.metrics.estimates import Spread
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
-from mrisynth.metrics.privacy import Side
 from mrisynth.metrics.spectrum import power_spectrum
 
 _SHOWN = 64
@@ -59,7 +58,7 @@ class Evaluator:
             UserError: If the images are not finite, constant, or of another size.
         """
         settings = self._settings
-        images, described = self._draw(sampler)
+        images = self._draw(sampler)
         training, heldout = self._real.training, self._real.heldout
         frequencies, power = power_spectrum(images)
         return Evaluation(
@@ -82,7 +81,7 @@ class Evaluator:
             spectrum=PowerSpectrum(
                 frequencies, power, power_spectrum(training.images)[1], power_spectrum(heldout.images)[1]
             ),
-            privacy=self._privacy(images, described),
+            privacy=self._privacy(images),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
             interpolation=sampler.interpolations(_INTERPOLATIONS, _STEPS, settings.seed),
@@ -90,31 +89,30 @@ class Evaluator:
 
     def scalars(self, sampler: Sampler) -> dict[str, float]:
         """The numbers that are watched during a run, by name; real images' own beside them."""
-        images, described = self._draw(sampler)
+        images = self._draw(sampler)
         values = {}
         for measure in self._measures(images):
             values[measure.key] = measure.generated.mean
             values[f"{measure.key}_real"] = measure.real.mean
-        privacy = self._privacy(images, described)
+        privacy = self._privacy(images)
         values["privacy/copies"] = privacy.copies / len(images)
         for figures in privacy.closeness:
             values[f"privacy/closer_share_{figures.measure}"] = figures.closer_share.value
             values[f"privacy/membership_auc_{figures.measure}"] = figures.membership_auc.value
         return values
 
-    def _draw(self, sampler: Sampler) -> tuple[NDArray[np.uint8], tuple[Side, ...]]:
-        """Generated images, and what both measures of distance make of them."""
+    def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         images = sampler.draw(self._settings.images, self._settings.seed, self._progress)
         check_images("generated images", images)
-        described = (copying.generated_side(sides, images, self._progress) for sides in self._sides)
-        return images, tuple(described)
+        return images
 
     def _measures(self, images: NDArray[np.uint8]) -> tuple[Measure, ...]:
         generated = ImageSet(images, self._extractor(images, self._progress))
         return measures.describe(self._measure(generated), self._measured_real, images.shape[1])
 
-    def _privacy(self, images: NDArray[np.uint8], described: tuple[Side, ...]) -> Privacy:
-        pairs = list(zip(self._sides, described, strict=True))
+    def _privacy(self, images: NDArray[np.uint8]) -> Privacy:
+        # Described here, when what the other measures needed is gone: together they would not fit in 8 GiB.
+        pairs = [(sides, copying.generated_side(sides, images, self._progress)) for sides in self._sides]
         return copying.examine(images, self._real, pairs, self._settings, self._progress)
 
     @functools.cached_property
