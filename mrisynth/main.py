@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth import options
+from mrisynth.cli import options
 from mrisynth.errors import UserError
 from mrisynth.training.config import TrainingConfig
 
@@ -36,9 +36,9 @@ def main() -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
-    from mrisynth.serving.from_run import add_evaluation, export_run
+    from mrisynth.export.from_run import add_evaluation, export_run
+    from mrisynth.run_folder import naming_disk_errors
     from mrisynth.training import checkpoints, strategies, trainer
-    from mrisynth.training.disk import naming_disk_errors
 
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
@@ -75,10 +75,10 @@ def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
         UserError: If the data set has no held-out side, or too few slices on one of its sides.
     """
     from mrisynth.data import open_dataset
-    from mrisynth.evaluation.watching import Watch
+    from mrisynth.evaluation.callback import EvaluationCallback
 
     open_dataset(config.data_dir, config.network.resolution, batch_size=1, split="heldout")
-    return Watch(config.data_dir)
+    return EvaluationCallback(config.data_dir)
 
 
 def _evaluate(config: TrainingConfig) -> bool:
@@ -89,16 +89,16 @@ def _evaluate(config: TrainingConfig) -> bool:
     Returns:
         Whether there is an evaluation that was not there before.
     """
-    from mrisynth import proof
-    from mrisynth.evaluation.configuration import AT_END, EvaluationConfig
+    from mrisynth.evaluation.config import AT_END, EvaluationConfig
     from mrisynth.evaluation.faults import FAULTS, reason
+    from mrisynth.report import evaluate_and_report
 
     output = config.run_dir / "evaluation"
-    if proof.evaluated_iterations(output) == config.schedule.iterations:
+    if evaluate_and_report.evaluated_iterations(output) == config.schedule.iterations:
         return False
     asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
     try:
-        print(proof.summary(proof.prove(asked), output))
+        print(evaluate_and_report.summary(evaluate_and_report.evaluate_and_report(asked), output))
     except FAULTS as fault:
         print(f"Not evaluated: {reason(fault)}.")
         return False
@@ -115,7 +115,7 @@ def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:
 
     if config.runtime.strategy == "multi_worker":
         sys.stderr.write("waiting for the other workers\n")
-    return program.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
+    return app.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
 
 
 def _foretell(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
@@ -124,13 +124,14 @@ def _foretell(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     Raises:
         UserError: If the machine has not got it.
     """
-    from mrisynth.training import foresight, strategies, trial
+    from mrisynth.dry_run import estimate, measure
+    from mrisynth.training import strategies
 
-    foretold = trial.foresee(config, strategy)
+    foretold = measure.foresee(config, strategy)
     if not strategies.is_chief(strategy):
         return
-    print(foresight.table(foretold))
-    print(foresight.summary(foretold))
+    print(estimate.table(foretold))
+    print(estimate.summary(foretold))
     if foretold.too_long:
         print(foretold.too_long)
     if foretold.problems:
@@ -144,7 +145,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         UserError: If the run's folder cannot be written.
     """
     from mrisynth.data import PreparationConfig, prepare_dataset
-    from mrisynth.data.phantom import write_phantoms
+    from mrisynth.phantoms.phantom import write_phantoms
 
     if config.data_dir.exists():
         return
@@ -167,4 +168,4 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
 
 if __name__ == "__main__":
     options.define_training_flags()
-    program.run(main)
+    app.run(main)

@@ -6,9 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth import program
+from mrisynth.cli import app
 
-program.import_tensorflow(logical_cpus=2)
+app.import_tensorflow(logical_cpus=2)
 
 import tensorflow as tf  # noqa: E402
 

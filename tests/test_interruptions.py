@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-from tiny_run import TINY
+
+from tests.tiny_run import TINY
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = [

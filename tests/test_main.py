@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny_run import TINY
 
-from mrisynth import main, proof
+from mrisynth import main
 from mrisynth.errors import UserError
+from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
+from tests.tiny_run import TINY
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -77,7 +78,7 @@ def test_what_cannot_be_evaluated_says_why(fault, words, tmp_path, monkeypatch, 
     def fail(_):
         raise fault
 
-    monkeypatch.setattr(proof, "prove", fail)
+    monkeypatch.setattr(evaluate_and_report, "evaluate_and_report", fail)
     main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
     assert capsys.readouterr().out == f"Not evaluated: {words}.\n"
 
@@ -91,8 +92,8 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
         results = {"generator": {"iterations": iterations}}
         (tmp_path / "evaluation" / "results.json").write_text(json.dumps(results))
     asked = []
-    monkeypatch.setattr(proof, "prove", asked.append)
-    monkeypatch.setattr(proof, "summary", lambda *_: "found")
+    monkeypatch.setattr(evaluate_and_report, "evaluate_and_report", asked.append)
+    monkeypatch.setattr(evaluate_and_report, "summary", lambda *_: "found")
     main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
     assert [config.output for config in asked] == ([tmp_path / "evaluation"] if again else [])
     assert capsys.readouterr().out == ("found\n" if again else "")

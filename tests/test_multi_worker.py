@@ -13,10 +13,10 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_run import TINY
 
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
+from tests.tiny_run import TINY
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = ["--model=c", *TINY, "--precision=float32"]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrisynth.images import make_grid
-from mrisynth.serving.card import read_card
-from mrisynth.serving.loading import open_generator
+from mrisynth.export.model_card import read_card
+from mrisynth.image_io import make_grid
+from mrisynth.sampling.exports import open_generator
 
 ROOT = pathlib.Path(__file__).parents[1]
 MODEL = ROOT / "saved_models" / "flair_phantom"

@@ -18,13 +18,13 @@ import json
 import pathlib
 import tempfile
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from tqdm import tqdm
 
-from mrisynth import options
+from mrisynth.cli import options
 from mrisynth.data import PreparationConfig, prepare_dataset
-from mrisynth.data.phantom import write_phantoms
+from mrisynth.phantoms.phantom import write_phantoms
 
 _HEADER = (
     "resolution  batch  train img/s  plain img/s  ratio  GFLOP/img  of peak  "
@@ -40,14 +40,14 @@ _PARTS_HEADER = (
 def main() -> None:
     """Measures every resolution that was asked for."""
     config = options.benchmark_config()
-    program.import_tensorflow()
+    app.import_tensorflow()
     if config.evaluation:
         _measure_evaluation(config)
         return
     if config.release:
         _measure_release(config)
         return
-    from mrisynth import benchmark
+    from mrisynth.benchmarks import training
     from mrisynth.training.strategies import check_batches, dtype_policy
 
     policy = dtype_policy(config.precision)
@@ -58,15 +58,15 @@ def main() -> None:
         data_dir = config.data_dir or _phantoms(pathlib.Path(folder), largest)
         for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
             batch = config.batch_sizes[network.resolution]
-            measurements.append(benchmark.measure(network, batch, policy, data_dir, config.rounds))
-        preparation = benchmark.preparation_seconds(pathlib.Path(folder), config.rounds)
+            measurements.append(training.measure(network, batch, policy, data_dir, config.rounds))
+        preparation = training.preparation_seconds(pathlib.Path(folder), config.rounds)
     if config.as_json:
         rows = [
             {
                 **dataclasses.asdict(row),
                 "speedup": row.speedup,
                 "folding_speedup": row.folding_speedup,
-                "utilisation": row.utilisation,
+                "utilization": row.utilization,
                 "pipeline_margin": row.pipeline_margin,
                 "precision": policy,
                 "attention": [
@@ -76,17 +76,17 @@ def main() -> None:
             }
             for row in measurements
         ]
-        machine = dataclasses.asdict(benchmark.machine())
+        machine = dataclasses.asdict(training.machine())
         report = {"machine": machine, "preparation_seconds": preparation, "resolutions": rows}
         print(json.dumps(report, indent=2))
         return
-    print(benchmark.machine())
+    print(training.machine())
     print(f"{policy}, --fmap_base={network.fmap_base} --fmap_max={network.fmap_max}")
     print(_HEADER)
     for row in measurements:
         print(
             f"{row.resolution:10d} {row.batch_size:6d} {row.training:12.1f} {row.plain_training:12.1f} "
-            f"{row.speedup:6.2f} {row.operations / 1e9:10.3f} {row.utilisation:8.0%} {row.generation:15.1f} "
+            f"{row.speedup:6.2f} {row.operations / 1e9:10.3f} {row.utilization:8.0%} {row.generation:15.1f} "
             f"{row.pipeline:15.1f} {row.pipeline_margin:15.1f}"
         )
     print(f"\n{_PARTS_HEADER}")
@@ -99,16 +99,15 @@ def main() -> None:
 
 def _measure_evaluation(config: options.BenchmarkConfig) -> None:
     """Prints what an evaluation of made-up images costs."""
-    from mrisynth import benchmark
-    from mrisynth.evaluation import scale
+    from mrisynth.benchmarks import evaluation, training
 
     resolution = max(network.resolution for network in config.networks)
-    cost = scale.measure(resolution, *config.evaluation)
+    cost = evaluation.measure(resolution, *config.evaluation)
     counts = dict(zip(("generated", "training", "heldout"), config.evaluation, strict=True))
     if config.as_json:
         print(json.dumps({"resolution": resolution, **counts, **dataclasses.asdict(cost)}))
         return
-    print(benchmark.machine())
+    print(training.machine())
     print(
         f"evaluating {counts['generated']:,} images of {resolution}x{resolution} against "
         f"{counts['training']:,} training and {counts['heldout']:,} held-out slices: {cost.seconds:.0f} s, "
@@ -118,18 +117,17 @@ def _measure_evaluation(config: options.BenchmarkConfig) -> None:
 
 def _measure_release(config: options.BenchmarkConfig) -> None:
     """Prints how fast images are released, beside the generator's own speed."""
-    from mrisynth import benchmark
-    from mrisynth.release import speed
+    from mrisynth.benchmarks import release, training
 
     network = max(config.networks, key=lambda network: network.resolution)
-    rates = speed.measure(network, config.release, config.rounds)
+    rates = release.measure(network, config.release, config.rounds)
     if config.as_json:
         print(json.dumps({"resolution": network.resolution, **rates}))
         return
-    print(benchmark.machine())
+    print(training.machine())
     print(f"images/s of {network.resolution}x{network.resolution}, and part of the generator's own speed")
     for name, rate in rates.items():
-        print(f"{name:8} {rate:8.1f} {rate / rates[speed.BARE]:6.0%}")
+        print(f"{name:8} {rate:8.1f} {rate / rates[release.BARE]:6.0%}")
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:
@@ -144,4 +142,4 @@ def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:
 
 if __name__ == "__main__":
     options.define_benchmark_flags()
-    program.run(main)
+    app.run(main)

@@ -9,20 +9,20 @@ See --help for the flags.
 
 from __future__ import annotations
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth.options import define_evaluation_flags, evaluation_config
+from mrisynth.cli.options import define_evaluation_flags, evaluation_config
 
 
 def main() -> None:
     """Evaluates the generator and says what was found."""
     config = evaluation_config()
-    program.import_tensorflow()
-    from mrisynth import proof
+    app.import_tensorflow()
+    from mrisynth.report import evaluate_and_report
 
-    print(proof.summary(proof.prove(config), config.output))
+    print(evaluate_and_report.summary(evaluate_and_report.evaluate_and_report(config), config.output))
 
 
 if __name__ == "__main__":
     define_evaluation_flags()
-    program.run(main)
+    app.run(main)

@@ -8,17 +8,17 @@ model card. A server that watches saved_models/NAME loads it when it is whole. S
 
 from __future__ import annotations
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth.options import define_export_flags, export_config
+from mrisynth.cli.options import define_export_flags, export_config
 
 
 def main() -> None:
     """Exports the generator and says where it is."""
     config = export_config()
-    program.import_tensorflow()
-    from mrisynth.serving.from_run import export_run
-    from mrisynth.training.disk import naming_disk_errors
+    app.import_tensorflow()
+    from mrisynth.export.from_run import export_run
+    from mrisynth.run_folder import naming_disk_errors
 
     with naming_disk_errors(config.output):
         path = export_run(config.run_dir, config.output, config.data_dir)
@@ -27,4 +27,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_export_flags()
-    program.run(main)
+    app.run(main)

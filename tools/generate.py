@@ -10,18 +10,18 @@ extends what is there. See --help for the flags.
 
 from __future__ import annotations
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth.options import define_release_flags, release_config
-from mrisynth.release.configuration import InterpolationConfig
+from mrisynth.cli.options import define_release_flags, release_config
+from mrisynth.release.config import InterpolationConfig
 
 
 def main() -> None:
     """Draws what was asked for and says what there is."""
     config = release_config()
-    program.import_tensorflow()
+    app.import_tensorflow()
     if isinstance(config, InterpolationConfig):
-        from mrisynth.release.interpolation import write_interpolation
+        from mrisynth.sampling.interpolation import write_interpolation
 
         print(f"{config.picture}: {write_interpolation(config)} images")
         return
@@ -32,4 +32,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_release_flags()
-    program.run(main)
+    app.run(main)

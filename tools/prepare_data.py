@@ -8,16 +8,16 @@ shards, manifest.json, contact_sheet.png and histogram.png. See --help for the f
 
 from __future__ import annotations
 
-from mrisynth import program
+from mrisynth.cli import app
+from mrisynth.cli.options import define_preparation_flags, preparation_config
 from mrisynth.data import Manifest, prepare_dataset
-from mrisynth.data.overview import CONTACT_SHEET
-from mrisynth.options import define_preparation_flags, preparation_config
+from mrisynth.data.contact_sheet import CONTACT_SHEET
 
 
 def main() -> None:
     """Prepares the data set and says what it holds."""
     config = preparation_config()
-    program.import_tensorflow()
+    app.import_tensorflow()
     print(summary(prepare_dataset(config), config.output))
 
 
@@ -28,7 +28,7 @@ def summary(manifest: Manifest, output: str) -> str:
         for name, split in manifest.splits.items()
     ]
     if not manifest.has_heldout:
-        lines.append("no subject is held out, so memorisation cannot be measured; raise --holdout")
+        lines.append("no subject is held out, so memorization cannot be measured; raise --holdout")
     dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
     lines.append(f"slices left out: {dropped or 'none'}")
     lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
@@ -38,4 +38,4 @@ def summary(manifest: Manifest, output: str) -> str:
 
 if __name__ == "__main__":
     define_preparation_flags()
-    program.run(main)
+    app.run(main)

@@ -8,9 +8,9 @@ gRPC needs tensorflow-serving-api ('.[serving]'), REST nothing. See --help for t
 
 from __future__ import annotations
 
-from mrisynth import program  # isort: skip  (before TensorFlow is imported)
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth.options import define_query_flags, query_config
+from mrisynth.cli.options import define_query_flags, query_config
 from mrisynth.serving import client
 from mrisynth.serving.saving import save_images
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Asks for the images, saves them and says where they are."""
     config = query_config()
     if config.query.needs_tensorflow:
-        program.import_tensorflow()
+        app.import_tensorflow()
     images = client.fetch(config.query)
     save_images(images, config.query.seed, config.output)
     print(f"{len(images)} images of {images.shape[1]}x{images.shape[2]} are in {config.output}.")
@@ -27,4 +27,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_query_flags()
-    program.run(main)
+    app.run(main)

@@ -6,20 +6,20 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mrisynth.data.configuration import PreparationConfig
+    from mrisynth.data.config import PreparationConfig
     from mrisynth.data.manifest import Manifest, read_manifest
     from mrisynth.data.pipeline import open_dataset
-    from mrisynth.data.preparation import prepare_dataset
+    from mrisynth.data.prepare import prepare_dataset
     from mrisynth.data.slices import slice_to_nifti
     from mrisynth.data.volumes import Volume, load_volume
 
 _MODULES = {
     "Manifest": "manifest",
-    "PreparationConfig": "configuration",
+    "PreparationConfig": "config",
     "Volume": "volumes",
     "load_volume": "volumes",
     "open_dataset": "pipeline",
-    "prepare_dataset": "preparation",
+    "prepare_dataset": "prepare",
     "read_manifest": "manifest",
     "slice_to_nifti": "slices",
 }

@@ -40,10 +40,10 @@ class Source:
         orientation: Where the file's axes point, for instance "LPS".
         intensity_range: The scan's intensities that became -1 and 1.
         nonfinite_voxels: Voxels that were NaN or infinite.
-        centre_mm: RAS coordinates of the field of view's centre; along the slicing axis, of the head's.
+        center_mm: RAS coordinates of the field of view's center; along the slicing axis, of the head's.
         cropped_mm: How far the head reaches beyond the field of view.
         slice_indices: Indices of the kept slices in the resampled volume, in the order of the records.
-        positions_mm: Place of each kept slice along the slicing axis, from the head's centre.
+        positions_mm: Place of each kept slice along the slicing axis, from the head's center.
         dropped: Number of slices left out, by reason.
         participant: The subject's columns of participants.tsv.
         mask: The lesion mask's path; empty if none.
@@ -63,7 +63,7 @@ class Source:
     orientation: str = ""
     intensity_range: tuple[float, ...] = ()
     nonfinite_voxels: int = 0
-    centre_mm: tuple[float, ...] = ()
+    center_mm: tuple[float, ...] = ()
     cropped_mm: float = 0.0
     slice_indices: tuple[int, ...] = ()
     positions_mm: tuple[float, ...] = ()
@@ -143,7 +143,7 @@ class Manifest:
 
     @property
     def has_heldout(self) -> bool:
-        """Whether any slice was held out from training, without which memorisation cannot be measured."""
+        """Whether any slice was held out from training, without which memorization cannot be measured."""
         return self.splits[HELDOUT].slices > 0
 
     @property
@@ -173,16 +173,16 @@ class Manifest:
             One slice on the scanner's RAS axes, intensities in the scan's own units.
         """
         entry = self.sources[source]
-        centre = np.array(entry.centre_mm)
+        center = np.array(entry.center_mm)
         axis = {"sagittal": 0, "coronal": 1, "axial": 2}[self.plane]
-        centre[axis] += entry.positions_mm[entry.slice_indices.index(slice_index)]
+        center[axis] += entry.positions_mm[entry.slice_indices.index(slice_index)]
         return slice_to_nifti(
             image,
             self.plane,
             self.pixel_size_mm(image.shape[0]),
             self.slice_spacing_mm,
             (entry.intensity_range[0], entry.intensity_range[1]),
-            (float(centre[0]), float(centre[1]), float(centre[2])),
+            (float(center[0]), float(center[1]), float(center[2])),
         )
 
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from mrisynth.data.manifest import HELDOUT, TRAIN, Manifest, read_manifest
-from mrisynth.data.ordering import EpochOrder
-from mrisynth.data.shards import LARGEST_PIXEL, ShardReader, shard_stem
+from mrisynth.data.shuffling import EpochOrder
+from mrisynth.data.storage import LARGEST_PIXEL, ShardReader, shard_stem
 from mrisynth.errors import UserError
 
 
@@ -75,10 +75,10 @@ def open_dataset(
         return np.array(reader.read(records), dtype=object), flips
 
     def load(positions: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
-        serialised, flips = tf.numpy_function(read, [positions], (tf.string, tf.bool), stateful=False)
-        serialised.set_shape(positions.shape)
+        serialized, flips = tf.numpy_function(read, [positions], (tf.string, tf.bool), stateful=False)
+        serialized.set_shape(positions.shape)
         flips.set_shape(positions.shape)
-        features = tf.io.parse_example(serialised, {"image": tf.io.FixedLenFeature([], tf.string), **columns})
+        features = tf.io.parse_example(serialized, {"image": tf.io.FixedLenFeature([], tf.string), **columns})
         images = _decode(features["image"], resolution)
         if mirror:
             images = tf.where(flips[:, None, None, None], tf.reverse(images, axis=[2]), images)

@@ -1,4 +1,4 @@
-"""From a volume to the slices worth keeping, on a square field of view that is centred on the head.
+"""From a volume to the slices worth keeping, on a square field of view that is centered on the head.
 
 Orientation of an image [row, column], the radiological convention (one looks at the patient from the feet,
 or from the front):
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mrisynth.data.heads import Head, choose_slices, find_head, pool
+from mrisynth.data.head_detection import Head, choose_slices, find_head, pool
 from mrisynth.data.volumes import AIR, UnusableScanError, Volume, from_unit_range
 
 
@@ -61,10 +61,10 @@ class SliceStack:
     Attributes:
         images: Float32 [N, resolution, resolution] in [-1, 1].
         indices: Int64 [N], index of each slice in the resampled volume.
-        positions_mm: Float64 [N], place of each slice along the slicing axis, from the head's centre.
+        positions_mm: Float64 [N], place of each slice along the slicing axis, from the head's center.
         lesion_fractions: Float64 [N], part of the slice's head that is lesion; NaN without a mask.
         dropped: How many slices were left out, by reason.
-        centre_mm: RAS coordinates of the centre of the field of view, and of the head along the third axis.
+        center_mm: RAS coordinates of the center of the field of view, and of the head along the third axis.
         cropped_mm: By how much the head reaches beyond the field of view, at most, on any side.
     """
 
@@ -73,7 +73,7 @@ class SliceStack:
     positions_mm: NDArray[np.float64]
     lesion_fractions: NDArray[np.float64]
     dropped: dict[str, int]
-    centre_mm: tuple[float, float, float]
+    center_mm: tuple[float, float, float]
     cropped_mm: float
 
 
@@ -91,7 +91,7 @@ def extract_slices(
         volume: The volume.
         plane: A key of `PLANES`.
         resolution: Pixels along an edge of the images.
-        field_of_view: Edge of the images in mm, rounded to whole voxels. It is centred on the head; a head
+        field_of_view: Edge of the images in mm, rounded to whole voxels. It is centered on the head; a head
             taller than it loses its lower end, any other too large head both ends.
         min_head_fraction: Least head area of a slice, as a part of the area in the largest slice.
         mask: Lesions, on the grid of the volume.
@@ -113,14 +113,14 @@ def extract_slices(
     pixels = field_of_view_pixels(field_of_view, volume.voxel_size)
     corner, cropped = _place_field_of_view(head.box, pixels, anchor_top=orientation.row_axis == 2)
     images = rescale(_cut_out(stack, kept, corner, pixels), resolution)
-    centre = [sum(head.box[0]) / 2, corner[0] + (pixels - 1) / 2, corner[1] + (pixels - 1) / 2]
+    center = [sum(head.box[0]) / 2, corner[0] + (pixels - 1) / 2, corner[1] + (pixels - 1) / 2]
     return SliceStack(
         images=np.clip(images, -1.0, 1.0),
         indices=kept,
-        positions_mm=(kept - centre[0]) * volume.voxel_size,
+        positions_mm=(kept - center[0]) * volume.voxel_size,
         lesion_fractions=_lesion_fractions(mask, orientation, kept, head),
         dropped=dropped,
-        centre_mm=_to_ras(centre, volume, orientation),
+        center_mm=_to_ras(center, volume, orientation),
         cropped_mm=cropped * volume.voxel_size,
     )
 
@@ -155,7 +155,7 @@ def resampling_weights(size: int, resolution: int) -> sparse.csr_matrix:
     """The matrix [resolution, size] that rescales one axis, pixel edges aligned; its rows sum to one.
 
     To fewer pixels, each new pixel is the mean over the stretch that it covers; to more, it is interpolated
-    linearly between the centres of the old ones.
+    linearly between the centers of the old ones.
     """
     scale = size / resolution
     old, new = np.arange(size), np.arange(resolution)
@@ -165,8 +165,8 @@ def resampling_weights(size: int, resolution: int) -> sparse.csr_matrix:
         weights = np.clip(overlap, 0.0, None)
         weights[weights < 1e-9] = 0.0
     else:
-        centres = np.clip((new + 0.5) * scale - 0.5, 0, size - 1)
-        weights = np.clip(1.0 - np.abs(centres[:, None] - old), 0.0, None)
+        centers = np.clip((new + 0.5) * scale - 0.5, 0, size - 1)
+        weights = np.clip(1.0 - np.abs(centers[:, None] - old), 0.0, None)
     return sparse.csr_matrix((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
@@ -181,7 +181,7 @@ def slice_to_nifti(
     pixel_size: float,
     slice_thickness: float = 1.0,
     intensity_range: tuple[float, float] = (-1.0, 1.0),
-    centre_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    center_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> nibabel.Nifti1Image:
     """Makes one image a NIfTI volume of one slice, in a scan's units, place and orientation.
 
@@ -191,7 +191,7 @@ def slice_to_nifti(
         pixel_size: Edge of a pixel in mm.
         slice_thickness: In mm.
         intensity_range: The intensities that -1 and 1 stand for.
-        centre_mm: RAS coordinates of the image's centre.
+        center_mm: RAS coordinates of the image's center.
 
     Returns:
         A float32 NIfTI image whose axes are those of RAS.
@@ -201,7 +201,7 @@ def slice_to_nifti(
     spacing = np.full(3, pixel_size)
     spacing[orientation.stack_axis] = slice_thickness
     affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = np.asarray(centre_mm) - spacing * (np.array(voxels.shape) - 1) / 2
+    affine[:3, 3] = np.asarray(center_mm) - spacing * (np.array(voxels.shape) - 1) / 2
     result = nibabel.Nifti1Image(voxels, affine)
     result.header.set_xyzt_units("mm")
     return result
@@ -237,7 +237,7 @@ def _cut_out(
 
 
 def _outside(volume: Volume, plane: Plane, head: Head) -> NDArray[np.bool_]:
-    """Where the pixels of `head.pooled` lie before the centre of the first slice or behind that of the last.
+    """Where the pixels of `head.pooled` lie before the center of the first slice or behind that of the last.
 
     Beyond the sides of a scan's slices does not count: that is where many scans are cropped on purpose.
     """
@@ -265,11 +265,11 @@ def _lesion_fractions(
     return np.sum(lesion * inside, axis=(1, 2), dtype=np.float64) / np.count_nonzero(inside, axis=(1, 2))
 
 
-def _to_ras(centre: list[float], volume: Volume, plane: Plane) -> tuple[float, float, float]:
+def _to_ras(center: list[float], volume: Volume, plane: Plane) -> tuple[float, float, float]:
     """RAS coordinates in mm of a place given in pixels of the stack."""
     index = np.zeros(3)
-    index[plane.stack_axis] = centre[0]
-    for axis, position in ((plane.row_axis, centre[1]), (plane.column_axis, centre[2])):
+    index[plane.stack_axis] = center[0]
+    for axis, position in ((plane.row_axis, center[1]), (plane.column_axis, center[2])):
         index[axis] = volume.data.shape[axis] - 1 - position
     place = volume.affine[:3, :3] @ index + volume.affine[:3, 3]
     return tuple(float(coordinate) for coordinate in place)

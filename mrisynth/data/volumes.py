@@ -25,7 +25,7 @@ INTERPOLATION_ORDERS = {"linear": 1, "cubic": 3}
 
 # Orders of magnitude between a head and a nonsensical header: a larger grid would only exhaust the memory.
 _LARGEST_EXTENT_MM = 2000.0
-_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+_MILLIMETERS = {"meter": 1000.0, "micron": 0.001}
 _VECTOR_INTENTS = (1004, 1005, 1006, 1007, 1009, 1010, 2003, 2004, 2005)
 _THINNEST = 8
 """A scan needs at least so many voxels along two of its axes; less is a surface, a vector or a table."""
@@ -119,7 +119,7 @@ def load_volume(
 
 
 def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
-    """Reads a mask and places it on the grid of `volume` by nearest neighbour.
+    """Reads a mask and places it on the grid of `volume` by nearest neighbor.
 
     Args:
         path: A mask in any format and on any grid; voxels above zero are inside.
@@ -220,10 +220,10 @@ def foreground_threshold(values: NDArray[np.float32], bins: int = 256) -> float:
     if top <= lowest:
         return lowest
     counts, edges = np.histogram(values, bins=bins, range=(lowest, top))
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts).astype(np.float64)
     above = below[-1] - below
-    sum_below = np.cumsum(counts * centres)
+    sum_below = np.cumsum(counts * centers)
     with np.errstate(divide="ignore", invalid="ignore"):
         difference = sum_below / below - (sum_below[-1] - sum_below) / above
         between = np.nan_to_num(below * above * difference**2)
@@ -237,7 +237,7 @@ def resample(
     order: int,
     fill: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Brings voxels to a grid of cubic voxels along the RAS axes that spans all voxel centres.
+    """Brings voxels to a grid of cubic voxels along the RAS axes that spans all voxel centers.
 
     Args:
         voxels: Float32 [I, J, K].
@@ -264,7 +264,7 @@ def resample(
 def ras_grid(
     shape: tuple[int, ...], affine: NDArray[np.float64], voxel_size: float
 ) -> tuple[NDArray[np.float64], tuple[int, int, int]]:
-    """The smallest RAS grid of cubic voxels that spans the centres of all voxels of another grid.
+    """The smallest RAS grid of cubic voxels that spans the centers of all voxels of another grid.
 
     Returns:
         Its affine and its shape.
@@ -311,11 +311,11 @@ def _refuse_what_is_no_volume(image: nibabel.filebasedimages.FileBasedImage) -> 
     if dtype.kind == "c":
         raise UnusableScanError("its voxels are complex numbers; give a magnitude image")
     if dtype.kind not in "fiub":
-        raise UnusableScanError("its voxels are colours (RGB), not intensities")
+        raise UnusableScanError("its voxels are colors (RGB), not intensities")
     shape = image.shape
     intent = int(image.header["intent_code"]) if "intent_code" in getattr(image.header, "keys", list)() else 0
     if intent in _VECTOR_INTENTS and any(size > 1 for size in shape[3:]):
-        raise UnusableScanError("its voxels are vectors or colours (RGB), not intensities")
+        raise UnusableScanError("its voxels are vectors or colors (RGB), not intensities")
     if any(size > 1 for size in shape[4:]):
         raise UnusableScanError(
             f"it has {len(shape)} dimensions ({_times(shape)}), three or four are understood"
@@ -337,21 +337,21 @@ def _affine_in_mm(image: nibabel.spatialimages.SpatialImage) -> NDArray[np.float
     """The file's affine, in mm whatever unit the header speaks in."""
     affine = np.array(image.affine, np.float64)
     if hasattr(image.header, "get_xyzt_units"):
-        affine[:3] *= _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
+        affine[:3] *= _MILLIMETERS.get(image.header.get_xyzt_units()[0], 1.0)
     if not np.all(np.isfinite(affine)) or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise UnusableScanError("its header gives no usable orientation and voxel size")
     return affine
 
 
 def _straightened(affine: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """The affine turned to the nearest axes, about the scan's centre."""
+    """The affine turned to the nearest axes, about the scan's center."""
     axes = nibabel.orientations.io_orientation(affine)
     straight = np.eye(4)
     straight[:3, :3] = 0.0
     for source_axis, (ras_axis, direction) in enumerate(axes):
         straight[int(ras_axis), source_axis] = direction * np.linalg.norm(affine[:3, source_axis])
-    centre = (np.array(shape) - 1) / 2
-    straight[:3, 3] = affine[:3, :3] @ centre + affine[:3, 3] - straight[:3, :3] @ centre
+    center = (np.array(shape) - 1) / 2
+    straight[:3, 3] = affine[:3, :3] @ center + affine[:3, 3] - straight[:3, :3] @ center
     return straight
 
 
@@ -395,7 +395,7 @@ def _smooth_for(
     """Smooths along axes that are about to be sampled more coarsely, so that fine detail does not alias."""
     for axis, size in enumerate(spacing):
         sigma = (voxel_size / size - 1.0) / 2.0
-        # Below a quarter of a voxel the Gaussian's neighbours weigh under 0.04 %: nothing to compute.
+        # Below a quarter of a voxel the Gaussian's neighbors weigh under 0.04 %: nothing to compute.
         if sigma > 0.25 and voxels.shape[axis] > 1:
             voxels = ndimage.gaussian_filter1d(voxels, sigma, axis=axis, mode="nearest")
     return voxels

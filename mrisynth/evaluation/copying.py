@@ -7,15 +7,15 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.evaluation.configuration import EvaluationSettings
-from mrisynth.evaluation.real import RealImages
+from mrisynth.evaluation.config import EvaluationSettings
+from mrisynth.evaluation.reference import ReferenceImages
 from mrisynth.evaluation.results import ClosePair, Privacy
-from mrisynth.metrics import alignment, privacy, verdict
 from mrisynth.metrics.features import FeatureExtractor
-from mrisynth.metrics.intervals import Bootstrap
-from mrisynth.metrics.neighbors import Distance, FeatureDistance, PixelDistance
-from mrisynth.metrics.privacy import Copies, RealSearch, Search, Side
-from mrisynth.metrics.search import Groups
+from mrisynth.privacy import alignment, statistics, verdict
+from mrisynth.privacy.bootstrap import Bootstrap
+from mrisynth.privacy.neighbors import Distance, FeatureDistance, PixelDistance
+from mrisynth.privacy.search import Groups
+from mrisynth.privacy.statistics import Copies, RealSearch, Search, Side
 
 _PAIRS = 12
 
@@ -31,7 +31,7 @@ class RealSides:
 
 
 def describe_real(
-    real: RealImages, extractor: FeatureExtractor, progress: bool = False
+    real: ReferenceImages, extractor: FeatureExtractor, progress: bool = False
 ) -> tuple[RealSides, RealSides]:
     """Describes a data set by pixels and by features, once for any number of generators."""
     return tuple(
@@ -39,12 +39,14 @@ def describe_real(
     )
 
 
-def _describe_real(real: RealImages, distance: Distance, progress: bool) -> RealSides:
+def _describe_real(real: ReferenceImages, distance: Distance, progress: bool) -> RealSides:
     training, heldout = (
         Side(distance.describe(side.images, progress), Groups.of(side.subjects))
         for side in (real.training, real.heldout)
     )
-    return RealSides(distance, training, heldout, privacy.search_real(distance, training, heldout, progress))
+    return RealSides(
+        distance, training, heldout, statistics.search_real(distance, training, heldout, progress)
+    )
 
 
 def generated_side(sides: RealSides, images: NDArray[np.uint8], progress: bool = False) -> Side:
@@ -54,7 +56,7 @@ def generated_side(sides: RealSides, images: NDArray[np.uint8], progress: bool =
 
 def examine(
     images: NDArray[np.uint8],
-    real: RealImages,
+    real: ReferenceImages,
     described: list[tuple[RealSides, Side]],
     settings: EvaluationSettings,
     progress: bool = False,
@@ -74,12 +76,12 @@ def examine(
     limits = settings.thresholds
     found, figures = [], []
     for sides, generated in described:
-        looked_up = privacy.search(
+        looked_up = statistics.search(
             sides.distance, sides.training, sides.heldout, sides.found, generated, progress
         )
         found.append(looked_up)
         figures.append(
-            privacy.closeness(
+            statistics.closeness(
                 sides.distance,
                 looked_up,
                 sides.training,
@@ -89,7 +91,7 @@ def examine(
                 Bootstrap(settings.draws, settings.seed, progress),
             )
         )
-    copies = privacy.find_copies(found, limits.copy_ratio)
+    copies = statistics.find_copies(found, limits.copy_ratio)
     subjects = (described[0][0].training.subjects.count, described[0][0].heldout.subjects.count)
     return Privacy(
         verdict=verdict.decide(copies, figures, *subjects, limits),

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.atomic_io import write_text_aside
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
-from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import Closeness
+from mrisynth.privacy.statistics import Closeness
 
 FORMAT = "mrisynth evaluation"
 FORMAT_VERSION = 1

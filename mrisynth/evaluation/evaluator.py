@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 import mrisynth
 from mrisynth.evaluation import copying, measures
-from mrisynth.evaluation.configuration import EvaluationSettings
+from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.copying import RealSides
-from mrisynth.evaluation.generators import Sampler
 from mrisynth.evaluation.measures import ImageSet
-from mrisynth.evaluation.real import RealImages, check_images
+from mrisynth.evaluation.reference import ReferenceImages, check_images
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
 from mrisynth.metrics.estimates import Spread
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
 from mrisynth.metrics.spectrum import power_spectrum
+from mrisynth.sampling.generators import Sampler
 
 _SHOWN = 64
 _INTERPOLATIONS = 4
@@ -41,7 +41,7 @@ class Evaluator:
 
     def __init__(
         self,
-        real: RealImages,
+        real: ReferenceImages,
         settings: EvaluationSettings,
         extractor: FeatureExtractor | None = None,
         progress: bool = False,

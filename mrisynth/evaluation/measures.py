@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.evaluation.configuration import EvaluationSettings
+from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.results import Measure
 from mrisynth.metrics import distributions, spectrum, structural_similarity, swd
 from mrisynth.metrics.estimates import Spread
@@ -125,7 +125,7 @@ def describe(
     """
     scales = structural_similarity.scales_at(resolution)
     note = f"{scales} of 5 scales: images of {resolution}x{resolution} have no more" if scales < 5 else ""
-    neighbors = f"{distributions.NEIGHBORS} neighbours, features"
+    neighbors = f"{distributions.NEIGHBORS} neighbors, features"
     rows = [
         *(
             (key, "Sliced Wasserstein distance", _swd_title(key), _LOWER, "")

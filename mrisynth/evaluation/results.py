@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.metrics.estimates import Spread
-from mrisynth.metrics.privacy import Closeness
-from mrisynth.metrics.verdict import Verdict
+from mrisynth.privacy.statistics import Closeness
+from mrisynth.privacy.verdict import Verdict
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ def leaky_relu(inputs: tf.Tensor) -> tf.Tensor:
     """max(x, 0.2 x), differentiable any number of times.
 
     Output and input have the same sign, so the derivative is taken from the output. The input is then needed
-    by nothing else, and TensorFlow's graph optimiser may compute it together with the convolution and the
+    by nothing else, and TensorFlow's graph optimizer may compute it together with the convolution and the
     bias before it, in one pass over the activations.
     """
     outputs = tf.nn.leaky_relu(inputs, alpha=SLOPE)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrisynth.layers import spatial
+from mrisynth.layers import nd_ops
 from mrisynth.layers.attention_core import attend
 from mrisynth.layers.base import Layer
 from mrisynth.layers.equalized import EqualizedConvolution
@@ -65,8 +65,8 @@ class SelfAttention(Layer):
         flat = tf.reshape(inputs, [-1, inputs.shape[-1]])
         projected = tf.matmul(flat, self._kernel(self.query, self.key, self.value))
         queries, pooled = tf.split(projected, [narrow, narrow + wide], axis=-1)
-        pooled = spatial.max_pool(tf.reshape(pooled, [-1, *space, narrow + wide]))
-        pooled = tf.reshape(pooled, [-1, pixels // 2**spatial.RANK, narrow + wide])
+        pooled = nd_ops.max_pool(tf.reshape(pooled, [-1, *space, narrow + wide]))
+        pooled = tf.reshape(pooled, [-1, pixels // 2**nd_ops.RANK, narrow + wide])
         keys, values = tf.split(pooled, [narrow, wide], axis=-1)
         attended = attend(tf.reshape(queries, [-1, pixels, narrow]), keys, values)
         gamma = tf.convert_to_tensor(self.gamma)

@@ -1,7 +1,7 @@
 """Convolution and dense layers with the equalized learning rate ([PG] section 4.1).
 
 Weights are stored as drawn from N(0, 1) and multiplied by gain / sqrt(fan_in) whenever they are applied, so
-that an optimiser that normalises its steps, as Adam does, moves all layers at the same relative speed.
+that an optimizer that normalizes its steps, as Adam does, moves all layers at the same relative speed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrisynth.layers import resampling, spatial
+from mrisynth.layers import nd_ops, resampling
 from mrisynth.layers.activation import leaky_relu
 from mrisynth.layers.base import Layer
 
@@ -70,7 +70,7 @@ class EqualizedConvolution(_Equalized):
     Args:
         filters: Number of output channels.
         kernel_size: Width of the kernel along every spatial axis.
-        resampling: "up" doubles the resolution before the convolution by nearest neighbour, "down" halves it
+        resampling: "up" doubles the resolution before the convolution by nearest neighbor, "down" halves it
             afterwards by 2x2 means (bias and activation come after the pooling, as in the official default).
         fused_resampling: Whether resampling is folded into the convolution: the same function, faster.
         gain: See `mrisynth.layers.equalized`.
@@ -110,7 +110,7 @@ class EqualizedConvolution(_Equalized):
         self.fused_resampling = fused_resampling
 
     def build(self, input_shape: Any) -> None:
-        self._add_weights((*(self.kernel_size,) * spatial.RANK, int(input_shape[-1]), self.units))
+        self._add_weights((*(self.kernel_size,) * nd_ops.RANK, int(input_shape[-1]), self.units))
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -121,7 +121,7 @@ class EqualizedConvolution(_Equalized):
         elif self.resampling == "down":
             outputs = resampling.convolve_down(inputs, kernel, self.fused_resampling)
         else:
-            outputs = spatial.convolve(inputs, tf.cast(kernel, inputs.dtype))
+            outputs = nd_ops.convolve(inputs, tf.cast(kernel, inputs.dtype))
         return self._finish(outputs)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -176,7 +176,7 @@ class EqualizedDense(_Equalized):
     ) -> None:
         super().__init__(units, gain, use_bias, activate, **kwargs)
         self.spatial_size = spatial_size
-        self._space = () if spatial_size is None else (spatial_size,) * spatial.RANK
+        self._space = () if spatial_size is None else (spatial_size,) * nd_ops.RANK
 
     def build(self, input_shape: Any) -> None:
         self._add_weights((int(input_shape[-1]), math.prod(self._space) * self.units))

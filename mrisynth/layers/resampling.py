@@ -1,6 +1,6 @@
 """Convolutions that double or halve the resolution, folded into one operation where asked.
 
-Nearest-neighbour doubling followed by a 3x3 convolution multiplies every pixel four times by sums of the
+Nearest-neighbor doubling followed by a 3x3 convolution multiplies every pixel four times by sums of the
 same weights; adding those weights up first gives one stride-2 transposed convolution with a 4x4 kernel (4
 multiplications an output pixel instead of 9). A 3x3 convolution followed by 2x2 mean pooling is likewise one
 stride-2 convolution with a 4x4 kernel (16 instead of 36). Both are exact, borders included.
@@ -12,13 +12,13 @@ import itertools
 
 import tensorflow as tf
 
-from mrisynth.layers import spatial
+from mrisynth.layers import nd_ops
 
 
 def _add_shifts(kernel: tf.Tensor) -> tf.Tensor:
     """Adds a kernel's shifts by 0 and 1 along every spatial axis: k -> k + 1 wide."""
     total = None
-    for offsets in itertools.product((0, 1), repeat=spatial.RANK):
+    for offsets in itertools.product((0, 1), repeat=nd_ops.RANK):
         padding = [*((offset, 1 - offset) for offset in offsets), (0, 0), (0, 0)]
         shifted = tf.pad(kernel, padding)
         total = shifted if total is None else total + shifted
@@ -34,11 +34,11 @@ def fold_down(kernel: tf.Tensor) -> tf.Tensor:
     Returns:
         [4, 4, C_in, C_out].
     """
-    return _add_shifts(kernel) / 2**spatial.RANK
+    return _add_shifts(kernel) / 2**nd_ops.RANK
 
 
 def fold_up(kernel: tf.Tensor) -> tf.Tensor:
-    """The stride-2 transposed kernel that equals nearest-neighbour doubling followed by `kernel`.
+    """The stride-2 transposed kernel that equals nearest-neighbor doubling followed by `kernel`.
 
     The kernel is rotated by 180 degrees first, because a transposed convolution applies it mirrored.
 
@@ -46,11 +46,11 @@ def fold_up(kernel: tf.Tensor) -> tf.Tensor:
         kernel: [3, 3, C_in, C_out], float32.
 
     Returns:
-        [4, 4, C_out, C_in], as `spatial.convolve_transposed` takes it.
+        [4, 4, C_out, C_in], as `nd_ops.convolve_transposed` takes it.
     """
-    space = tuple(range(spatial.RANK))
+    space = tuple(range(nd_ops.RANK))
     rotated = tf.reverse(kernel, axis=space)
-    return tf.transpose(_add_shifts(rotated), (*space, spatial.RANK + 1, spatial.RANK))
+    return tf.transpose(_add_shifts(rotated), (*space, nd_ops.RANK + 1, nd_ops.RANK))
 
 
 def convolve_down(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
@@ -65,12 +65,12 @@ def convolve_down(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tenso
         [N, *space / 2, C_out].
     """
     if fused:
-        return spatial.convolve(inputs, tf.cast(fold_down(kernel), inputs.dtype), stride=2)
-    return spatial.average_pool(spatial.convolve(inputs, tf.cast(kernel, inputs.dtype)))
+        return nd_ops.convolve(inputs, tf.cast(fold_down(kernel), inputs.dtype), stride=2)
+    return nd_ops.average_pool(nd_ops.convolve(inputs, tf.cast(kernel, inputs.dtype)))
 
 
 def convolve_up(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
-    """Nearest-neighbour doubling followed by a convolution.
+    """Nearest-neighbor doubling followed by a convolution.
 
     Args:
         inputs: [N, *space, C_in] in the compute dtype.
@@ -81,5 +81,5 @@ def convolve_up(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
         [N, *space * 2, C_out].
     """
     if fused:
-        return spatial.convolve_transposed(inputs, tf.cast(fold_up(kernel), inputs.dtype), stride=2)
-    return spatial.convolve(spatial.upsample(inputs), tf.cast(kernel, inputs.dtype))
+        return nd_ops.convolve_transposed(inputs, tf.cast(fold_up(kernel), inputs.dtype), stride=2)
+    return nd_ops.convolve(nd_ops.upsample(inputs), tf.cast(kernel, inputs.dtype))

@@ -95,7 +95,7 @@ def kernel_distance(
 class ManifoldMeasures:
     """What part of the generated images looks real, and what part of the real ones is covered.
 
-    A ball around an image reaches to its k-th nearest neighbour in its own set.
+    A ball around an image reaches to its k-th nearest neighbor in its own set.
 
     Attributes:
         precision: Part of the generated images within the ball of any real one (Kynkaanniemi et al. 2019).
@@ -112,7 +112,7 @@ class ManifoldMeasures:
 
 
 def manifold_measures(real: Features, generated: Features, neighbors: int = NEIGHBORS) -> ManifoldMeasures:
-    """Precision, recall, density and coverage by nearest neighbours.
+    """Precision, recall, density and coverage by nearest neighbors.
 
     Distances are Euclidean, computed exactly in blocks; there is no table of all pairs.
 

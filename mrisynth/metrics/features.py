@@ -25,7 +25,7 @@ FILTER_FREQUENCY = 1 / 3
 """In cycles per pixel: the middle of an octave, which the pyramid's next level halves."""
 LAYOUT_GRID = 8
 ENERGY_GRID = 4
-GREY_PER_UNIT = 64
+GRAY_PER_UNIT = 64
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 _CHUNK_PIXELS = 2**20
@@ -38,14 +38,14 @@ class FeatureExtractor(Protocol):
 
     Attributes:
         name: What the features are, in words, for reports.
-        has_fixed_filters: Whether they are of filters, which have not learnt to bear shifts and noise.
+        has_fixed_filters: Whether they are of filters, which have not learned to bear shifts and noise.
     """
 
     name: str
     has_fixed_filters: bool
 
     def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
-        """Features of grey-value images [N, H, H], one row an image, [N, D].
+        """Features of gray-value images [N, H, H], one row an image, [N, D].
 
         Raises:
             UserError: If the array is no such images or the extractor cannot take them.
@@ -60,27 +60,28 @@ class FeatureExtractor(Protocol):
 
 
 class ScatteringFeatures:
-    """Layout and texture by wavelets, after Bruna and Mallat 2013, with nothing learnt.
+    """Layout and texture by wavelets, after Bruna and Mallat 2013, with nothing learned.
 
     The default, because it is the same on every machine and every data set: nothing is downloaded, no weights
-    learnt from photographs decide what counts as alike in MR images, and numbers from different data sets and
-    years rest on one definition. Networks trained on images see more of what things are; see `load_features`.
+    learned from photographs decide what counts as alike in MR images, and numbers from different data sets
+    and years rest on one definition. Networks trained on images see more of what things are; see
+    `load_features`.
 
     An image's features are, in this order:
 
-    - means of 8x8 blocks, in units of 64 grey values, row by row: 64;
+    - means of 8x8 blocks, in units of 64 gray values, row by row: 64;
     - for each octave of a pyramid of 2x2 means, from the full size down to 16x16: the local amplitude at four
       orientations (0, 45, 90 and 135 degrees), as the modulus of 7x7 quadrature filters at 1/3 cycle per
-      pixel, in grey values, averaged over the orientations on a 4x4 grid, row by row (16), and over the image
+      pixel, in gray values, averaged over the orientations on a 4x4 grid, row by row (16), and over the image
       for each orientation (4);
     - with each octave but the coarsest, after those: the second layer, the same filters on the next octave of
       the four amplitudes, by how far the second orientation is turned from the first (4).
 
     Of all amplitudes x it is log(1 + x), which makes equal ratios equal distances and leaves noise of less
-    than a grey value alone. That is 180 numbers at 256x256, 132 at 64x64. Borders are mirrored.
+    than a gray value alone. That is 180 numbers at 256x256, 132 at 64x64. Borders are mirrored.
     """
 
-    name = "wavelet scattering in two layers (nothing learnt, nothing downloaded)"
+    name = "wavelet scattering in two layers (nothing learned, nothing downloaded)"
     has_fixed_filters = True
 
     def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
@@ -187,7 +188,7 @@ def _paired_filters() -> NDArray[np.float32]:
 def _scatter(images: tf.Tensor) -> tf.Tensor:
     """The features of `ScatteringFeatures`, uint8 [N, H, H] -> float32 [N, D]."""
     images = tf.cast(images, tf.float32)[..., None]
-    features = [_pool(images, LAYOUT_GRID) / GREY_PER_UNIT]
+    features = [_pool(images, LAYOUT_GRID) / GRAY_PER_UNIT]
     while images.shape[1] >= SMALLEST_RESOLUTION:
         amplitudes = _halved_amplitudes(images)
         images = tf.nn.avg_pool2d(images, 2, 2, "VALID")
@@ -314,7 +315,7 @@ class _ModelFeatures:
         return tuple(own or given for own, given in zip(self._size, images.shape[1:3], strict=True))
 
     def _prepare(self, images: tf.Tensor) -> tf.Tensor:
-        """Grey values [N, H, H] to the model's input, [N, h, w, C] in [-1, 1]."""
+        """Gray values [N, H, H] to the model's input, [N, h, w, C] in [-1, 1]."""
         images = tf.cast(images, tf.float32)[..., None] / 127.5 - 1
         # Without antialiasing, shrinking to less than half would leave pixels out.
         images = tf.image.resize(images, self._size_for(images), "bilinear", antialias=True)
@@ -367,7 +368,7 @@ def _only(inputs: Collection[T]) -> T:
 def _check(images: NDArray[np.generic]) -> None:
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1] != images.shape[2]:
         raise UserError(
-            f"images are {images.dtype} {list(images.shape)}; features are of grey values, uint8 [N, H, H]"
+            f"images are {images.dtype} {list(images.shape)}; features are of gray values, uint8 [N, H, H]"
         )
     if not len(images):
         raise UserError("features are of at least 1 image, not 0")

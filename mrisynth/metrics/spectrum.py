@@ -32,7 +32,7 @@ def power_spectrum(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDAr
     Returns:
         frequencies: Cycles per pixel, [H / 2]: 1 / H, 2 / H, ..., 0.5. The average at each is over a ring
             1 / H wide; the corners beyond are left out.
-        power: Squared grey values, [H / 2].
+        power: Squared gray values, [H / 2].
 
     Raises:
         UserError: If the array is no such images or there are none.
@@ -77,7 +77,7 @@ def spectrum_difference(first: NDArray[np.float64], second: NDArray[np.float64])
 
 def _check(images: NDArray[np.generic]) -> None:
     if images.dtype != np.uint8:
-        raise UserError(f"images are {images.dtype}; power spectra are of grey values as uint8")
+        raise UserError(f"images are {images.dtype}; power spectra are of gray values as uint8")
     shape = images.shape
     if len(shape) != 3 or shape[1] != shape[2] or shape[1] < SMALLEST_RESOLUTION or shape[1] % 2:
         raise UserError(

@@ -73,7 +73,7 @@ def ms_ssim_values(
     11x11 Gaussian windows of sigma 1.5 that lie wholly inside, K1 0.01, K2 0.03, 2x2 means between scales.
     The finer scales' contrast terms and the coarsest's SSIM are averaged over the image, clipped at 0, raised
     to the powers of the scales' weights and multiplied. Where there is no room for five scales, those
-    there are (`scales_at`) have their weights renormalised: numbers of different resolutions do not compare.
+    there are (`scales_at`) have their weights renormalized: numbers of different resolutions do not compare.
 
     Args:
         a: [N, H, W], H and W powers of two from 16 on.
@@ -106,7 +106,7 @@ def ms_ssim_values(
 def _check(a: NDArray[np.generic], b: NDArray[np.generic]) -> None:
     for images in (a, b):
         if images.dtype != np.uint8:
-            raise UserError(f"images are {images.dtype}; MS-SSIM takes grey values as uint8")
+            raise UserError(f"images are {images.dtype}; MS-SSIM takes gray values as uint8")
     if a.shape != b.shape:
         raise UserError(
             f"images have shapes {list(a.shape)} and {list(b.shape)}; MS-SSIM takes as many of one size"
@@ -126,7 +126,7 @@ def _compare_scales(a: tf.Tensor, b: tf.Tensor, scales: int) -> tf.Tensor:
     """Means over the images of the finer scales' contrast terms and of the coarsest's SSIM, [N, scales].
 
     Everything is computed from sums and differences of the two images, of which equal images have exactly
-    none, and around mid-grey, where the variances lose least to rounding.
+    none, and around mid-gray, where the variances lose least to rounding.
     """
     means = []
     with tf.device("CPU"):  # GPUs may round products to 10 bits.

@@ -33,7 +33,7 @@ KERNEL = np.array([1, 4, 6, 4, 1]) / 16
 
 _SCALE = 1000
 _SMALLEST_DEVIATION = 1e-4
-"""In grey values; what rounding leaves of a constant level is below."""
+"""In gray values; what rounding leaves of a constant level is below."""
 _CHUNK_PIXELS = 2**18
 _BLOCK_PROJECTIONS = 2**24
 _THREADS = min(os.cpu_count() or 1, 8)
@@ -140,7 +140,7 @@ def _check(name: str, images: NDArray) -> None:
     """Raises a UserError if an array is no set of images."""
     if images.dtype != np.uint8:
         raise UserError(
-            f"{name} images are {images.dtype}; SWD takes 8-bit grey values (uint8, to_grey makes them)"
+            f"{name} images are {images.dtype}; SWD takes 8-bit gray values (uint8, to_gray makes them)"
         )
     shape = images.shape
     size = shape[-1] if shape else 0
@@ -287,7 +287,7 @@ def normalize(descriptors: NDArray[np.float32]) -> float:
 def _describe(
     name: str, images: Images, random: np.random.RandomState
 ) -> tuple[tf.Tensor, NDArray[np.float32] | None]:
-    """The normalised descriptors of a level, [49, N * P], and the images of the next, in bounded memory."""
+    """The normalized descriptors of a level, [49, N * P], and the images of the next, in bounded memory."""
     count, resolution = images.shape[:2]
     corners = draw_corners(random, count, resolution)
     descriptors = np.empty((PATCH_SIZE**2, count, PATCHES_PER_IMAGE), np.float32)

@@ -13,7 +13,7 @@ from mrisynth.layers import (
     EqualizedDense,
     MinibatchStandardDeviation,
     SelfAttention,
-    spatial,
+    nd_ops,
 )
 from mrisynth.layers.base import Layer
 from mrisynth.networks.base import ProgressiveNetwork, fade, is_fading
@@ -68,7 +68,7 @@ class _LastBlock(Layer):
         shape = self.minibatch_deviation.compute_output_shape(input_shape)
         self.convolution.build(shape)
         filters = self.convolution.units
-        self.dense.build((None, SMALLEST_RESOLUTION**spatial.RANK * filters))
+        self.dense.build((None, SMALLEST_RESOLUTION**nd_ops.RANK * filters))
         self.score.build((None, filters))
         self.built = True
 
@@ -115,7 +115,7 @@ class Discriminator(ProgressiveNetwork):
             for level in range(self.top_level + 1)
         ]
         for level, (block, from_image) in enumerate(zip(self.blocks, self.image_layers, strict=True)):
-            space = (resolution_of(level),) * spatial.RANK
+            space = (resolution_of(level),) * nd_ops.RANK
             from_image.build((None, *space, self.channels))
             block.build((None, *space, self.feature_maps(level)))
         self.built = True
@@ -139,7 +139,7 @@ class Discriminator(ProgressiveNetwork):
         level = self.top_level if level is None else level
         maps = self.blocks[level](self.image_layers[level](images)) if level else self.image_layers[0](images)
         if level > 0 and is_fading(alpha):
-            low = self.image_layers[level - 1](spatial.average_pool(images))
+            low = self.image_layers[level - 1](nd_ops.average_pool(images))
             maps = fade(low, maps, alpha)
         for block in reversed(self.blocks[1 : max(level, 1)]):
             maps = block(maps)

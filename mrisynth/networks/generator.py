@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrisynth.layers import EqualizedConvolution, EqualizedDense, PixelNorm, SelfAttention, spatial
+from mrisynth.layers import EqualizedConvolution, EqualizedDense, PixelNorm, SelfAttention, nd_ops
 from mrisynth.layers.base import Layer
 from mrisynth.networks.base import ProgressiveNetwork, fade, is_fading
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
@@ -60,7 +60,7 @@ class _GeneratorBlock(Layer):
 class Generator(ProgressiveNetwork):
     """Turns latents into images.
 
-    Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbour upsampling
+    Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor upsampling
     and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1 convolution to the image.
     Arguments: see `ProgressiveNetwork`.
 
@@ -69,7 +69,7 @@ class Generator(ProgressiveNetwork):
         level: The level to generate at; the full resolution if None.
         alpha: Weight of the level's own image beside the upsampled one of the level below, 0 to 1.
         truncation: Moves the first dense layer's output this part of the way from its mean over all latents:
-            1 leaves it, 0 makes every image the same. The mean is that layer's bias, since normalised latents
+            1 leaves it, 0 makes every image the same. The mean is that layer's bias, since normalized latents
             are symmetric about 0, so scaling them is all it takes.
 
     Returns:
@@ -111,7 +111,7 @@ class Generator(ProgressiveNetwork):
         shape: tuple[int | None, ...] = (None, self.latent_size)
         for level, (block, to_image) in enumerate(zip(self.blocks, self.image_layers, strict=True)):
             block.build(shape)
-            shape = (None, *(resolution_of(level),) * spatial.RANK, self.feature_maps(level))
+            shape = (None, *(resolution_of(level),) * nd_ops.RANK, self.feature_maps(level))
             to_image.build(shape)
         self.built = True
 
@@ -150,5 +150,5 @@ class Generator(ProgressiveNetwork):
         images = tf.cast(self.image_layers[level](maps), tf.float32)
         if level > 0 and is_fading(alpha):
             low_images = tf.cast(self.image_layers[level - 1](low), tf.float32)
-            images = fade(spatial.upsample(low_images), images, alpha)
+            images = fade(nd_ops.upsample(low_images), images, alpha)
         return images

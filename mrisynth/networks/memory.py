@@ -1,6 +1,6 @@
 """Parameters and memory of the networks, counted from the shapes of their layers.
 
-Arithmetic without TensorFlow, as `mrisynth.networks.operations`, with which it shares the shapes.
+Arithmetic without TensorFlow, as `mrisynth.networks.flops`, with which it shares the shapes.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def largest_activation_bytes(config: NetworkConfig, resolution: int) -> int:
 
 
 def state_bytes(config: NetworkConfig) -> int:
-    """Bytes of all that a run keeps: both networks, the average, two slots a weight in the optimisers."""
+    """Bytes of all that a run keeps: both networks, the average, two slots a weight in the optimizers."""
     generator = generator_parameters(config, config.top_level)
     discriminator = discriminator_parameters(config, config.top_level)
     slots = _OPTIMIZER_SLOTS * (generator + discriminator)

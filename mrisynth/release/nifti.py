@@ -11,10 +11,10 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.atomic_io import write_bytes_aside, write_text_aside
 from mrisynth.data.slices import PLANES, slice_to_nifti
-from mrisynth.files import write_bytes_aside, write_text_aside
-from mrisynth.release.conventions import Conventions
-from mrisynth.release.documents import sidecars, to_json
+from mrisynth.release.dataset_metadata import sidecars, to_json
+from mrisynth.release.image_geometry import ImageGeometry
 
 _LARGEST = 2**15 - 1
 _COMPRESSION = 1
@@ -33,7 +33,7 @@ class NiftiFiles:
 
     Args:
         folder: Of the release.
-        conventions: What pixels and grey values stand for.
+        conventions: What pixels and gray values stand for.
         resolution: Pixels along an edge.
         suffix: BIDS suffix.
         description: What the JSON says, but for the seed.
@@ -42,7 +42,7 @@ class NiftiFiles:
     def __init__(
         self,
         folder: pathlib.Path,
-        conventions: Conventions,
+        conventions: ImageGeometry,
         resolution: int,
         suffix: str,
         description: dict[str, Any],
@@ -94,7 +94,7 @@ class NiftiFiles:
         return compressor.compress(self._header + voxels.tobytes(order="F")) + compressor.flush()
 
 
-def _header(conventions: Conventions, resolution: int) -> bytes:
+def _header(conventions: ImageGeometry, resolution: int) -> bytes:
     """All of a file but its voxels, the same for every image."""
     low, high = conventions.intensity_range
     image = slice_to_nifti(
@@ -103,7 +103,7 @@ def _header(conventions: Conventions, resolution: int) -> bytes:
         conventions.pixel_size_mm,
         conventions.slice_spacing_mm,
     )
-    # There is no scanner: all images are aligned to the centre of their own field of view.
+    # There is no scanner: all images are aligned to the center of their own field of view.
     image.set_sform(image.affine, "aligned")
     image.set_qform(image.affine, "aligned")
     header = nibabel.Nifti1Header(image.header.binaryblock, endianness="<")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from mrisynth.atomic_io import write_bytes_aside
 from mrisynth.data.volumes import from_unit_range
-from mrisynth.files import write_bytes_aside
-from mrisynth.release.conventions import Conventions
-from mrisynth.release.documents import to_json
+from mrisynth.release.dataset_metadata import to_json
+from mrisynth.release.image_geometry import ImageGeometry
 
 _IMAGES, _SEEDS = "images.npy", "seeds.npy"
 _NO_SEED = -1
@@ -28,7 +28,7 @@ class NpyArray:
     Args:
         folder: Of the release.
         count: Images.
-        conventions: What grey values stand for.
+        conventions: What gray values stand for.
         resolution: Pixels along an edge.
         description: What the JSON says.
     """
@@ -37,7 +37,7 @@ class NpyArray:
         self,
         folder: pathlib.Path,
         count: int,
-        conventions: Conventions,
+        conventions: ImageGeometry,
         resolution: int,
         description: dict[str, Any],
     ) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.files import write_bytes_aside
-from mrisynth.images import to_grey, write_png
-from mrisynth.release.documents import sidecars
+from mrisynth.atomic_io import write_bytes_aside
+from mrisynth.image_io import to_gray, write_png
+from mrisynth.release.dataset_metadata import sidecars
 
 _COMPRESSION = 1
 
@@ -48,7 +48,7 @@ class PngFiles:
         if path.exists():
             return
         write_bytes_aside(path.with_suffix(".json"), self._sidecar(seed))
-        write_png(path, to_grey(image, self._bits), _COMPRESSION)
+        write_png(path, to_gray(image, self._bits), _COMPRESSION)
 
     def finish(self, seeds: list[int]) -> None:
         """See `Format`."""

@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mrisynth.atomic_io import write_bytes_aside, write_text_aside
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.evaluation.real import load_real
-from mrisynth.files import write_bytes_aside, write_text_aside
-from mrisynth.images import to_grey
-from mrisynth.release.configuration import NIFTI, PNG, SUFFIXES, ReleaseConfig
-from mrisynth.release.conventions import Conventions
-from mrisynth.release.documents import dataset_description, image_description, readme, to_json
-from mrisynth.release.filtering import CopyFilter
+from mrisynth.evaluation.reference import load_reference
+from mrisynth.image_io import to_gray
+from mrisynth.release.config import NIFTI, PNG, SUFFIXES, ReleaseConfig
+from mrisynth.release.copy_filter import CopyFilter
+from mrisynth.release.dataset_metadata import dataset_description, image_description, readme, to_json
 from mrisynth.release.formats import Format
+from mrisynth.release.image_geometry import ImageGeometry
 from mrisynth.release.nifti import NiftiFiles
 from mrisynth.release.npy import NpyArray
 from mrisynth.release.png import PngFiles
-from mrisynth.serving.loading import ServedGenerator, open_generator
+from mrisynth.sampling.exports import ServedGenerator, open_generator
 
 DESCRIPTION = "dataset_description.json"
 _BLOCK_PIXELS = 2**17
@@ -82,13 +82,13 @@ def make_release(
         UserError: If it cannot be drawn, written, or is another release than the one in its folder.
     """
     generator = generator or open_generator(config.saved_model)
-    conventions = Conventions.of(generator.card, generator.resolution)
+    conventions = ImageGeometry.of(generator.card, generator.resolution)
     suffix = _suffix(config, conventions)
     settings = _settings(config, generator, suffix)
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
-        real = load_real(config.data_dir, generator.resolution, progress)
+        real = load_reference(config.data_dir, generator.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
     try:
         config.output.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def _draw(
         for first, images in _blocks(config, generator, next_seed):
             block_seeds = first + np.arange(len(images))
             if copies is not None:
-                block_seeds = block_seeds[~copies.find(to_grey(images))]
+                block_seeds = block_seeds[~copies.find(to_gray(images))]
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
             numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
             block = [(number, seed, images[seed - first]) for number, seed in zip(numbers, new, strict=True)]
@@ -193,7 +193,7 @@ def _blocks(
 
 
 def _files(
-    config: ReleaseConfig, generator: ServedGenerator, conventions: Conventions, suffix: str
+    config: ReleaseConfig, generator: ServedGenerator, conventions: ImageGeometry, suffix: str
 ) -> Format:
     description = image_description(config, generator, conventions)
     if config.format == NIFTI:
@@ -203,7 +203,7 @@ def _files(
     return NpyArray(config.output, config.count, conventions, generator.resolution, description)
 
 
-def _suffix(config: ReleaseConfig, conventions: Conventions) -> str:
+def _suffix(config: ReleaseConfig, conventions: ImageGeometry) -> str:
     suffix = config.suffix or conventions.suffix
     if config.format == NIFTI and suffix not in SUFFIXES:
         raise UserError(

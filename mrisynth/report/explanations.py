@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from mrisynth.evaluation.results import Measure
-from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Meaning:
     """What a verdict means for whoever has to decide.
 
     Attributes:
-        look: "good", "open" or "bad": colour and symbol.
+        look: "good", "open" or "bad": color and symbol.
         advice: One or two sentences.
     """
 
@@ -67,7 +67,7 @@ MEANINGS = {
 
 _DISTANCES = {
     "pixels": Distance(
-        "By grey values", "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
+        "By gray values", "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
     ),
     "features": Distance("By features", "squared distance between features"),
 }

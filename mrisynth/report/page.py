@@ -13,14 +13,14 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.atomic_io import write_text_aside
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
-from mrisynth.files import write_text_aside
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import Closeness
-from mrisynth.metrics.verdict import NO_SIGN
+from mrisynth.privacy.statistics import Closeness
+from mrisynth.privacy.verdict import NO_SIGN
 from mrisynth.report.explanations import MEANINGS, Explanation, explain, explain_distance
-from mrisynth.report.pictures import Picture, difference, grey_picture, sheet
-from mrisynth.report.plots import GENERATED_COLOUR, REAL_COLOUR, distance_plot, spectrum_plot
+from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
+from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
 
 _TEMPLATE = "report.html.jinja"
 _OVERVIEW_CELL = 128
@@ -83,7 +83,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             spectrum_plot=spectrum_plot(evaluation.spectrum),
             closest=f"{100 * privacy.closeness[0].expected_share:.2g} %",
             cells=_cells(privacy.closeness),
-            colours={"generated": GENERATED_COLOUR, "real": REAL_COLOUR},
+            colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
     )
 
@@ -180,7 +180,7 @@ def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, P
     for name, images in _shown(evaluation, show_real):
         columns = math.ceil(math.sqrt(len(images)))
         alt = f"{len(images)} {name} images in {columns} columns"
-        yield name, grey_picture(sheet(images, columns, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+        yield name, gray_picture(sheet(images, columns, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 
 
 def _full_sizes(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
@@ -188,7 +188,7 @@ def _full_sizes(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, 
     for name, images in _shown(evaluation, show_real):
         few = images[:_FULL_SIZE]
         alt = f"The first {len(few)} of the {name} images at full size"
-        yield name, grey_picture(sheet(few, _FULL_SIZE, _FULL_SIZE_CELL, _SHEET_WIDTH), alt)
+        yield name, gray_picture(sheet(few, _FULL_SIZE, _FULL_SIZE_CELL, _SHEET_WIDTH), alt)
 
 
 def _shown(evaluation: Evaluation, show_real: bool) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -197,13 +197,13 @@ def _shown(evaluation: Evaluation, show_real: bool) -> list[tuple[str, NDArray[n
 
 
 def _pair_picture(pair: ClosePair, show_real: bool) -> Picture:
-    """A generated image; beside it, if real ones may be shown, its neighbour and what differs."""
+    """A generated image; beside it, if real ones may be shown, its neighbor and what differs."""
     images = [pair.generated]
     alt = f"A generated image; its correlation with the nearest training slice is {pair.correlation:.3f}"
     if show_real:
         images += [pair.training, difference(pair.generated, pair.training)]
         alt += ", which is beside it, followed by the difference of the two"
-    return grey_picture(sheet(np.stack(images), len(images), _FULL_SIZE_CELL, 256 * len(images)), alt)
+    return gray_picture(sheet(np.stack(images), len(images), _FULL_SIZE_CELL, 256 * len(images)), alt)
 
 
 def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
@@ -212,11 +212,11 @@ def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
     if rows == 0:
         return None
     alt = f"{rows} rows of {steps} generated images, each row changing gradually from one image to another"
-    return grey_picture(sheet(images.reshape(-1, size, size), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+    return gray_picture(sheet(images.reshape(-1, size, size), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 
 
 def _groups(measures: tuple[Measure, ...]) -> list[_Group]:
-    """Neighbours in the table that share a group."""
+    """Neighbors in the table that share a group."""
     groups = []
     for title, found in itertools.groupby(measures, key=lambda measure: measure.group):
         members = tuple(found)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 _GAP_PIXELS = 2
-_GAP_GREY = 40
+_GAP_GRAY = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Picture:
     alt: str
 
 
-def grey_picture(grey: NDArray[np.uint8], alt: str) -> Picture:
-    """8-bit grey values [H, W] as PNG."""
+def gray_picture(gray: NDArray[np.uint8], alt: str) -> Picture:
+    """8-bit gray values [H, W] as PNG."""
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, format="PNG", optimize=True)
-    return Picture(data_uri("image/png", file.getvalue()), grey.shape[1], grey.shape[0], alt)
+    Image.fromarray(gray).save(file, format="PNG", optimize=True)
+    return Picture(data_uri("image/png", file.getvalue()), gray.shape[1], gray.shape[0], alt)
 
 
 def data_uri(media_type: str, contents: bytes) -> str:
@@ -65,7 +65,7 @@ def sheet(images: NDArray[np.uint8], columns: int, largest: int, width: int) -> 
     count, size, _ = cells.shape
     pitch = size + _GAP_PIXELS
     rows = math.ceil(count / columns)
-    paper = np.full((rows * pitch - _GAP_PIXELS, columns * pitch - _GAP_PIXELS), _GAP_GREY, np.uint8)
+    paper = np.full((rows * pitch - _GAP_PIXELS, columns * pitch - _GAP_PIXELS), _GAP_GRAY, np.uint8)
     for index, cell in enumerate(cells):
         top, left = pitch * (index // columns), pitch * (index % columns)
         paper[top : top + size, left : left + size] = cell
@@ -73,7 +73,7 @@ def sheet(images: NDArray[np.uint8], columns: int, largest: int, width: int) -> 
 
 
 def difference(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """First minus second: middle grey where they agree, brighter where the first is brighter."""
+    """First minus second: middle gray where they agree, brighter where the first is brighter."""
     return np.clip(128 + (first.astype(np.int16) - second) // 2, 0, 255).astype(np.uint8)
 
 

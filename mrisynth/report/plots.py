@@ -13,11 +13,11 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import PowerSpectrum
-from mrisynth.metrics.privacy import Closeness
+from mrisynth.privacy.statistics import Closeness
 from mrisynth.report.pictures import Picture, data_uri
 
-GENERATED_COLOUR = "#b3470b"
-REAL_COLOUR = "#22577a"
+GENERATED_COLOR = "#b3470b"
+REAL_COLOR = "#22577a"
 
 _SIZE = (10.4, 3.5)
 _STYLE = {
@@ -79,9 +79,9 @@ def distance_plot(closeness: Closeness, label: str) -> Picture:
 def spectrum_plot(spectrum: PowerSpectrum) -> Picture:
     """Power spectra in logarithmic axes, and their ratio to that of the training images."""
     curves = (
-        ("training images", spectrum.training, {"color": REAL_COLOUR}),
-        ("held-out images", spectrum.heldout, {"color": REAL_COLOUR, "linestyle": (0, (4, 2))}),
-        ("generated images", spectrum.generated, {"color": GENERATED_COLOUR}),
+        ("training images", spectrum.training, {"color": REAL_COLOR}),
+        ("held-out images", spectrum.heldout, {"color": REAL_COLOR, "linestyle": (0, (4, 2))}),
+        ("generated images", spectrum.generated, {"color": GENERATED_COLOR}),
     )
     with matplotlib.rc_context(_STYLE):
         figure, (left, right) = _two_axes()
@@ -116,21 +116,21 @@ def _two_axes() -> tuple[Figure, NDArray]:
 def _histogram(axes: Axes, closeness: Closeness) -> None:
     distances = np.concatenate([closeness.generated, closeness.heldout])
     edges = np.linspace(min(0.0, distances.min()), distances.max(), 61)
-    for name, values, colour in (
-        ("held-out slices", closeness.heldout, REAL_COLOUR),
-        ("generated images", closeness.generated, GENERATED_COLOUR),
+    for name, values, color in (
+        ("held-out slices", closeness.heldout, REAL_COLOR),
+        ("generated images", closeness.generated, GENERATED_COLOR),
     ):
         shares = np.histogram(values, edges)[0] / len(values)
-        axes.stairs(shares, edges, fill=True, color=colour, alpha=0.18)
-        axes.stairs(shares, edges, color=colour, linewidth=1.5, label=f"{name} ({len(values):,})")
+        axes.stairs(shares, edges, fill=True, color=color, alpha=0.18)
+        axes.stairs(shares, edges, color=color, linewidth=1.5, label=f"{name} ({len(values):,})")
     axes.set(xlim=(edges[0], edges[-1]), ylim=(0, None))
     axes.yaxis.set_major_formatter(_percent)
 
 
 def _cumulative(axes: Axes, closeness: Closeness) -> None:
     smallest = min(1 / len(closeness.generated), 1 / len(closeness.heldout))
-    for values, colour in ((closeness.heldout, REAL_COLOUR), (closeness.generated, GENERATED_COLOUR)):
-        axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", color=colour)
+    for values, color in ((closeness.heldout, REAL_COLOR), (closeness.generated, GENERATED_COLOR)):
+        axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", color=color)
     nearest = min(0.0, closeness.generated.min(), closeness.heldout.min())
     axes.set(yscale="log", ylim=(0.7 * smallest, 1.4), xlim=(nearest, np.median(closeness.heldout)))
     axes.yaxis.set_major_formatter(_percent)

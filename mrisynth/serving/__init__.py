@@ -1,1 +1,1 @@
-"""Generators leave here: exported as SavedModels."""
+"""Asking a running TensorFlow Serving for images."""

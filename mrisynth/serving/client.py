@@ -96,7 +96,7 @@ def _inputs(query: Query, latent_size: Callable[[Query], int]) -> dict[str, NDAr
     if query.signature == "serving_default":
         import tensorflow as tf
 
-        from mrisynth.serving.export import seeded_latents
+        from mrisynth.export.saved_model import seeded_latents
 
         seed, count = tf.constant(query.seed, tf.int64), tf.constant(query.count)
         return {"latents": seeded_latents(seed, count, latent_size(query)).numpy()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.errors import UserError
-from mrisynth.images import make_grid, to_grey, write_png
+from mrisynth.image_io import make_grid, to_gray, write_png
 
 
 def save_images(
@@ -34,7 +34,7 @@ def save_images(
             write_png(output, make_grid(images))
         else:
             output.mkdir(exist_ok=True)
-            for number, image in enumerate(to_grey(images)[..., 0]):
+            for number, image in enumerate(to_gray(images)[..., 0]):
                 write_png(output / f"seed_{first_seed + number:06d}.png", image)
     except OSError as error:
         raise UserError(f"--output={output} cannot be written ({error.strerror or error})") from error

@@ -1,4 +1,4 @@
-"""Optimisers of tensorflow-addons, which TensorFlow up to 2.15 can import."""
+"""Optimizers of tensorflow-addons, which TensorFlow up to 2.15 can import."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _YOGI_START = 1e-6
 
 
 class AddonsOptimizer:
-    """An optimiser of tensorflow-addons behind the interface of `mrisynth.training.optimizers.Optimizer`.
+    """An optimizer of tensorflow-addons behind the interface of `mrisynth.training.optimizers.Optimizer`.
 
-    Betas and epsilon are Adam's where the optimiser has them (epsilon 1e-3, as its authors advise, for Yogi).
+    Betas and epsilon are Adam's where the optimizer has them (epsilon 1e-3, as its authors advise, for Yogi).
 
     Args:
         name: One of `mrisynth.training.config.OPTIMIZERS`, but "adam".
@@ -31,7 +31,7 @@ class AddonsOptimizer:
         self._optimizer = _make(name)
         self._variables = list(variables)
         self._optimizer._create_all_weights(self._variables)
-        # Lookahead keeps the state of the optimiser that it wraps there.
+        # Lookahead keeps the state of the optimizer that it wraps there.
         self._holders = [self._optimizer, *filter(None, [getattr(self._optimizer, "_optimizer", None)])]
         self._starts: Mapping[str, float] = {"v": _YOGI_START} if name == "yogi" else {}
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from mrisynth.layers import spatial
+from mrisynth.layers import nd_ops
 
-DRAWS = 2 + 2 * spatial.RANK
+DRAWS = 2 + 2 * nd_ops.RANK
 """Uniform numbers that `augment` needs for each image."""
 
 _LARGEST_SHIFT = 1 / 8
@@ -38,10 +38,10 @@ def augment(images: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
     mean = tf.reduce_mean(images, axis=tuple(range(1, images.shape.rank)), keepdims=True)
     images = mean + (contrast + 0.5) * (images - mean)
     kept = None
-    for index, axis in enumerate(spatial.AXES):
+    for index, axis in enumerate(nd_ops.AXES):
         images = _shift(images, uniform[:, 2 + index], axis)
-        inside = _in_hole(images.shape[axis], uniform[:, 2 + spatial.RANK + index])
-        inside = tf.reshape(inside, [-1, *(images.shape[a] if a == axis else 1 for a in spatial.AXES), 1])
+        inside = _in_hole(images.shape[axis], uniform[:, 2 + nd_ops.RANK + index])
+        inside = tf.reshape(inside, [-1, *(images.shape[a] if a == axis else 1 for a in nd_ops.AXES), 1])
         kept = inside if kept is None else kept & inside
     return tf.where(kept, _BACKGROUND, images)
 

@@ -15,9 +15,9 @@ import tensorflow as tf
 
 import mrisynth
 from mrisynth.errors import UserError
+from mrisynth.run_folder import naming_disk_errors
 from mrisynth.training import strategies
 from mrisynth.training.config import TrainingConfig
-from mrisynth.training.disk import naming_disk_errors
 from mrisynth.training.state import TrainingState
 
 KEPT = 3

@@ -58,7 +58,7 @@ class OptimizationConfig:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
-    def penalises(self, iteration: int) -> bool:
+    def penalizes(self, iteration: int) -> bool:
         """Whether an iteration of the run, counted from 0, computes the gradient penalty."""
         return iteration % self.gp_interval == 0
 

@@ -1,4 +1,4 @@
-"""The optimisers of both networks: Adam, and those that tensorflow-addons supplies.
+"""The optimizers of both networks: Adam, and those that tensorflow-addons supplies.
 
 They are applied where losses of all replicas have been put together: in the cross-replica context, with
 gradients that are summed already. That is what lets a step be left out when its gradients are not finite.
@@ -18,7 +18,7 @@ BETA_1, BETA_2, EPSILON = 0.0, 0.99, 1e-8
 
 
 class Optimizer(Protocol):
-    """What the training step and the checkpoints need of an optimiser."""
+    """What the training step and the checkpoints need of an optimizer."""
 
     def apply(
         self, strategy: tf.distribute.Strategy, gradients: Sequence[Any], variables: Sequence[tf.Variable]
@@ -36,7 +36,7 @@ class Optimizer(Protocol):
 
 
 def make_optimizer(name: str, variables: Iterable[Any]) -> Optimizer:
-    """An optimiser with its state already there, under the current strategy's scope.
+    """An optimizer with its state already there, under the current strategy's scope.
 
     Args:
         name: One of `mrisynth.training.config.OPTIMIZERS`.

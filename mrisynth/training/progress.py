@@ -10,7 +10,7 @@ import time
 import tqdm
 
 from mrisynth.networks.config import NetworkConfig
-from mrisynth.training import outlook
+from mrisynth.training import throughput
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 
 _SETTLING_SECONDS = 3.0
@@ -21,7 +21,7 @@ def _countdown(seconds: float) -> str:
     """Time left: to the second, as in 1:02:03, where it is less than two days."""
     if seconds < _COUNTDOWN_SECONDS:
         return str(datetime.timedelta(seconds=round(seconds)))
-    return outlook.duration(seconds)
+    return throughput.duration(seconds)
 
 
 class Progress:
@@ -44,7 +44,7 @@ class Progress:
     ) -> None:
         self._schedule = schedule
         self._shown = shown
-        self._pace = outlook.Pace(network, matrix_rate)
+        self._pace = throughput.Pace(network, matrix_rate)
         self._warned = False
         self._phase: Phase | None = None
         self._bar: tqdm.tqdm | None = None
@@ -69,7 +69,7 @@ class Progress:
         # An iteration may take minutes: what can be said before the first has ended is said now.
         seconds = self.seconds_left(position)
         if math.isfinite(seconds):
-            self._bar.set_postfix_str(f"about {outlook.duration(seconds)} left for the whole run")
+            self._bar.set_postfix_str(f"about {throughput.duration(seconds)} left for the whole run")
 
     def update(self, position: Position) -> None:
         """Shows that the run has come to a position, the phase's end included."""
@@ -105,7 +105,7 @@ class Progress:
 
     def _warn_once(self, seconds_left: float) -> None:
         """Says what is too long for this machine, the first time that it is known."""
-        sentence = outlook.too_long(seconds_left, self._pace.operations_per_second())
+        sentence = throughput.too_long(seconds_left, self._pace.operations_per_second())
         if sentence and self._shown and not self._warned:
             tqdm.tqdm.write(sentence, file=sys.stderr)
             self._warned = True

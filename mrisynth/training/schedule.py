@@ -22,7 +22,7 @@ class Phase:
         kind: "fade" (a resolution is faded in), "stable", or "finetune" (model (c)'s extra part).
         level: Of the networks; 0 is 4x4.
         batch_size: Global, over all replicas.
-        learning_rate: Of both optimisers.
+        learning_rate: Of both optimizers.
         first_iteration: Number of iterations of the run before the phase.
         iterations: Of the phase.
         first_image: Number of images of the run before the phase.
@@ -50,7 +50,7 @@ class Phase:
 
     @property
     def resets_optimizers(self) -> bool:
-        """Whether the optimisers start afresh: at every fade and stable period, not when fine-tuning."""
+        """Whether the optimizers start afresh: at every fade and stable period, not when fine-tuning."""
         return self.kind != "finetune"
 
     @property
@@ -104,9 +104,9 @@ class GrowthSchedule:
     Attributes:
         resolution: The last one, in pixels.
         fade_images: To fade a resolution in; none for 4x4.
-        stable_images: To stabilise a resolution.
+        stable_images: To stabilize a resolution.
         total_iterations: Of the run without fine-tuning; the last resolution runs on until then. 0: the last
-            resolution is stabilised like the others.
+            resolution is stabilized like the others.
         finetune_iterations: Added at the end at the reduced rate (model (c)).
         learning_rate: Before fine-tuning.
         finetune_learning_rate: While fine-tuning.

@@ -1,4 +1,4 @@
-"""All that training changes: weights, averages, optimisers, iteration."""
+"""All that training changes: weights, averages, optimizers, iteration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mrisynth.training import optimizers
 
 
 class TrainingState:
-    """Networks and optimisers of a run, created under the current strategy's scope.
+    """Networks and optimizers of a run, created under the current strategy's scope.
 
     Args:
         network: Size of the networks.
@@ -56,7 +56,7 @@ class TrainingState:
         )
 
     def start_phase(self, learning_rate: float, resets_optimizers: bool) -> None:
-        """Sets the learning rate and, where the schedule says so, starts both optimisers afresh."""
+        """Sets the learning rate and, where the schedule says so, starts both optimizers afresh."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             optimizer.set_learning_rate(learning_rate)
             if resets_optimizers:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from mrisynth import images
-from mrisynth.training.disk import naming_disk_errors
-from mrisynth.training.draws import Draws, Purpose
+from mrisynth import image_io
+from mrisynth.run_folder import naming_disk_errors
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
+from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.train_step import blend_real
 
 GRID_IMAGES = 64
@@ -36,7 +36,7 @@ class Summaries:
             self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
         self._state = state
         shape = (GRID_IMAGES, state.generator.latent_size)
-        self._latents = Draws(seed).normal(Purpose.GRID_LATENTS, shape)
+        self._latents = StatelessRng(seed).normal(Purpose.GRID_LATENTS, shape)
         self._real_shown: tuple[int, float] | None = None
 
     def write_scalars(
@@ -89,11 +89,11 @@ class Summaries:
             self._writer.flush()
 
     def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:
-        grid = images.make_grid(values)
+        grid = image_io.make_grid(values)
         resolution = position.phase.resolution
         path = self._samples / f"{name}_{position.image:09d}_{resolution:03d}x{resolution:03d}.png"
         with naming_disk_errors(self._run_dir):
-            images.write_png(path, grid)
+            image_io.write_png(path, grid)
         with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
             tf.summary.image(name, grid[np.newaxis, ..., np.newaxis])
 

@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from mrisynth.layers import spatial
+from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
 from mrisynth.training import augmentation, losses
 from mrisynth.training.config import OptimizationConfig
-from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
+from mrisynth.training.stateless_rng import Purpose, StatelessRng
 
 Metrics = dict[str, tf.Tensor]
 
@@ -24,7 +24,7 @@ class TrainStep(Protocol):
     """The iteration of a phase: see `make_train_step`."""
 
     def __call__(
-        self, images: Any, alpha: tf.Tensor, penalises: bool = True, generates: bool = True
+        self, images: Any, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
     ) -> Metrics:
         """Advances the state by one iteration."""
 
@@ -39,7 +39,7 @@ def blend_real(images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
     Returns:
         (1 - alpha) * up(down(images)) + alpha * images, the same shape.
     """
-    return fade(spatial.upsample(spatial.average_pool(images)), images, alpha)
+    return fade(nd_ops.upsample(nd_ops.average_pool(images)), images, alpha)
 
 
 def make_train_step(
@@ -51,7 +51,7 @@ def make_train_step(
 ) -> TrainStep:
     """Compiles the iteration of a phase.
 
-    Gradients that are not finite never reach the weights: the network is left as it is, its optimiser too,
+    Gradients that are not finite never reach the weights: the network is left as it is, its optimizer too,
     and the iteration counts as skipped in the state.
 
     Args:
@@ -88,9 +88,9 @@ def make_train_step(
         return metrics, tf.cond(tf.math.is_finite(size), apply, lambda: tf.constant(1, tf.int64))
 
     @tf.function
-    def train_step(images: Any, alpha: tf.Tensor, penalises: bool = True, generates: bool = True) -> Metrics:
+    def train_step(images: Any, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True) -> Metrics:
         draws = (state.iteration.read_value(), state.attempt.read_value())
-        results = strategy.run(replica.discriminator, args=(images, alpha, draws, penalises))
+        results = strategy.run(replica.discriminator, args=(images, alpha, draws, penalizes))
         metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
         also_skipped = tf.zeros_like(skipped)
         if generates:
@@ -104,7 +104,7 @@ def make_train_step(
         state.skipped.assign_add(tf.maximum(skipped, also_skipped))
         before = state.skipped_in_a_row.read_value()
         after = tf.stack([skipped, skipped, also_skipped]) * (before + 1)
-        state.skipped_in_a_row.assign(tf.where([penalises, not penalises, generates], after, before))
+        state.skipped_in_a_row.assign(tf.where([penalizes, not penalizes, generates], after, before))
         state.iteration.assign_add(1)
         return metrics
 
@@ -143,24 +143,24 @@ class ReplicaStep:
         self._compiled_generator = compiled(self._generator_gradients)
 
     def discriminator(
-        self, images: tf.Tensor, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor], penalises: bool
+        self, images: tf.Tensor, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor], penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed."""
-        draw = Draws(self._config.seed, *draws)
+        draw = StatelessRng(self._config.seed, *draws)
         # Drawn outside of what XLA may compile, which draws other numbers from the same seed.
         noise = {
             "latents": draw.normal(Purpose.DISCRIMINATOR_LATENTS, self._latent_shape),
             "mix": draw.uniform(Purpose.PENALTY_MIX, self._latent_shape[:1]),
             **self._augmentation_noise(draw, Purpose.AUGMENT_REAL, Purpose.AUGMENT_GENERATED),
         }
-        gradients, metrics = self._compiled_discriminator(images, noise, self._alpha(alpha), penalises)
+        gradients, metrics = self._compiled_discriminator(images, noise, self._alpha(alpha), penalizes)
         return _summed(gradients, metrics, "discriminator")
 
     def generator(
         self, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[list[tf.Tensor], Metrics]:
         """The same for the generator's loss."""
-        draw = Draws(self._config.seed, *draws)
+        draw = StatelessRng(self._config.seed, *draws)
         noise = {
             "latents": draw.normal(Purpose.GENERATOR_LATENTS, self._latent_shape),
             **self._augmentation_noise(draw, Purpose.AUGMENT_GENERATOR),
@@ -168,7 +168,7 @@ class ReplicaStep:
         gradients, metrics = self._compiled_generator(noise, self._alpha(alpha))
         return _summed(gradients, metrics, "generator")
 
-    def _augmentation_noise(self, draw: Draws, *purposes: Purpose) -> dict[str, tf.Tensor]:
+    def _augmentation_noise(self, draw: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
         if self._config.augment != "diffaug":
             return {}
         shape = (self._phase.batch_size, augmentation.DRAWS)
@@ -188,7 +188,7 @@ class ReplicaStep:
         return self._state.discriminator(images, level=self._phase.level, alpha=alpha)
 
     def _discriminator_gradients(
-        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalises: bool
+        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
         real = blend_real(images, alpha) if self._phase.fading else images
@@ -197,12 +197,12 @@ class ReplicaStep:
             real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
-        loss_name = "loss/discriminator" if penalises else "loss/discriminator_without_penalty"
+        loss_name = "loss/discriminator" if penalizes else "loss/discriminator_without_penalty"
         with tf.GradientTape() as tape:
             real_scores = self._score(real, alpha)
             generated_scores = self._score(generated, alpha)
             loss = self._mean(losses.critic_loss(real_scores, generated_scores, config.drift))
-            if penalises:
+            if penalizes:
                 between = losses.interpolate(real, generated, noise["mix"])
                 norm = losses.critic_gradient_norm(
                     lambda images: self._score(images, alpha), between, self._levels_to_come

@@ -18,9 +18,9 @@ from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress
+from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
-from mrisynth.training.steadiness import CHECK_INTERVAL, Steadiness
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
 from mrisynth.training.train_step import Metrics, make_train_step
 
@@ -179,7 +179,7 @@ class _Trainer:
         self._strategy = strategy
         self._state = state
         self._checkpoints = saved
-        self._steadiness = Steadiness(state, saved, strategy)
+        self._recovery = Recovery(state, saved, strategy)
         self._chief = strategies.is_chief(strategy)
         self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
         self._summaries = Summaries(config.run_dir, state, config.optimization.seed) if self._chief else None
@@ -228,7 +228,7 @@ class _Trainer:
                 metrics |= train_step(
                     next(batches),
                     tf.constant(position.alpha, tf.float32),
-                    penalises=optimization.penalises(position.iteration),
+                    penalizes=optimization.penalizes(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )
             before = position
@@ -245,15 +245,15 @@ class _Trainer:
             due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == phase.last_iteration
             if due or not strategies.is_multi_worker(self._strategy):
                 stopping = self._must_stop()
-            if due and not stopping and self._steadiness.has_gone_back(position, metrics):
+            if due and not stopping and self._recovery.has_gone_back(position, metrics):
                 self._progress.end_phase()
                 return
-            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes and self._steadiness.save():
+            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes and self._recovery.save():
                 saved = time.monotonic()
         self._progress.end_phase()
         if self._summaries and position.iteration == phase.last_iteration:
             self._summaries.write_grids(position, real)
-        if not self._steadiness.save():
+        if not self._recovery.save():
             # Skipping or not, a phase's end and a stop are where a run goes on.
             self._checkpoints.save()
         if stopping:

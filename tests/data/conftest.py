@@ -1,9 +1,9 @@
 """Data sets that several tests read."""
 
 import pytest
-from made_scans import SMALL, write_bids
 
 from mrisynth.data import prepare_dataset
+from tests.data.made_scans import SMALL, write_bids
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ AIR_INTENSITY = 20.0
 RADII_MM = np.array([68.0, 88.0, 76.0])
 
 
-def head_intensity(x, y, z, centre=(0.0, 0.0, 0.0)):
+def head_intensity(x, y, z, center=(0.0, 0.0, 0.0)):
     """An ellipsoid whose intensity grows to the right, the front and the top, each at its own rate."""
-    x, y, z = x - centre[0], y - centre[1], z - centre[2]
+    x, y, z = x - center[0], y - center[1], z - center[2]
     inside = (x / RADII_MM[0]) ** 2 + (y / RADII_MM[1]) ** 2 + (z / RADII_MM[2]) ** 2 <= 1.0
     return np.where(inside, 600.0 + 2.0 * x + 1.0 * y + 0.5 * z, AIR_INTENSITY)
 
@@ -30,8 +30,8 @@ def rotation(degrees, axis):
     return matrix
 
 
-def centred_affine(shape, spacing, turn=None):
-    """An affine with the given voxel sizes whose grid is centred on the origin."""
+def centered_affine(shape, spacing, turn=None):
+    """An affine with the given voxel sizes whose grid is centered on the origin."""
     affine = np.eye(4)
     affine[:3, :3] = (np.eye(3) if turn is None else turn) @ np.diag(spacing)
     affine[:3, 3] = -affine[:3, :3] @ (np.array(shape) - 1) / 2
@@ -39,11 +39,11 @@ def centred_affine(shape, spacing, turn=None):
 
 
 def head_image(
-    shape=(44, 56, 50), spacing=(4.0, 4.0, 4.0), turn=None, centre=(0.0, 0.0, 0.0), dtype=np.float32
+    shape=(44, 56, 50), spacing=(4.0, 4.0, 4.0), turn=None, center=(0.0, 0.0, 0.0), dtype=np.float32
 ):
     """A head as a NIfTI image."""
-    affine = centred_affine(shape, spacing, turn)
-    voxels = head_intensity(*coordinates(shape, affine), centre)
+    affine = centered_affine(shape, spacing, turn)
+    voxels = head_intensity(*coordinates(shape, affine), center)
     return nibabel.Nifti1Image(voxels.astype(dtype), affine)
 
 
@@ -59,7 +59,7 @@ def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
             parts = [subject, f"ses-{session}"] if session else [subject]
             place = folder.joinpath(*parts, "anat")
             place.mkdir(parents=True)
-            image = head_image(centre=(2.0 * number, -number, 0.0))
+            image = head_image(center=(2.0 * number, -number, 0.0))
             nibabel.save(image, place / f"{'_'.join(parts)}_{suffix}.nii.gz")
             if masks:
                 _write_mask(folder / "derivatives" / "lesion", parts, image)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mrisynth.data import open_dataset, prepare_dataset, read_manifest
-from mrisynth.data.shards import ShardReader, dequantise, pixels_of, shard_stem
+from mrisynth.data.storage import ShardReader, dequantize, pixels_of, shard_stem
 from mrisynth.errors import UserError
 
 
@@ -17,7 +17,7 @@ def stored_images(data_dir, resolution, split="train"):
     shards = read_manifest(data_dir).splits[split].shards[resolution]
     reader = ShardReader(data_dir, shard_stem(split, resolution), shards)
     records = reader.read(np.arange(len(reader)))
-    return np.stack([dequantise(pixels_of(record, resolution)) for record in records])[..., None]
+    return np.stack([dequantize(pixels_of(record, resolution)) for record in records])[..., None]
 
 
 @pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mrisynth.data import open_dataset, prepare_dataset, read_manifest
-from mrisynth.data.sources import find_scans
+from mrisynth.data.discovery import find_scans
 from mrisynth.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -90,7 +90,7 @@ def test_flair_lgg_goes_through_whole(tmp_path):
     assert np.isfinite(lesions).all()
     assert 0.2 < (lesions > 0).mean() < 0.8
     assert lesions.max() < 0.6
-    # Heads are centred: the mean image is symmetrical, bright inside, dark at its border.
+    # Heads are centered: the mean image is symmetrical, bright inside, dark at its border.
     mean = batch["image"].numpy().mean(axis=0)[..., 0]
     assert mean[28:36, 28:36].mean() > -0.5
     assert np.concatenate([mean[:2].ravel(), mean[-2:].ravel()]).mean() < -0.85

@@ -1,18 +1,11 @@
 import nibabel
 import numpy as np
 import pytest
-from made_scans import RADII_MM, centred_affine, coordinates, head_image, head_intensity, rotation
 
-from mrisynth.data.heads import find_head, neighbour_correlation
-from mrisynth.data.slices import (
-    PLANES,
-    extract_slices,
-    halve,
-    resampling_weights,
-    rescale,
-    slice_to_nifti,
-)
+from mrisynth.data.head_detection import find_head, neighbor_correlation
+from mrisynth.data.slices import PLANES, extract_slices, halve, resampling_weights, rescale, slice_to_nifti
 from mrisynth.data.volumes import UnusableScanError, load_volume
+from tests.data.made_scans import RADII_MM, centered_affine, coordinates, head_image, head_intensity, rotation
 
 
 def volume_of(image, tmp_path, voxel_size=4.0):
@@ -41,15 +34,15 @@ def test_images_are_turned_as_documented(plane, row_gradient, column_gradient, t
 
 
 @pytest.mark.parametrize("plane", list(PLANES))
-def test_heads_are_centred_and_keep_their_proportions(plane, tmp_path):
-    stack = sliced(head_image(shape=(60, 70, 60), centre=(20.0, -16.0, 12.0)), tmp_path, plane)
+def test_heads_are_centered_and_keep_their_proportions(plane, tmp_path):
+    stack = sliced(head_image(shape=(60, 70, 60), center=(20.0, -16.0, 12.0)), tmp_path, plane)
     orientation = PLANES[plane]
     largest = stack.images[np.argmax((stack.images > -1).sum(axis=(1, 2)))] > -1
     for axis, radius in ((0, RADII_MM[orientation.row_axis]), (1, RADII_MM[orientation.column_axis])):
         places = np.flatnonzero(largest.any(axis=1 - axis))
         assert (places[0] + places[-1]) / 2 == pytest.approx(31.5, abs=1.0)
         assert (places[-1] - places[0] + 1) * 4.0 == pytest.approx(2 * radius, abs=8.0)
-    assert stack.centre_mm == pytest.approx((20.0, -16.0, 12.0), abs=6.0)
+    assert stack.center_mm == pytest.approx((20.0, -16.0, 12.0), abs=6.0)
     assert stack.positions_mm.mean() == pytest.approx(0.0, abs=4.0)
 
 
@@ -89,7 +82,7 @@ def test_slices_that_an_oblique_scan_cuts_off_are_dropped(tmp_path):
 
 def test_a_tall_scan_keeps_the_top_of_the_head(tmp_path):
     shape = (40, 50, 100)
-    affine = centred_affine(shape, (4.0, 4.0, 4.0))
+    affine = centered_affine(shape, (4.0, 4.0, 4.0))
     x, y, z = coordinates(shape, affine)
     body = np.where((np.hypot(x, y) < 70) & (z < 190), 500.0 + z, 10.0)
     stack = sliced(nibabel.Nifti1Image(body.astype(np.float32), affine), tmp_path, "sagittal")
@@ -129,10 +122,10 @@ def test_the_head_is_the_largest_region_and_has_no_holes():
 
 def test_noise_hardly_correlates_and_anatomy_does():
     noise = np.random.default_rng(0).normal(size=(60, 60)).astype(np.float32)
-    assert abs(neighbour_correlation(noise)) < 0.1
+    assert abs(neighbor_correlation(noise)) < 0.1
     x, y = np.meshgrid(np.arange(60), np.arange(60))
     disc = (np.hypot(x - 30, y - 30) < 20).astype(np.float32)
-    assert neighbour_correlation(disc) > 0.9
+    assert neighbor_correlation(disc) > 0.9
 
 
 def test_resampling_weights_by_hand():
@@ -165,11 +158,11 @@ def test_halving_by_hand():
 @pytest.mark.parametrize("plane", list(PLANES))
 @pytest.mark.parametrize("resolution", [64, 32])
 def test_a_slice_goes_back_to_the_scans_units_and_place(plane, resolution, tmp_path):
-    centre = (10.0, -14.0, 6.0)
-    volume = volume_of(head_image(shape=(60, 60, 60), centre=centre), tmp_path)
+    center = (10.0, -14.0, 6.0)
+    volume = volume_of(head_image(shape=(60, 60, 60), center=center), tmp_path)
     stack = extract_slices(volume, plane, resolution, 256.0, 0.25)
     number = len(stack.images) // 3
-    place = list(stack.centre_mm)
+    place = list(stack.center_mm)
     place[PLANES[plane].stack_axis] += stack.positions_mm[number]
 
     nifti = slice_to_nifti(
@@ -182,11 +175,11 @@ def test_a_slice_goes_back_to_the_scans_units_and_place(plane, resolution, tmp_p
     spacing[PLANES[plane].stack_axis] = 4.0
     assert back.header.get_zooms() == pytest.approx(spacing)
     x, y, z = coordinates(back.shape, back.affine)
-    offsets = [x - centre[0], y - centre[1], z - centre[2]]
+    offsets = [x - center[0], y - center[1], z - center[2]]
     depth = sum((offset / radius) ** 2 for offset, radius in zip(offsets, RADII_MM, strict=True))
     inner = depth < 0.7
     assert np.count_nonzero(inner) > 100
-    np.testing.assert_allclose(back.get_fdata()[inner], head_intensity(x, y, z, centre)[inner], atol=0.05)
+    np.testing.assert_allclose(back.get_fdata()[inner], head_intensity(x, y, z, center)[inner], atol=0.05)
 
 
 @pytest.mark.parametrize("plane", PLANES)

@@ -5,7 +5,6 @@ import nibabel
 import numpy as np
 import pytest
 import scipy.io
-from made_scans import AIR_INTENSITY, centred_affine, coordinates, head_image, rotation
 
 from mrisynth.data.volumes import (
     UnusableScanError,
@@ -16,6 +15,7 @@ from mrisynth.data.volumes import (
     load_volume,
     to_unit_range,
 )
+from tests.data.made_scans import AIR_INTENSITY, centered_affine, coordinates, head_image, rotation
 
 ALL_ORIENTATIONS = [
     "".join(letters)
@@ -62,10 +62,10 @@ def test_a_fitting_grid_is_copied_and_runs_to_the_right_the_front_and_the_top(tm
 
 @pytest.mark.parametrize("interpolation", ["linear", "cubic"])
 def test_an_oblique_sphere_comes_out_the_right_size_shape_and_place(interpolation, tmp_path):
-    radius, centre = 30.0, np.array([12.0, -8.0, 20.0])
+    radius, center = 30.0, np.array([12.0, -8.0, 20.0])
     shape, spacing = (90, 90, 34), (1.4, 1.4, 4.0)
-    affine = centred_affine(shape, spacing, rotation(16, 0) @ rotation(9, 1) @ rotation(-5, 2))
-    distance = np.linalg.norm(coordinates(shape, affine) - centre[:, None, None, None], axis=0)
+    affine = centered_affine(shape, spacing, rotation(16, 0) @ rotation(9, 1) @ rotation(-5, 2))
+    distance = np.linalg.norm(coordinates(shape, affine) - center[:, None, None, None], axis=0)
     # The edge is as soft as that of something scanned in slices of 4 mm.
     voxels = 1000.0 / (1.0 + np.exp((distance - radius) / 1.0))
     path = save(nibabel.Nifti1Image(voxels.astype(np.float32), affine), tmp_path / "sphere.nii")
@@ -76,9 +76,9 @@ def test_an_oblique_sphere_comes_out_the_right_size_shape_and_place(interpolatio
     places = coordinates(volume.data.shape, volume.affine)
     measured_volume = share.sum() * 1.5**3
     assert measured_volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.03)
-    measured_centre = (places * share).reshape(3, -1).sum(axis=1) / share.sum()
-    np.testing.assert_allclose(measured_centre, centre, atol=0.2)
-    offsets = (places - centre[:, None, None, None]).reshape(3, -1)
+    measured_center = (places * share).reshape(3, -1).sum(axis=1) / share.sum()
+    np.testing.assert_allclose(measured_center, center, atol=0.2)
+    offsets = (places - center[:, None, None, None]).reshape(3, -1)
     moments = np.sqrt((offsets**2 * share.ravel()).sum(axis=1) / share.sum() * 5)
     np.testing.assert_allclose(moments, radius, rtol=0.03)
 
@@ -86,7 +86,7 @@ def test_an_oblique_sphere_comes_out_the_right_size_shape_and_place(interpolatio
 def test_a_sheared_grid_is_straightened(tmp_path):
     shape = (60, 60, 40)
     shear = np.array([[1.0, 0.0, 0.3], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    affine = centred_affine(shape, (3.0, 3.0, 4.0), shear)
+    affine = centered_affine(shape, (3.0, 3.0, 4.0), shear)
     x, y, z = coordinates(shape, affine)
     voxels = 500.0 + x + 2.0 * y - z
     volume = load_volume(
@@ -211,11 +211,11 @@ def test_nan_and_infinity_become_air(tmp_path):
     assert np.isfinite(volume.data).all()
 
 
-def test_lengths_in_metres_are_understood(tmp_path):
+def test_lengths_in_meters_are_understood(tmp_path):
     image = head_image()
-    metres = nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), np.diag([1e-3] * 3 + [1]) @ image.affine)
-    metres.header.set_xyzt_units("meter")
-    volume = load_volume(save(metres, tmp_path / "a.nii"), 4.0)
+    meters = nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), np.diag([1e-3] * 3 + [1]) @ image.affine)
+    meters.header.set_xyzt_units("meter")
+    volume = load_volume(save(meters, tmp_path / "a.nii"), 4.0)
     assert volume.source_spacing == pytest.approx((4.0, 4.0, 4.0))
 
 
@@ -231,7 +231,7 @@ def test_one_volume_of_a_time_series_is_taken(tmp_path):
 
 
 def test_a_single_oblique_slice_is_taken_as_straight(tmp_path):
-    affine = centred_affine((40, 50, 1), (4.0, 4.0, 5.0), rotation(20, 0))
+    affine = centered_affine((40, 50, 1), (4.0, 4.0, 5.0), rotation(20, 0))
     voxels = np.zeros((40, 50, 1), np.float32)
     voxels[10:30, 10:40] = 100.0 + np.arange(20)[:, None, None]
     volume = load_volume(save(nibabel.Nifti1Image(voxels, affine), tmp_path / "a.nii"), 4.0)
@@ -365,7 +365,7 @@ def test_unit_range_by_hand():
 
 def test_a_mask_is_placed_by_its_own_affine(tmp_path):
     volume = load_volume(save(head_image(), tmp_path / "a.nii"), 4.0)
-    affine = centred_affine((30, 30, 30), (6.0, 6.0, 6.0))
+    affine = centered_affine((30, 30, 30), (6.0, 6.0, 6.0))
     right = (coordinates((30, 30, 30), affine)[0] > 0).astype(np.uint8)
     path = save(reoriented(nibabel.Nifti1Image(right, affine), "PIL"), tmp_path / "mask.nii")
     mask = load_mask(path, volume)

@@ -4,14 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_images import draw_subjects, plant
 from scipy import ndimage
 
 from mrisynth.errors import UserError
-from mrisynth.evaluation.configuration import EvaluationSettings
+from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
-from mrisynth.evaluation.real import RealImages, Slices
-from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.evaluation.reference import ReferenceImages, Slices
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from tests.made_images import draw_subjects, plant
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def slices(subjects, seed):
 
 @pytest.fixture(scope="module")
 def real():
-    return RealImages(slices(60, 0), slices(20, 1))
+    return ReferenceImages(slices(60, 0), slices(20, 1))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figur
 
 
 def test_too_few_subjects_are_inconclusive(real, new):
-    few = RealImages(
+    few = ReferenceImages(
         *(Slices(side.images[:40], side.subjects[:40]) for side in (real.training, real.heldout))
     )
     assert evaluate(few, new).privacy.verdict.words == INCONCLUSIVE

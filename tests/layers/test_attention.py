@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.layers import SelfAttention, spatial
+from mrisynth.layers import SelfAttention, nd_ops
 from mrisynth.layers.attention_core import attend
 from mrisynth.layers.base import tensorflow_variable
 
@@ -193,7 +193,7 @@ def test_gradient_penalty_has_a_derivative(policy, gamma):
 
 def test_max_pool_is_that_of_tensorflow():
     inputs = tf.random.normal([2, 6, 4, 3])
-    np.testing.assert_array_equal(spatial.max_pool(inputs), tf.nn.max_pool2d(inputs, 2, 2, "VALID"))
+    np.testing.assert_array_equal(nd_ops.max_pool(inputs), tf.nn.max_pool2d(inputs, 2, 2, "VALID"))
 
 
 def test_too_few_channels_are_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.layers import EqualizedConvolution, EqualizedDense, resampling, spatial
+from mrisynth.layers import EqualizedConvolution, EqualizedDense, nd_ops, resampling
 from mrisynth.layers.base import tensorflow_variable
 
 pytestmark = pytest.mark.both_stacks
@@ -89,11 +89,11 @@ def test_folding_is_exact_in_float64_borders_included(mode):
 
 def test_upsampling_repeats_and_pooling_averages():
     image = tf.reshape(tf.constant([1.0, 2.0, 3.0, 4.0]), [1, 2, 2, 1])
-    doubled = spatial.upsample(image)
+    doubled = nd_ops.upsample(image)
     expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
     np.testing.assert_array_equal(doubled[0, :, :, 0], expected)
-    np.testing.assert_array_equal(spatial.average_pool(doubled), image)
-    np.testing.assert_array_equal(tf.squeeze(spatial.average_pool(image)), 2.5)
+    np.testing.assert_array_equal(nd_ops.average_pool(doubled), image)
+    np.testing.assert_array_equal(tf.squeeze(nd_ops.average_pool(image)), 2.5)
 
 
 @pytest.mark.parametrize("mode", ["up", "down"])

@@ -155,10 +155,10 @@ def test_a_transposed_image_has_its_orientations_swapped():
         np.testing.assert_allclose(turned_orientations, orientations[:, [2, 1, 0, 3]], atol=1e-4)
 
 
-@pytest.mark.parametrize("grey", [0, 77, 255])
-def test_a_constant_image_has_its_grey_value_and_no_energy(grey):
-    values = EXTRACT(np.full((1, 64, 64), grey, np.uint8))
-    np.testing.assert_allclose(values[:, :64], grey / 64, rtol=1e-6)
+@pytest.mark.parametrize("gray", [0, 77, 255])
+def test_a_constant_image_has_its_gray_value_and_no_energy(gray):
+    values = EXTRACT(np.full((1, 64, 64), gray, np.uint8))
+    np.testing.assert_allclose(values[:, :64], gray / 64, rtol=1e-6)
     np.testing.assert_allclose(values[:, 64:], 0, atol=1e-3)
 
 

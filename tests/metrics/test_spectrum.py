@@ -62,7 +62,7 @@ def test_ring_means_are_those_of_the_whole_spectrum():
 def test_a_wave_peaks_at_its_frequency(down, right, cycles):
     frequencies, power = power_spectrum(wave(64, down, right))
     assert frequencies[np.argmax(power)] == cycles / 64
-    # A Hann window spreads a wave over its neighbours, and no farther.
+    # A Hann window spreads a wave over its neighbors, and no farther.
     far = np.abs(frequencies * 64 - cycles) > 2.5
     assert power[far].max() < 1e-3 * power.max()
 
@@ -85,7 +85,7 @@ def test_blur_takes_high_frequencies_and_noise_adds_them():
     frequencies, power = power_spectrum(images)
     blurred = ndimage.gaussian_filter(images.astype(float), (0, 1, 1), mode="wrap")
     ratio = power_spectrum(np.rint(blurred).astype(np.uint8))[1] / power
-    # The square of the Gaussian's own spectrum, until rounding to grey values shows.
+    # The square of the Gaussian's own spectrum, until rounding to gray values shows.
     np.testing.assert_allclose(ratio[1:12], np.exp(-((2 * np.pi * frequencies[1:12]) ** 2)), rtol=0.1)
     assert ratio[-1] < 0.01
     noisier = np.clip(np.rint(blurred + noise(20, 64, 1, 5) - 128.0), 0, 255).astype(np.uint8)

@@ -1,12 +1,12 @@
 import concurrent.futures
 
-import direct_swd
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from mrisynth.errors import UserError
 from mrisynth.metrics import sliced_wasserstein_distance, sliced_wasserstein_distances, swd
+from tests.metrics import direct_swd
 
 
 def draw_images(count, resolution, seed):
@@ -44,7 +44,7 @@ def test_filter_has_mirrored_borders_and_keeps_every_second_pixel_from_the_first
     np.testing.assert_array_equal(swd.reduction_matrix(16) @ line, [8, 4, 0, 0, 0, 0, 0, 0])
     line = np.zeros(16, np.float32)
     line[15] = 16
-    # The last pixel kept is number 14: pixel 15 is its neighbour, and the edge is not repeated.
+    # The last pixel kept is number 14: pixel 15 is its neighbor, and the edge is not repeated.
     np.testing.assert_array_equal(swd.reduction_matrix(16) @ line, [0, 0, 0, 0, 0, 0, 0, 4])
 
 
@@ -102,7 +102,7 @@ def test_corners_reach_every_place_equally_and_none_beyond():
     assert counts.max() < 1280 + 5 * 36
 
 
-def test_descriptors_are_normalised_with_one_mean_and_one_deviation():
+def test_descriptors_are_normalized_with_one_mean_and_one_deviation():
     descriptors = np.random.RandomState(0).normal(50, 9, (49, 20, 128)).astype(np.float32)
     expected = direct_swd.normalize(descriptors.astype(np.float64))
     assert swd.normalize(descriptors) == pytest.approx(9, rel=0.01)
@@ -222,8 +222,8 @@ def test_two_draws_from_one_distribution_are_closer_than_two_distributions():
     assert all(2 * halves[key] < different[key] for key in (32, "mean"))
 
 
-def test_brightness_and_contrast_of_a_whole_set_are_normalised_away():
-    """What is left is the rounding to grey values; contrast that differs within a set does count."""
+def test_brightness_and_contrast_of_a_whole_set_are_normalized_away():
+    """What is left is the rounding to gray values; contrast that differs within a set does count."""
     images = draw_images(100, 32, 0) // 2 * 2
     same = sliced_wasserstein_distance(images, images)
     changed = sliced_wasserstein_distance(images, images // 2 + 20)

@@ -2,11 +2,7 @@ import pytest
 
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig, feature_maps, level_of, resolution_of
-from mrisynth.networks.operations import (
-    discriminator_operations,
-    generator_operations,
-    training_operations,
-)
+from mrisynth.networks.flops import discriminator_operations, generator_operations, training_operations
 
 
 def test_feature_maps_are_those_of_the_paper():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.layers import spatial
+from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Discriminator, Generator
 from mrisynth.networks.base import fade
@@ -48,7 +48,7 @@ def test_shapes_at_every_level(networks, latents):
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_generator_fades_from_the_upsampled_lower_resolution(networks, latents, level):
     generator, _ = networks
-    low = spatial.upsample(generator(latents, level=level - 1))
+    low = nd_ops.upsample(generator(latents, level=level - 1))
     high = generator(latents, level=level)
     np.testing.assert_allclose(generator(latents, level=level, alpha=tf.constant(0.0)), low, atol=1e-5)
     np.testing.assert_allclose(generator(latents, level=level, alpha=tf.constant(1.0)), high, atol=1e-5)
@@ -62,7 +62,7 @@ def test_discriminator_fades_from_the_halved_image(networks, level):
     _, discriminator = networks
     size = 4 * 2**level
     images = tf.random.stateless_uniform([8, size, size, 1], seed=[2, level], minval=-1.0)
-    low = discriminator(spatial.average_pool(images), level=level - 1)
+    low = discriminator(nd_ops.average_pool(images), level=level - 1)
     high = discriminator(images, level=level)
     at_zero = discriminator(images, level=level, alpha=tf.constant(0.0))
     np.testing.assert_allclose(at_zero, low, rtol=1e-3, atol=1e-4)

@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 import tensorflow as tf
-from made_exports import CARD, write_card
 
+from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
-from mrisynth.release.configuration import ReleaseConfig
+from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.release import make_release
-from mrisynth.serving.export import export_generator
-from mrisynth.serving.loading import open_generator
+from mrisynth.sampling.exports import open_generator
+from tests.release.made_exports import CARD, write_card
 
 
 @pytest.fixture(scope="session")

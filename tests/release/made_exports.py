@@ -5,7 +5,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from mrisynth.serving.card import JSON_FILE
+from mrisynth.export.model_card import JSON_FILE
 
 CARD = {
     "format": "mrisynth model card",

@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from made_exports import contents
+
+from tests.release.made_exports import contents
 
 SUFFIXES = "T1w|T2w|PDw|T2starw|FLAIR|inplaneT1|inplaneT2|PDT2|angio"
 NAMES = [

@@ -5,11 +5,11 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from made_exports import CARD, replaced
 
 from mrisynth.data.slices import PLANES
-from mrisynth.release.conventions import Conventions
+from mrisynth.release.image_geometry import ImageGeometry
 from mrisynth.release.nifti import NiftiFiles
+from tests.release.made_exports import CARD, replaced
 
 # The axis across the slice, and for an image's rows and columns the axis they run down.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
@@ -17,7 +17,7 @@ AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 
 def write(folder, image, **geometry):
     card = replaced(CARD, "geometry", **geometry)
-    files = NiftiFiles(folder, Conventions.of(card, len(image)), len(image), "FLAIR", {})
+    files = NiftiFiles(folder, ImageGeometry.of(card, len(image)), len(image), "FLAIR", {})
     files.write(1, 0, image)
     return nibabel.load(folder / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz")
 
@@ -31,7 +31,7 @@ def test_place_and_size_of_voxels(plane, tmp_path):
     assert read.shape == tuple(shape)
     np.testing.assert_allclose(read.header.get_zooms(), zooms)
     assert nibabel.aff2axcodes(read.affine) == ("R", "A", "S")
-    # The centre of the field of view is the origin; the first voxel's centre lies 7.5 pixels from it.
+    # The center of the field of view is the origin; the first voxel's center lies 7.5 pixels from it.
     expected = np.diag([*zooms, 1.0])
     expected[[row, column], 3] = -75.0
     np.testing.assert_allclose(read.affine, expected)

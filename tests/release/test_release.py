@@ -5,14 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
-from made_exports import CARD, contents, replaced, write_card
 from PIL import Image
 
 from mrisynth.errors import UserError
 from mrisynth.release import release as module
-from mrisynth.release.configuration import FORMATS, ReleaseConfig
-from mrisynth.release.conventions import Conventions
-from mrisynth.serving.loading import ServedGenerator
+from mrisynth.release.config import FORMATS, ReleaseConfig
+from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.exports import ServedGenerator
+from tests.release.made_exports import CARD, contents, replaced, write_card
 
 BLOCK = 64
 
@@ -168,13 +168,13 @@ def test_the_seed_in_the_json_draws_the_image_again_alone(release, tmp_path, dra
     described = json.loads(path.read_text())
     assert described["Seed"] == 1040
     again = draw(described["Seed"], 1, described["Truncation"])[0]
-    grey = np.asarray(Image.open(path.with_suffix(".png"))).astype(int)
-    # Half a grey value, and what rounding of float32 can do.
-    np.testing.assert_allclose(grey, (again + 1) * 32767.5, atol=0.6)
+    gray = np.asarray(Image.open(path.with_suffix(".png"))).astype(int)
+    # Half a gray value, and what rounding of float32 can do.
+    np.testing.assert_allclose(gray, (again + 1) * 32767.5, atol=0.6)
 
 
 @pytest.mark.parametrize(("bits", "mode", "largest"), [(8, "L", 255), (16, "I;16", 65535)])
-def test_png_files_hold_all_grey_values(bits, mode, largest, release, tmp_path, draw):
+def test_png_files_hold_all_gray_values(bits, mode, largest, release, tmp_path, draw):
     release(format="png", bits=bits, count=3)
     images = draw(0, 3)
     for number, image in enumerate(images, 1):
@@ -182,7 +182,7 @@ def test_png_files_hold_all_grey_values(bits, mode, largest, release, tmp_path, 
         assert picture.mode == mode
         np.testing.assert_allclose(np.asarray(picture).astype(int), (image + 1) * largest / 2, atol=0.6)
     described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
-    assert f"grey values of {bits} bits; 0 and {largest}" in described["Storage"]
+    assert f"gray values of {bits} bits; 0 and {largest}" in described["Storage"]
 
 
 def test_npy_is_one_array_of_intensities_and_its_seeds(release, tmp_path, draw):
@@ -222,7 +222,7 @@ def test_without_a_card_sizes_are_assumed_and_it_is_said(release, bare, tmp_path
 )
 def test_an_impossible_card_is_refused(card):
     with pytest.raises(UserError, match="no usable geometry and intensity"):
-        Conventions.of(card, 16)
+        ImageGeometry.of(card, 16)
 
 
 def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):

@@ -6,14 +6,14 @@ import numpy as np
 
 from mrisynth.evaluation.results import ClosePair, Evaluation, Measure, PowerSpectrum, Privacy
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.privacy import Closeness
-from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Verdict
+from mrisynth.privacy.statistics import Closeness
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Verdict
 
 REASONS = {
     NO_SIGN: (
         "No generated image counts as a copy.",
         "Generated images come no closer to training slices than slices of new patients do, "
-        "by grey values and by features.",
+        "by gray values and by features.",
     ),
     INCONCLUSIVE: ("There are 6 held-out subjects; below 8 the intervals are too wide to tell.",),
     COPIES_FOUND: (
@@ -86,9 +86,9 @@ def make_measures() -> tuple[Measure, ...]:
         ),
         Measure("frechet", "Fréchet distance", "features", "lower", Spread(38.21, 0.61), Spread(9.774, 0.23)),
         Measure(
-            "precision", "Precision", "3 neighbours", "higher", Spread(0.7113, 0.012), Spread(0.8302, 0.009)
+            "precision", "Precision", "3 neighbors", "higher", Spread(0.7113, 0.012), Spread(0.8302, 0.009)
         ),
-        Measure("recall", "Recall", "3 neighbours", "higher", Spread(0.4216, 0.019), Spread(0.8197, 0.011)),
+        Measure("recall", "Recall", "3 neighbors", "higher", Spread(0.4216, 0.019), Spread(0.8197, 0.011)),
         Measure(
             "unheard/of", "Unheard of", "in words", "like real", Spread(-3.2e-7, 4e-8), Spread(2.5e-7, 1e-8)
         ),

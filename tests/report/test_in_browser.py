@@ -1,9 +1,9 @@
 import pytest
-from browser import find_chromium, problems
-from made_evaluations import make_evaluation
 
-from mrisynth.metrics.verdict import COPIES_FOUND
+from mrisynth.privacy.verdict import COPIES_FOUND
 from mrisynth.report import write_report
+from tests.report.browser import find_chromium, problems
+from tests.report.made_evaluations import make_evaluation
 
 CHROMIUM = find_chromium()
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

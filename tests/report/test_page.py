@@ -7,12 +7,12 @@ import re
 import jinja2
 import numpy as np
 import pytest
-from made_evaluations import REASONS, draw_heads, make_evaluation
 from PIL import Image
 
 from mrisynth.metrics.estimates import Interval, Spread
-from mrisynth.metrics.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 from mrisynth.report import page, render, write_report
+from tests.report.made_evaluations import REASONS, draw_heads, make_evaluation
 
 SMALL = {"samples": 9, "pairs": 4}
 
@@ -68,7 +68,7 @@ def rendered():
 
 
 @pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
-def test_the_verdict_comes_first_in_words_shape_and_colour(words, rendered):
+def test_the_verdict_comes_first_in_words_shape_and_color(words, rendered):
     text = parse(rendered[words]).text
     start = text.lower().index(words)
     assert start < text.index("What this is")

@@ -20,7 +20,7 @@ def test_large_images_are_reduced_to_means():
     assert paper[0, 0] == round(images[0, :2, :2].mean())
 
 
-def test_the_difference_is_grey_where_images_agree_and_keeps_its_sign():
+def test_the_difference_is_gray_where_images_agree_and_keeps_its_sign():
     first = np.array([[0, 255, 9]], np.uint8)
     second = np.array([[255, 0, 9]], np.uint8)
     assert difference(first, second).tolist() == [[0, 255, 128]]

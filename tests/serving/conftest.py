@@ -1,10 +1,10 @@
 """An ended run, its export, and a server over it."""
 
-import made_run
 import pytest
-from model_server import ModelServer
 
-from mrisynth.serving.from_run import export_run
+from mrisynth.export.from_run import export_run
+from tests.serving import made_run
+from tests.serving.model_server import ModelServer
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mrisynth.errors import UserError
-from mrisynth.images import to_grey
+from mrisynth.image_io import to_gray
 from mrisynth.serving.client import PROTOCOLS, Query, fetch
 from mrisynth.serving.saving import save_images
 
@@ -54,7 +54,7 @@ def test_images_are_those_of_the_model(protocol, server, expected):
 def test_png_files_are_those_images_in_eight_bits(protocol, server, expected):
     images = fetch(Query(address(server, protocol), protocol, "heads", "png", 3, 40, 0.7))
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, to_grey(expected(0.7)))
+    np.testing.assert_array_equal(images, to_gray(expected(0.7)))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -74,7 +74,7 @@ def test_an_unknown_model_is_named(protocol, signature, server):
 @pytest.fixture(scope="module")
 def foreign_server(tmp_path_factory):
     """A server of a model that is not ours, and of one that refuses whatever it is asked."""
-    from model_server import ModelServer
+    from tests.serving.model_server import ModelServer
 
     folder = tmp_path_factory.mktemp("foreign")
     other, stubborn = tf.Module(), tf.Module()
@@ -175,13 +175,13 @@ def test_images_become_an_array_a_grid_or_a_folder(tmp_path):
     grid = np.asarray(Image.open(tmp_path / "grid.png"))
     factor = grid.shape[0] // 16
     np.testing.assert_array_equal(
-        grid[: 8 * factor : factor, : 8 * factor : factor], to_grey(images[0, ..., 0])
+        grid[: 8 * factor : factor, : 8 * factor : factor], to_gray(images[0, ..., 0])
     )
-    save_images(to_grey(images), 7, tmp_path / "folder")
+    save_images(to_gray(images), 7, tmp_path / "folder")
     files = sorted((tmp_path / "folder").iterdir())
     assert [file.name for file in files] == [f"seed_{seed:06d}.png" for seed in range(7, 12)]
     for file, image in zip(files, images, strict=True):
-        np.testing.assert_array_equal(np.asarray(Image.open(file)), to_grey(image[..., 0]))
+        np.testing.assert_array_equal(np.asarray(Image.open(file)), to_gray(image[..., 0]))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "grid.png", "new"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.npy"]
     with pytest.raises(UserError, match="--output=.*cannot be written"):

@@ -10,8 +10,9 @@ import sys
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from model_server import ModelServer
 from PIL import Image
+
+from tests.serving.model_server import ModelServer
 
 ROOT = pathlib.Path(__file__).parents[2]
 FILES = ROOT / "tools" / "serving"

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from mrisynth.training.augmentation import DRAWS, augment
 
-# Brightness and contrast as they are, no shift, a hole centred on the first corner.
+# Brightness and contrast as they are, no shift, a hole centered on the first corner.
 NEUTRAL = [0.5, 0.5, 0.5, 0.5, 0.0, 0.0]
 IMAGES = tf.random.stateless_uniform([1, 16, 16, 1], [1, 2], minval=-1.0)
 

@@ -1,4 +1,4 @@
-"""Adam of ours against Keras's; optimisers of tensorflow-addons where they are installed."""
+"""Adam of ours against Keras's; optimizers of tensorflow-addons where they are installed."""
 
 import importlib.util
 

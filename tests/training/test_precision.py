@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import open_dataset
-from mrisynth.images import to_grey
+from mrisynth.image_io import to_gray
 from mrisynth.metrics import sliced_wasserstein_distance
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, OptimizationConfig, RuntimeConfig, TrainingConfig, train
@@ -73,7 +73,7 @@ def distance(data_dir, run_dir, policy, seed):
     latents = tf.random.stateless_normal([len(real), network.latent_size], seed=[7, 7])
     untrained = TrainingState(network, "float32", seed=seed).average(latents)
     before, after = (
-        sliced_wasserstein_distance(to_grey(real[..., 0]), to_grey(images[..., 0]))["mean"]
+        sliced_wasserstein_distance(to_gray(real[..., 0]), to_gray(images[..., 0]))["mean"]
         for images in (untrained, state.average(latents))
     )
     assert after < before / 2, (before, after)

@@ -1,7 +1,7 @@
 import pytest
 
 from mrisynth.networks import NetworkConfig
-from mrisynth.networks.operations import training_operations
+from mrisynth.networks.flops import training_operations
 from mrisynth.training import GrowthSchedule, progress
 
 NETWORK = NetworkConfig(resolution=8, fmap_base=64, fmap_max=16)

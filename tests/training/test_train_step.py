@@ -5,8 +5,8 @@ import tensorflow as tf
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
-from mrisynth.training.draws import Draws, Purpose
 from mrisynth.training.state import TrainingState
+from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.train_step import blend_real, make_train_step
 
 NETWORK = NetworkConfig(resolution=8, latent_size=8, fmap_base=32, fmap_max=8, attention_discriminator=(8,))
@@ -73,8 +73,8 @@ def test_metrics_are_the_losses_of_the_definition():
 
     @tf.function
     def by_hand():
-        latents = Draws(3).normal(Purpose.DISCRIMINATOR_LATENTS, [8, 8])
-        mix = Draws(3).uniform(Purpose.PENALTY_MIX, [8])[:, None, None, None]
+        latents = StatelessRng(3).normal(Purpose.DISCRIMINATOR_LATENTS, [8, 8])
+        mix = StatelessRng(3).uniform(Purpose.PENALTY_MIX, [8])[:, None, None, None]
         generated = state.generator(latents, level=1)
         real_scores = state.discriminator(IMAGES, level=1)
         generated_scores = state.discriminator(generated, level=1)
@@ -160,7 +160,7 @@ def test_a_phase_starts_the_optimizers_afresh_and_finetuning_does_not():
 
 
 def changes(state, act):
-    """Which of both networks, their optimisers and the average an action changes."""
+    """Which of both networks, their optimizers and the average an action changes."""
 
     def all_parts():
         return {
@@ -208,9 +208,9 @@ def test_a_kind_of_step_that_is_not_due_does_not_count_as_good():
     state = TrainingState(NETWORK, "float32", seed=3)
     bad = np.nan * IMAGES
     take_step(state, images=bad)
-    take_step(state, penalises=False, generates=False)
+    take_step(state, penalizes=False, generates=False)
     assert state.skipped_in_a_row.numpy().tolist() == [1, 0, 0]
-    take_step(state, images=bad, penalises=False)
+    take_step(state, images=bad, penalizes=False)
     assert state.skipped_in_a_row.numpy().tolist() == [1, 1, 0]
     take_step(state)
     assert state.skipped_in_a_row.numpy().tolist() == [0, 1, 0]
@@ -238,10 +238,10 @@ def test_a_step_without_the_generator_leaves_it_alone():
 
 
 def test_the_penalty_of_every_third_step_is_three_times_as_heavy():
-    def loss(penalises, interval):
+    def loss(penalizes, interval):
         state = TrainingState(NETWORK, "float32", seed=3)
         config = OptimizationConfig(seed=3, gp_interval=interval)
-        return take_step(state, config=config, penalises=penalises)
+        return take_step(state, config=config, penalizes=penalizes)
 
     without, once, thrice = loss(False, 3), loss(True, 1), loss(True, 3)
     assert "gradient_penalty" not in without
@@ -294,19 +294,19 @@ def test_blended_real_images():
 
 def test_draws_depend_on_seed_iteration_attempt_and_purpose_alone():
     latents, grid = Purpose.GENERATOR_LATENTS, Purpose.GRID_LATENTS
-    base = Draws(1, 5).normal(latents, [4, 3])
-    np.testing.assert_array_equal(Draws(1, tf.constant(5, tf.int64)).normal(latents, [4, 3]), base)
-    for other in (Draws(2, 5), Draws(1, 6), Draws(1, 5, attempt=1)):
+    base = StatelessRng(1, 5).normal(latents, [4, 3])
+    np.testing.assert_array_equal(StatelessRng(1, tf.constant(5, tf.int64)).normal(latents, [4, 3]), base)
+    for other in (StatelessRng(2, 5), StatelessRng(1, 6), StatelessRng(1, 5, attempt=1)):
         assert np.all(other.normal(latents, [4, 3]) != base)
-    assert np.all(Draws(1, 5).normal(grid, [4, 3]) != base)
-    mix = Draws(1).uniform(Purpose.PENALTY_MIX, [1000])
+    assert np.all(StatelessRng(1, 5).normal(grid, [4, 3]) != base)
+    mix = StatelessRng(1).uniform(Purpose.PENALTY_MIX, [1000])
     assert 0 <= np.min(mix) < 0.01
     assert 0.99 < np.max(mix) < 1
 
 
 def test_replicas_share_a_draw(two_replicas):
     def draw():
-        return Draws(1, 5).normal(Purpose.GENERATOR_LATENTS, [4, 3])
+        return StatelessRng(1, 5).normal(Purpose.GENERATOR_LATENTS, [4, 3])
 
     shares = two_replicas.experimental_local_results(two_replicas.run(draw))
     np.testing.assert_array_equal(np.stack(shares, axis=1).reshape(4, 3), draw())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth import options
+from mrisynth.cli import options
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import (
@@ -258,9 +258,9 @@ def test_penalty_and_generator_steps_are_due_as_configured(tmp_path, small_datas
     def watched(*arguments):
         step = make_step(*arguments)
 
-        def call(*inputs, penalises, generates):
-            seen.append((penalises, generates))
-            return step(*inputs, penalises=penalises, generates=generates)
+        def call(*inputs, penalizes, generates):
+            seen.append((penalizes, generates))
+            return step(*inputs, penalizes=penalizes, generates=generates)
 
         return call
 

@@ -1,0 +1,1 @@
+"""How fast training, evaluation and releases are on this machine."""

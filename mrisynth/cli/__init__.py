@@ -1,0 +1,1 @@
+"""The programs: their flags, their quiet start, their errors in one sentence."""

@@ -1,0 +1,146 @@
+"""Labels of samples as numbers: what they can be, and how networks are told of them.
+
+A categorical label is one-hot over its vocabulary; a continuous one is standardized by the training subjects'
+mean and deviation and clipped at 3 deviations. Each has one column more, which is 1 where the label is known.
+An unknown label is 0 in all of its columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MOST_DEVIATIONS = 3.0
+
+
+class LabelKind(str, enum.Enum):
+    """How the values of a label are to be read."""
+
+    CATEGORICAL = "categorical"
+    CONTINUOUS = "continuous"
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """One label of every sample.
+
+    Attributes:
+        name: As in the table of labels, for instance "suffix" or "participant/age".
+        kind: How its values are read.
+        vocabulary: The categories of a categorical label, in the order of its columns.
+        mean: Of a continuous label, over the training subjects.
+        deviation: Its standard deviation over the training subjects, more than 0.
+    """
+
+    name: str
+    kind: LabelKind
+    vocabulary: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", LabelKind(self.kind))
+        object.__setattr__(self, "vocabulary", tuple(self.vocabulary))
+        if self.kind is LabelKind.CATEGORICAL and not self.vocabulary:
+            raise ValueError(f"the categorical label {self.name} needs a vocabulary")
+        if not 0 < self.deviation < math.inf:
+            raise ValueError(
+                f"the deviation of the label {self.name} must be more than 0, not {self.deviation}"
+            )
+
+    @property
+    def width(self) -> int:
+        """Number of columns, that of being known included."""
+        return 1 + (len(self.vocabulary) if self.kind is LabelKind.CATEGORICAL else 1)
+
+    def encode(self, values: Sequence[Any]) -> NDArray[np.float32]:
+        """Encodes the values of N samples.
+
+        Args:
+            values: Categories, or numbers or their decimal texts. What is none of the vocabulary or no finite
+                number is unknown.
+
+        Returns:
+            Float32 [N, width].
+        """
+        columns = np.zeros((len(values), self.width), np.float32)
+        for row, value in enumerate(values):
+            if self.kind is LabelKind.CATEGORICAL:
+                if str(value) in self.vocabulary:
+                    columns[row, self.vocabulary.index(str(value))] = 1
+                    columns[row, -1] = 1
+            elif (number := _number(value)) is not None:
+                deviations = (number - self.mean) / self.deviation
+                columns[row] = (min(max(deviations, -_MOST_DEVIATIONS), _MOST_DEVIATIONS), 1)
+        return columns
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None where the value is none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSchema:
+    """The labels of a data set or a model, in the order of their columns.
+
+    Attributes:
+        labels: Every label; none for an unconditional model.
+    """
+
+    labels: tuple[Label, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        names = [label.name for label in self.labels]
+        if len(set(names)) != len(names):
+            raise ValueError(f"a label is named twice in {', '.join(names)}")
+
+    @property
+    def width(self) -> int:
+        """Number of columns of all labels together."""
+        return sum(label.width for label in self.labels)
+
+    def columns(self) -> Iterator[tuple[Label, slice]]:
+        """Every label with its columns; the last of these says whether the label is known."""
+        first = 0
+        for label in self.labels:
+            yield label, slice(first, first + label.width)
+            first += label.width
+
+    def encode(self, table: Mapping[str, Sequence[Any]], count: int) -> NDArray[np.float32]:
+        """Encodes the labels of samples.
+
+        Args:
+            table: Values of every label by its name; a label that is missing is unknown.
+            count: Number of samples, N.
+
+        Returns:
+            Float32 [N, width].
+        """
+        parts = [label.encode(table.get(label.name, [None] * count)) for label in self.labels]
+        return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The schema as JSON can hold it."""
+        return [{**dataclasses.asdict(label), "kind": label.kind.value} for label in self.labels]
+
+    @classmethod
+    def from_json(cls, document: Sequence[Mapping[str, Any]]) -> LabelSchema:
+        """The schema that `to_json` gave.
+
+        Raises:
+            TypeError: If a label has a field that there is not.
+            ValueError: If a label is none.
+        """
+        return cls(tuple(Label(**entry) for entry in document))

@@ -1,0 +1,361 @@
+"""From a folder of scans to a prepared data set: walks all of it, with worker processes.
+
+The data set is written into a folder beside the output and renamed when it is complete, so that what a
+killed run leaves behind is never mistaken for a data set; the next run clears it away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mrisynth import __version__
+from mrisynth.data.config import PreparationConfig
+from mrisynth.data.contact_sheet import write_contact_sheet, write_histogram
+from mrisynth.data.discovery import Scan, find_scans
+from mrisynth.data.manifest import (
+    FILE_NAME,
+    HELDOUT,
+    TRAIN,
+    Manifest,
+    Source,
+    Split,
+    read_manifest,
+    write_manifest,
+)
+from mrisynth.data.slices import PLANES, field_of_view_pixels
+from mrisynth.data.storage import ShardWriter, SliceLabels, serialize, shard_stem
+from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksum, extract
+from mrisynth.errors import UserError
+
+_LOCK_NAME = "lock"
+
+
+def prepare_dataset(
+    config: PreparationConfig | None = None, *, progress: bool = True, **settings
+) -> Manifest:
+    """Turns scans into a data set to train on: TFRecord shards, manifest.json, contact sheet, histogram.
+
+    Two runs with the same scans and settings give the same bytes, whatever the number of workers. An output
+    that is complete and was made from the same scans with the same settings is left as it is.
+
+    Args:
+        config: What to do; or give its fields as keyword arguments.
+        progress: Whether to show a progress bar.
+        **settings: Fields of `PreparationConfig`, if `config` is not given.
+
+    Returns:
+        The manifest of the data set.
+
+    Raises:
+        UserError: No usable scan, an output that holds something else, a full disk; with `strict`, a scan
+            that cannot be used.
+
+    Example:
+        prepare_dataset(input="scans", output="data", resolution=64)
+    """
+    config = dataclasses.replace(config, **settings) if config else PreparationConfig(**settings)
+    scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks)
+    output = Path(config.output).resolve()
+    existing = _existing(output, scans, config)
+    if existing is not None:
+        return existing
+    aside = output.with_name(f".{output.name}.unfinished")
+    try:
+        with _locked_folder(aside):
+            manifest = _write(scans, config, aside, progress)
+            (aside / _LOCK_NAME).unlink()
+            aside.rename(output)
+    except OSError as error:
+        raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
+    return manifest
+
+
+def is_held_out(subject: str, holdout: float) -> bool:
+    """Whether a subject is held out from training: decided by its name alone.
+
+    The hash of a name is as good as a random number in [0, 1), and adding subjects moves nobody.
+
+    Args:
+        subject: The subject's name.
+        holdout: Part of the subjects to hold out, in [0, 1).
+    """
+    return int.from_bytes(hashlib.sha256(subject.encode("utf-8")).digest(), "big") / 2**256 < holdout
+
+
+def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Manifest | None:
+    """The data set that is there already, if it is the one that would be made; None if nothing is there."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return None
+    if not (output / FILE_NAME).is_file():
+        raise UserError(f"--output: {output} exists and is no prepared data set; name a new folder")
+    manifest = read_manifest(output)
+    differences = _differences(manifest, config)
+    if differences:
+        raise UserError(
+            f"--output: {output} was prepared with other settings ({differences}); "
+            "remove it or name a new folder"
+        )
+    if _identities(manifest) != [_identity(scan) for scan in scans]:
+        raise UserError(f"--output: {output} was prepared from other scans; remove it or name a new folder")
+    return manifest
+
+
+def _identities(manifest: Manifest) -> list[tuple[str, str, str, str, dict[str, str]]]:
+    """What identifies the scans that a data set was made from."""
+    return [
+        (source.name, source.subject, source.checksum, source.mask, _known(source.participant))
+        for source in manifest.sources
+    ]
+
+
+def _identity(scan: Scan) -> tuple[str, str, str, str, dict[str, str]]:
+    """The same of a scan that was found just now."""
+    digest = ""
+    if not scan.fault:
+        with contextlib.suppress(UserError):
+            digest = checksum(scan)
+    return scan.name, scan.subject, digest, str(scan.mask or ""), _known(scan.participant)
+
+
+def _known(participant: dict[str, str]) -> dict[str, str]:
+    return {column: value for column, value in participant.items() if value != "n/a"}
+
+
+def _settings(config: PreparationConfig) -> dict[str, object]:
+    """The settings as they read in a manifest: tuples have become lists."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in config.settings().items()
+    }
+
+
+def _differences(manifest: Manifest, config: PreparationConfig) -> str:
+    """Names the settings that differ, save for those that only say where the scans are."""
+    asked = _settings(config)
+    keys = sorted(asked.keys() - {"input", "masks"})
+    return ", ".join(
+        f"--{key}={manifest.settings.get(key)}" for key in keys if asked[key] != manifest.settings.get(key)
+    )
+
+
+@contextlib.contextmanager
+def _locked_folder(path: Path) -> Iterator[None]:
+    """An empty folder that this process alone writes to; it is removed if the work fails.
+
+    The lock is the kernel's, so that it ends with its process, however that ends.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / _LOCK_NAME).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"--output: another process is writing it just now (in {path})") from error
+        for leftover in path.iterdir():
+            if leftover.name != _LOCK_NAME:
+                leftover.unlink()
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+
+
+def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool) -> Manifest:
+    """Writes the whole data set into a folder, the manifest last."""
+    writers = {
+        (split, resolution): ShardWriter(folder, shard_stem(split, resolution))
+        for split in (TRAIN, HELDOUT)
+        for resolution in config.resolutions
+    }
+    columns = sorted({column for scan in scans for column in scan.participant})
+    histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in (TRAIN, HELDOUT)}
+    sources: list[Source] = []
+    try:
+        for scan, extracted in _extract_all(scans, config, progress):
+            source = _source(scan, extracted, config, columns)
+            _report(source, config.strict)
+            if not source.skipped:
+                histograms[source.split] += extracted.histogram
+                _write_slices(writers, source, len(sources), extracted)
+            sources.append(source)
+    finally:
+        for writer in writers.values():
+            writer.abandon()
+    manifest = _manifest(config, writers, sources)
+    if not manifest.used:
+        raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
+    write_contact_sheet(folder, manifest)
+    write_histogram(folder, histograms)
+    write_manifest(manifest, folder)
+    return manifest
+
+
+def _extract_all(
+    scans: list[Scan], config: PreparationConfig, progress: bool
+) -> Iterator[tuple[Scan, ExtractedScan]]:
+    """Every scan with what was extracted from it, in order; never more than a few at a time in memory."""
+    with tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar:
+        results = _one_by_one(scans, config) if config.workers == 1 else _by_workers(scans, config)
+        for scan, extracted in zip(scans, results, strict=True):
+            yield scan, extracted
+            bar.update()
+
+
+def _one_by_one(scans: list[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
+    for scan in scans:
+        yield extract(scan, config)
+
+
+def _by_workers(scans: list[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
+    """Extracts in worker processes, which are started afresh: TensorFlow's threads do not survive a fork."""
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(config.workers, context, initializer=_end_with_parent)
+    waiting = iter(scans)
+    running: deque[Future[ExtractedScan]] = deque()
+    try:
+        for _ in scans:
+            while len(running) <= config.workers and (scan := next(waiting, None)) is not None:
+                running.append(executor.submit(extract, scan, config))
+            yield running.popleft().result()
+    except BrokenProcessPool as error:
+        raise UserError("--num_workers: a worker died, most likely out of memory; use fewer") from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Lets a worker end when its parent is gone, even one that was killed."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _source(scan: Scan, extracted: ExtractedScan, config: PreparationConfig, columns: list[str]) -> Source:
+    """The manifest's entry for a scan; every scan of a data set has the same columns of participants.tsv."""
+    usable = "skipped" not in extracted.facts
+    split = (HELDOUT if is_held_out(scan.subject, config.holdout) else TRAIN) if usable else ""
+    return Source(
+        name=scan.name,
+        input=scan.input,
+        subject=scan.subject,
+        session=scan.session,
+        suffix=scan.suffix,
+        split=split,
+        participant={column: scan.participant.get(column, "n/a") for column in columns},
+        mask=str(scan.mask or ""),
+        **extracted.facts,
+    )
+
+
+def _report(source: Source, strict: bool) -> None:
+    """Says on the screen what is wrong with a scan.
+
+    Raises:
+        UserError: With `strict`, if it cannot be used.
+    """
+    if source.skipped and strict:
+        raise UserError(f"--strict: {source.name} cannot be used: {source.skipped}")
+    if source.skipped:
+        tqdm.write(f"skipped {source.name}: {source.skipped}", file=sys.stderr)
+    for warning in source.warnings:
+        tqdm.write(f"{source.name}: {warning}", file=sys.stderr)
+
+
+def _write_slices(
+    writers: dict[tuple[str, int], ShardWriter], source: Source, number: int, extracted: ExtractedScan
+) -> None:
+    """Appends a scan's slices to the shards of its side, at every resolution."""
+    for position, slice_index in enumerate(source.slice_indices):
+        labels = SliceLabels(
+            subject=source.subject,
+            suffix=source.suffix,
+            source=number,
+            slice_index=slice_index,
+            position_mm=source.positions_mm[position],
+            lesion_fraction=float(extracted.lesion_fractions[position]),
+            participant=source.participant,
+        )
+        for resolution, images in extracted.images.items():
+            writers[source.split, resolution].write(serialize(images[position], labels))
+
+
+def _manifest(
+    config: PreparationConfig, writers: dict[tuple[str, int], ShardWriter], sources: list[Source]
+) -> Manifest:
+    """Closes the shards and describes the data set."""
+    splits = {}
+    for split in (TRAIN, HELDOUT):
+        members = [source for source in sources if source.split == split]
+        splits[split] = Split(
+            subjects=tuple(sorted({source.subject for source in members})),
+            slices=sum(len(source.slice_indices) for source in members),
+            shards={resolution: writers[split, resolution].close() for resolution in config.resolutions},
+        )
+    return Manifest(
+        version=__version__,
+        settings=_settings(config),
+        plane=config.plane,
+        orientation=PLANES[config.plane].description,
+        resolutions=config.resolutions,
+        field_of_view_mm=field_of_view_pixels(config.field_of_view, config.voxel_size) * config.voxel_size,
+        slice_spacing_mm=config.voxel_size,
+        splits=splits,
+        labels=label_vocabularies(sources),
+        sources=tuple(sources),
+    )
+
+
+def label_vocabularies(sources: Sequence[Source]) -> dict[str, dict[str, object]]:
+    """What the labels of a data set can be.
+
+    Args:
+        sources: The files of the data set; skipped ones do not count.
+
+    Returns:
+        For "subject", "suffix" and every "participant/..." the kind: a "number" with its minimum and maximum
+        where all values but "n/a" are numbers, else a "category" with its values in order.
+    """
+    used = [source for source in sources if not source.skipped]
+    values: dict[str, set[str]] = {
+        "subject": {source.subject for source in used},
+        "suffix": {source.suffix for source in used},
+    }
+    for source in used:
+        for column, value in source.participant.items():
+            values.setdefault(f"participant/{column}", set()).add(value)
+    return {
+        name: _vocabulary(those) if name.startswith("participant/") else _category(those)
+        for name, those in values.items()
+    }
+
+
+def _vocabulary(values: set[str]) -> dict[str, object]:
+    try:
+        numbers = [float(value) for value in values - {"n/a", ""}]
+    except ValueError:
+        return _category(values)
+    if not numbers or not np.all(np.isfinite(numbers)):
+        return _category(values)
+    return {"kind": "number", "minimum": min(numbers), "maximum": max(numbers)}
+
+
+def _category(values: set[str]) -> dict[str, object]:
+    return {"kind": "category", "values": sorted(values)}

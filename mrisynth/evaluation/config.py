@@ -1,0 +1,87 @@
+"""What an evaluation is told, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from mrisynth.errors import UserError
+from mrisynth.privacy.thresholds import Thresholds
+
+FEWEST_EVALUATED = 20
+"""Images of each set: neighbors and covariances of fewer say nothing."""
+
+_FEWEST_PAIRS = 10
+"""Of images in a repeat."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+    """How thoroughly a generator is evaluated.
+
+    Attributes:
+        images: Images that are generated.
+        pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
+        repeats: How often every measure is taken, each time of other images or directions.
+        draws: How often subjects are drawn for a confidence interval.
+        seed: Of latents, choices and draws.
+        thresholds: What the verdict on copying is decided by.
+        short: Whether this is the short form.
+    """
+
+    images: int = 20_000
+    pairs: int = 20_000
+    repeats: int = 4
+    draws: int = 1000
+    seed: int = 0
+    thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
+    short: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("images", FEWEST_EVALUATED), ("repeats", 2), ("draws", 20)):
+            if getattr(self, name) < least:
+                raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")
+        if self.pairs < _FEWEST_PAIRS * self.repeats:
+            raise UserError(
+                f"--pairs={self.pairs} are too few for --repeats={self.repeats}; use at least "
+                f"{_FEWEST_PAIRS * self.repeats} pairs, {_FEWEST_PAIRS} a repeat"
+            )
+        object.__setattr__(self, "pairs", -(-self.pairs // self.repeats) * self.repeats)
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
+
+
+AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, short=True)
+"""The short form at the end of a run."""
+
+DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, short=True)
+"""What --eval_interval measures during a run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """What is evaluated, against what, and where the result goes.
+
+    Attributes:
+        run_dir: A run's folder; or
+        saved_model: An exported generator.
+        data_dir: A prepared data set; that of the run if None.
+        output: Folder for results.json and report.html.
+        features: A SavedModel or Keras file that features are taken from; ours if None.
+        show_real: Whether real slices may be shown in the report.
+        settings: How thoroughly.
+    """
+
+    run_dir: pathlib.Path | None
+    saved_model: pathlib.Path | None
+    data_dir: pathlib.Path | None
+    output: pathlib.Path
+    features: pathlib.Path | None = None
+    show_real: bool = True
+    settings: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        if (self.run_dir is None) == (self.saved_model is None):
+            raise UserError("give --run_dir, or --saved_model with --data_dir and --output")
+        if self.saved_model is not None and self.data_dir is None:
+            raise UserError("--saved_model needs --data_dir, the data set to compare with")

@@ -1,0 +1,106 @@
+"""The real images that generated ones are compared with: both sides of a prepared data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mrisynth.data import open_dataset, read_manifest
+from mrisynth.errors import UserError
+from mrisynth.evaluation.config import FEWEST_EVALUATED
+from mrisynth.image_io import to_gray
+
+SMALLEST_RESOLUTION = 16
+_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Slices:
+    """Gray slices and whose they are.
+
+    Attributes:
+        images: uint8 [N, H, H], in the order of the data set: by subject, slice after slice.
+        subjects: [N].
+    """
+
+    images: NDArray[np.uint8]
+    subjects: NDArray[np.str_]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceImages:
+    """Both sides of a data set.
+
+    Attributes:
+        training: What the generator was trained on.
+        heldout: Subjects that it never saw.
+    """
+
+    training: Slices
+    heldout: Slices
+
+
+def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = False) -> ReferenceImages:
+    """Reads a data set at one resolution.
+
+    Args:
+        data_dir: As prepared by tools/prepare_data.py.
+        resolution: Pixels along an edge; the generator's.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        Its slices.
+
+    Raises:
+        UserError: If there is no such data set, not at this resolution, without a held-out side, or with too
+            few slices to compare.
+    """
+    if resolution < SMALLEST_RESOLUTION:
+        raise UserError(
+            f"images of {resolution}x{resolution} are too small to evaluate; {SMALLEST_RESOLUTION}x"
+            f"{SMALLEST_RESOLUTION} is the least"
+        )
+    manifest = read_manifest(data_dir)
+    if not manifest.has_heldout:
+        raise UserError(
+            f"--data_dir: {data_dir} has no held-out subjects, without whom neither quality nor copying "
+            "can be measured; prepare it with --holdout=0.2"
+        )
+    sides = {}
+    for side, split in (("training", "train"), ("heldout", "heldout")):
+        sides[side] = _load_side(data_dir, resolution, split, manifest.splits[split].slices, progress)
+        check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
+    return ReferenceImages(**sides)
+
+
+def _load_side(data_dir: pathlib.Path, resolution: int, split: str, count: int, progress: bool) -> Slices:
+    images = np.empty((count, resolution, resolution), np.uint8)
+    subjects = []
+    dataset = open_dataset(
+        data_dir, resolution, _BATCH, split=split, shuffle=False, repeat=False, labels=True
+    )
+    with tqdm(total=count, desc=f"reading {split}", disable=not progress, leave=False) as bar:
+        for batch in dataset.as_numpy_iterator():
+            start = len(subjects)
+            subjects.extend(subject.decode() for subject in batch["subject"])
+            images[start : len(subjects)] = to_gray(batch["image"][..., 0])
+            bar.update(len(subjects) - start)
+    return Slices(images, np.array(subjects))
+
+
+def check_images(name: str, images: NDArray[np.uint8]) -> None:
+    """Checks that a set of images can be compared with another.
+
+    Raises:
+        UserError: If there are too few, or they show nothing or all the same.
+    """
+    if len(images) < FEWEST_EVALUATED:
+        raise UserError(f"{len(images)} {name} are too few to evaluate; it takes {FEWEST_EVALUATED}")
+    if all((image == images[0]).all() for image in images):
+        raise UserError(f"all {name} are the same image; there is nothing to compare")
+    if all((image == image[0, 0]).all() for image in images):
+        raise UserError(f"the {name} are constant; there is nothing to compare")

@@ -1,0 +1,98 @@
+"""From a finished run to an exported generator with its card."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+from mrisynth.data import read_manifest
+from mrisynth.errors import UserError
+from mrisynth.evaluation import document
+from mrisynth.export.model_card import describe, read_card, write_card
+from mrisynth.export.saved_model import export_generator
+from mrisynth.networks.config import resolution_of
+from mrisynth.training.ema import AveragedGenerator, load_average
+
+_RESULTS = pathlib.PurePath("evaluation", "results.json")
+
+
+def export_run(
+    run_dir: pathlib.Path, output: pathlib.Path, data_dir: pathlib.Path | None = None
+) -> pathlib.Path:
+    """Exports the averaged generator of a run that has grown to its full size, with its model card.
+
+    Args:
+        run_dir: The run's folder.
+        output: The model's folder, NAME.
+        data_dir: The run's data set, if it is no longer where it was.
+
+    Returns:
+        NAME/VERSION.
+
+    Raises:
+        UserError: If there is no run, it is still growing, its data set is not there, or what stands in the
+            way is not a folder.
+    """
+    if output.exists() and not output.is_dir():
+        raise UserError(f"--output={output} is not a folder; name one for the model's versions")
+    average = load_average(run_dir)
+    _check_grown(run_dir, average)
+    return export_generator(
+        average.generator, output, _card(output.resolve().name, run_dir, average, data_dir)
+    )
+
+
+def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:
+    """Puts into a run's exported card what has been measured since.
+
+    Args:
+        exported: NAME/VERSION, exported from the run as it is now.
+        run_dir: The run's folder.
+
+    Raises:
+        UserError: As `export_run`, or if there is no card.
+    """
+    card = read_card(exported)
+    average = load_average(run_dir)
+    renewed = {**_card(card["model"]["name"], run_dir, average), "date": card["date"]}
+    if renewed["evaluation"] != card["evaluation"]:
+        write_card(renewed, exported)
+
+
+def _card(
+    name: str, run_dir: pathlib.Path, average: AveragedGenerator, data_dir: pathlib.Path | None = None
+) -> dict[str, Any]:
+    manifest = read_manifest(data_dir or average.config["runtime"]["data_dir"])
+    if manifest.fingerprint != average.config["data"]["fingerprint"]:
+        raise UserError(
+            f"--data_dir={data_dir or average.config['runtime']['data_dir']} is not the data set that "
+            f"--run_dir={run_dir} was trained on; say where that is"
+        )
+    return describe(name, average, manifest, _results(run_dir, average))
+
+
+def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:
+    full = average.generator.resolution
+    if average.level < average.generator.top_level or average.alpha < 1:
+        reached = resolution_of(average.level)
+        state = f"fades {reached}x{reached} in" if average.alpha < 1 else f"is at {reached}x{reached}"
+        raise UserError(
+            f"--run_dir={run_dir} still grows (it {state}); go on training until {full}x{full} has faded in"
+        )
+
+
+def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any] | None:
+    """The run's results.json, if it is of what the run has come to now."""
+    path = run_dir / _RESULTS
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        if (results["format"], results["format_version"]) != (document.FORMAT, document.FORMAT_VERSION):
+            raise ValueError("it is of another version")
+        return results if results["generator"].get("iterations") == average.iteration else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); evaluate the run again with tools/evaluate.py, or remove it"
+        ) from error

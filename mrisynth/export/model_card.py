@@ -1,0 +1,307 @@
+"""The model card: what a user of an exported generator must know, as JSON and as Markdown.
+
+It is put together from counts and settings by name, never by copying a manifest or a configuration whole, so
+that no subject, file or folder gets into it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import pathlib
+import statistics
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import mrisynth
+from mrisynth.atomic_io import write_text_aside
+from mrisynth.data.manifest import HELDOUT, TRAIN, Manifest
+from mrisynth.errors import UserError
+from mrisynth.training.ema import AveragedGenerator
+
+FORMAT = "mrisynth model card"
+FORMAT_VERSION = 1
+JSON_FILE = pathlib.PurePath("assets.extra", "model_card.json")
+MARKDOWN_FILE = pathlib.PurePath("assets.extra", "model_card.md")
+
+_SECTIONS = ("model", "training", "data", "preparation", "geometry", "intensity", "evaluation")
+# Settings that say where scans lie or how subjects are named.
+_PRIVATE_SETTINGS = ("input", "masks", "output", "subject_regex")
+_INTENDED_USE = (
+    "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
+    "slices that are to be shared.",
+    "Not for diagnosis, nor for anything else that touches the care of a patient.",
+)
+
+
+def describe(
+    name: str, average: AveragedGenerator, manifest: Manifest, evaluation: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Describes a run's generator.
+
+    Args:
+        name: Of the model.
+        average: What is exported, and the configuration of its run.
+        manifest: Of the data set that the run was trained on.
+        evaluation: The contents of results.json of this very generator; None if it was not evaluated.
+
+    Returns:
+        The card, as the json module writes it.
+    """
+    config, generator = average.config, average.generator
+    evaluated = None if evaluation is None else _evaluation(evaluation)
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "date": datetime.date.today().isoformat(),
+        "model": {
+            "name": name,
+            "letter": config["run"]["model"],
+            "resolution": generator.resolution,
+            "channels": generator.channels,
+            "latent_size": generator.latent_size,
+            "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
+            "attention_generator": list(generator.attention_resolutions),
+            "attention_discriminator": config["network"]["attention_discriminator"],
+        },
+        "training": {
+            "images_shown": average.images,
+            "iterations": average.iteration,
+            "precision": config["environment"]["dtype_policy"],
+            "schedule": config["schedule"],
+            "optimization": config["optimization"],
+        },
+        "data": _data(manifest, config["data"]["phantom_subjects"] is not None),
+        "preparation": {
+            setting: value for setting, value in manifest.settings.items() if setting not in _PRIVATE_SETTINGS
+        },
+        "geometry": {
+            "plane": manifest.plane,
+            "orientation": manifest.orientation,
+            "field_of_view_mm": manifest.field_of_view_mm,
+            "pixel_size_mm": manifest.pixel_size_mm(generator.resolution),
+            "slice_spacing_mm": manifest.slice_spacing_mm,
+        },
+        "intensity": {"range": _intensity_range(manifest), "unit": "arbitrary units of the scanner"},
+        "evaluation": evaluated,
+        "intended_use": list(_INTENDED_USE),
+        "limits": list(_limits(manifest, evaluated)),
+        "versions": {
+            "mrisynth": mrisynth.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+    }
+
+
+def write_card(card: Mapping[str, Any], version_folder: pathlib.Path) -> None:
+    """Writes a card into a SavedModel, as JSON and as Markdown.
+
+    Raises:
+        ValueError: If a number is not finite, which JSON has no word for.
+    """
+    text = json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False)
+    (version_folder / JSON_FILE).parent.mkdir(parents=True, exist_ok=True)
+    write_text_aside(version_folder / JSON_FILE, text + "\n")
+    write_text_aside(version_folder / MARKDOWN_FILE, to_markdown(card))
+
+
+def read_card(version_folder: pathlib.Path) -> dict[str, Any]:
+    """Reads the card of an exported generator.
+
+    Args:
+        version_folder: NAME/VERSION.
+
+    Returns:
+        What `describe` returned.
+
+    Raises:
+        UserError: If there is none, or it is damaged or of another version.
+    """
+    path = version_folder / JSON_FILE
+    again = "export the model again with tools/export.py"
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{version_folder} has no model card ({JSON_FILE}); {again}") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"the model card {path} cannot be read ({error}); {again}") from error
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        raise UserError(f"{path} is not a model card of mrisynth; {again}")
+    if card.get("format_version") != FORMAT_VERSION:
+        raise UserError(f"{path} was written by another version of mrisynth; {again}")
+    missing = [section for section in _SECTIONS if section not in card]
+    if missing:
+        raise UserError(f"the model card {path} is damaged (it has no {missing[0]}); {again}")
+    return card
+
+
+def to_markdown(card: Mapping[str, Any]) -> str:
+    """A card as a page for people."""
+    model, data, geometry, intensity = (card[name] for name in ("model", "data", "geometry", "intensity"))
+    sides = (
+        f"{data[side]['subjects']} subjects, {data[side]['slices']:,} slices"
+        for side in ("training", "held_out")
+    )
+    lines = [
+        f"# {model['name']}",
+        "",
+        f"A generator of synthetic MR slices, {model['resolution']}x{model['resolution']}: mrisynth model "
+        f"({model['letter']}), {model['parameters']:,} parameters, exported on {card['date']}.",
+        "",
+        "## Intended use",
+        "",
+        *(f"- {sentence}" for sentence in card["intended_use"]),
+        "",
+        "## Limits",
+        "",
+        *(f"- {sentence}" for sentence in card["limits"]),
+        "",
+        "## Training data",
+        "",
+        *_table(
+            ("", ""),
+            [
+                ("kind", data["kind"]),
+                *zip(("trained on", "held out"), sides, strict=True),
+                ("files", f"{data['files_used']} used, {data['files_left_out']} left out"),
+            ],
+        ),
+        "",
+        "## Images",
+        "",
+        *_table(
+            ("", ""),
+            [
+                ("plane", f"{geometry['plane']}; {geometry['orientation']}"),
+                ("field of view", f"{geometry['field_of_view_mm']:g} mm"),
+                ("pixel", f"{geometry['pixel_size_mm']:g} mm"),
+                ("distance from slice to slice", f"{geometry['slice_spacing_mm']:g} mm"),
+                ("-1 and 1 stand for", " and ".join(f"{value:g}" for value in intensity["range"])),
+                ("unit", intensity["unit"]),
+            ],
+        ),
+        "",
+        *_evaluation_lines(card["evaluation"]),
+        "",
+        *_settings_lines(card),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
+    return {
+        "kind": "head phantoms drawn by mrisynth; no patient" if phantoms else "a data set of scans",
+        **{
+            side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}
+            for side, key in (("training", TRAIN), ("held_out", HELDOUT))
+        },
+        "files_used": len(manifest.used),
+        "files_left_out": len(manifest.skipped),
+    }
+
+
+def _intensity_range(manifest: Manifest) -> list[float]:
+    """The median training scan's intensities of -1 and 1."""
+    ranges = [source.intensity_range for source in manifest.used if source.split == TRAIN]
+    return [statistics.median(values) for values in zip(*ranges, strict=True)]
+
+
+def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
+    privacy = results["privacy"]
+    return {
+        "date": results["date"],
+        "short": results["short"],
+        "generated_images": results["data"]["generated images"],
+        "features": results["features"],
+        "measures": results["measures"],
+        "privacy": {name: privacy[name] for name in ("verdict", "reasons", "copies")},
+    }
+
+
+def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterator[str]:
+    yield (
+        "The images look like the training data: its scanners, contrast, ages and diseases, and no others. "
+        "Single slices are generated; they do not make up a volume."
+    )
+    yield (
+        "Intensities are scaled as in the median training scan; they have no unit that means the same on "
+        "another scanner."
+    )
+    if not manifest.has_heldout:
+        yield "No subject was held out, so copying of training slices cannot be measured."
+    if evaluation is None:
+        yield (
+            "How good, how diverse and how private the images are has not been measured for this model; "
+            "treat them as confidential as the training data until it has."
+        )
+    else:
+        yield (
+            f"The evaluation's verdict on copying is: {evaluation['privacy']['verdict']}. Even \"no sign of "
+            'copying" is evidence, not proof: the tests see whole slices, not a lesion alone, and not what '
+            "else a model may reveal."
+        )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    written = [head, ("---",) * len(head), *rows]
+    return [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in written]
+
+
+def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
+    if evaluation is None:
+        return ["## Evaluation", "", "Not evaluated."]
+    form = "the short form" if evaluation["short"] else "in full"
+    rows = [
+        (
+            f"{measure['group']}, {measure['title']}",
+            *(
+                f"{measure[side]['mean']:.4g} ± {measure[side]['standard_deviation']:.2g}"
+                for side in ("generated", "real")
+            ),
+            measure["better"],
+        )
+        for measure in evaluation["measures"].values()
+    ]
+    return [
+        "## Evaluation",
+        "",
+        f"{evaluation['generated_images']:,} images, {evaluation['date']}, {form}; features: "
+        f'{evaluation["features"]}. "real" are training images in the place of generated ones.',
+        "",
+        *_table(("measure", "generated", "real", "better"), rows),
+        "",
+        f"Copying: **{evaluation['privacy']['verdict']}**",
+        "",
+        *(f"- {reason}" for reason in evaluation["privacy"]["reasons"]),
+    ]
+
+
+def _settings_lines(card: Mapping[str, Any]) -> list[str]:
+    training = card["training"]
+    rows = [
+        ("images shown", f"{training['images_shown']:,}"),
+        ("iterations", f"{training['iterations']:,}"),
+        ("precision", training["precision"]),
+        *((name.replace("_", " "), _in_words(value)) for name, value in training["schedule"].items()),
+        *((name.replace("_", " "), _in_words(value)) for name, value in training["optimization"].items()),
+        *(
+            (f"attention, {part}", _in_words(card["model"][f"attention_{part}"]))
+            for part in ("generator", "discriminator")
+        ),
+        *((f"preparation: {name}", _in_words(value)) for name, value in card["preparation"].items()),
+        *card["versions"].items(),
+    ]
+    return ["## Settings", "", *_table(("", ""), rows)]
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    return str(value)

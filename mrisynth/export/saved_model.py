@@ -1,0 +1,132 @@
+"""A generator as a SavedModel that needs TensorFlow and nothing of ours."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mrisynth.export.model_card import write_card
+from mrisynth.export.warmup import write_warmup
+from mrisynth.layers.base import tensorflow_variable
+from mrisynth.networks import Generator
+
+
+class _Served(tf.Module):
+    """What goes into the SavedModel: the generator's variables and its signatures' functions."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(name="mrisynth_generator")
+        self.generator_variables = [tensorflow_variable(variable) for variable in generator.weights]
+        latents_spec = tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")
+        drawn = [
+            tf.TensorSpec([], tf.int64, name="seed"),
+            tf.TensorSpec([], tf.int32, name="count"),
+            tf.TensorSpec([], tf.float32, name="truncation"),
+        ]
+
+        def draw(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+            latents = seeded_latents(seed, count, generator.latent_size)
+            return tf.clip_by_value(generator(latents, truncation=truncation), -1.0, 1.0)
+
+        @tf.function(input_signature=[latents_spec])
+        def serve(latents: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"images": tf.clip_by_value(generator(latents), -1.0, 1.0)}
+
+        @tf.function(input_signature=drawn)
+        def generate(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"images": draw(seed, count, truncation)}
+
+        @tf.function(input_signature=drawn)
+        def png(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
+            gray = tf.cast(tf.round(127.5 * draw(seed, count, truncation) + 127.5), tf.uint8)
+            # TensorFlow Serving's REST writes what is called ..._bytes as base64.
+            return {"png_bytes": tf.map_fn(tf.io.encode_png, gray, fn_output_signature=tf.string)}
+
+        self.functions = {"serving_default": serve, "generate": generate, "png": png}
+
+
+def seeded_latents(seed: tf.Tensor, count: tf.Tensor, latent_size: int) -> tf.Tensor:
+    """The latents of seeds seed, seed + 1, ..., each N(0, I), [count, latent_size].
+
+    Every image has a seed of its own, so that it can be drawn again alone. The generator of random numbers is
+    named, since "auto" takes another one on a GPU.
+    """
+
+    def draw(own_seed: tf.Tensor) -> tf.Tensor:
+        return tf.random.stateless_normal([latent_size], tf.stack([own_seed, 0]), alg="philox")
+
+    seeds = seed + tf.cast(tf.range(count), tf.int64)
+    return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)
+
+
+def next_version(directory: str | os.PathLike[str]) -> int:
+    """The next free version number in a model's folder, from 1."""
+    folder = pathlib.Path(directory)
+    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
+    return max(numbers, default=0) + 1
+
+
+def export_generator(
+    generator: Generator, directory: str | os.PathLike[str], card: Mapping[str, Any] | None = None
+) -> pathlib.Path:
+    """Writes a generator as the next version of a model, as TensorFlow Serving expects it.
+
+    Signatures, all of float32 images [N, H, W, channels] in [-1, 1] but the last:
+
+    - serving_default: latents [N, latent_size] float32 -> images;
+    - generate: seed (int64), count (int32), truncation (float32) -> images of the seeds seed, seed + 1, ...;
+      truncation 1 leaves them as they are, less makes them more alike;
+    - png: the same -> png_bytes, 8-bit PNG files, string [N].
+
+    It computes in float32 whatever precision the generator was trained in. Beside the SavedModel lie requests
+    that warm the server up, and the model card. All of it is written aside and renamed, so that a server that
+    watches the folder never sees half a model.
+
+    Args:
+        generator: Usually the one whose weights are the moving average.
+        directory: The model's folder, NAME.
+        card: See `mrisynth.export.model_card`; None, where nothing but the generator is known, leaves it out.
+
+    Returns:
+        NAME/VERSION.
+    """
+    settings = {**generator.get_config(), "dtype": "float32"}
+    full_precision = Generator.from_config(settings)
+    full_precision.set_weights(generator.get_weights())
+    served = _Served(full_precision)
+    folder = pathlib.Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / str(next_version(folder))
+    aside = folder / f".{target.name}.partial"
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        tf.saved_model.save(
+            served,
+            str(aside),
+            signatures=served.functions,
+            # Where the code lay on this machine is nobody's business.
+            options=tf.saved_model.SaveOptions(save_debug_info=False),
+        )
+        write_warmup(aside, folder.resolve().name, _warmup_requests(generator.latent_size))
+        if card is not None:
+            write_card(card, aside)
+        aside.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return target
+
+
+def _warmup_requests(latent_size: int) -> dict[str, dict[str, tf.Tensor]]:
+    """One request for one image to every signature."""
+    drawn = {
+        "seed": tf.constant(0, tf.int64),
+        "count": tf.constant(1, tf.int32),
+        "truncation": tf.constant(1, tf.float32),
+    }
+    latents = seeded_latents(drawn["seed"], drawn["count"], latent_size)
+    return {"serving_default": {"latents": latents}, "generate": drawn, "png": drawn}

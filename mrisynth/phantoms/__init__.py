@@ -1,0 +1,1 @@
+"""Head phantoms: scans that are drawn, of nobody."""

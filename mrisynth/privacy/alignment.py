@@ -1,0 +1,153 @@
+"""Laying one image onto another: mirrored or not, at every small shift, whatever its brightness."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+from numpy.typing import NDArray
+
+_THUMBNAIL = 64
+_SHIFT_PART = 16
+_BLOCK_PIXELS = 2**22
+_SMALLEST_NORM = 1e-3
+_SMOOTHING = (0.25, 0.5, 0.25)
+_SMOOTHED_ONCE = 32
+_CONTRAST = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """How an image is laid onto a target.
+
+    Attributes:
+        correlation: Pearson's, of the two once aligned; -1 to 1.
+        mirrored: Whether the image is mirrored left to right.
+        rows: Pixels that it is moved down, after mirroring.
+        columns: Pixels that it is moved to the right.
+    """
+
+    correlation: float
+    mirrored: bool
+    rows: int
+    columns: int
+
+
+def largest_shift(size: int) -> int:
+    """Pixels that images are shifted by at most: 1/16 of their width."""
+    return max(1, size // _SHIFT_PART)
+
+
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Box means of 64x64 at most, smoothed; uint8 [N, H, H] -> [N, T, T].
+
+    A copy with noise, a little blurred or warped is a copy, too. Smoothing (a binomial filter, standard
+    deviation 1.4 pixels of 64) makes it more alike to its original, but not to other anatomy.
+    """
+    factor = max(1, images.shape[1] // _THUMBNAIL)
+    size = images.shape[1] // factor
+    small = np.empty((len(images), size, size), np.uint8)
+    step = max(1, _BLOCK_PIXELS // images[0].size)
+    for start in range(0, len(images), step):
+        block = images[start : start + step]
+        means = block.reshape(-1, size, factor, size, factor).mean((2, 4), np.float32)
+        for axis in (1, 2) * ((size // _SMOOTHED_ONCE) ** 2):
+            means = scipy.ndimage.correlate1d(means, _SMOOTHING, axis, mode="nearest")
+        small[start : start + step] = np.rint(means)
+    return small
+
+
+def standardize(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gives all images the same darkest gray, 0, and the same contrast; uint8 [N, T, T]."""
+    lifted = images - images.min(axis=(1, 2), keepdims=True).astype(np.float32)
+    deviations = np.maximum(lifted.std(axis=(1, 2), keepdims=True), 1)
+    return np.clip(np.rint(lifted * (_CONTRAST / deviations)), 0, 255).astype(np.uint8)
+
+
+def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives every row mean 0 and norm 1; rows that are constant become 0."""
+    rows = rows - rows.mean(axis=-1, keepdims=True)
+    norms = np.sqrt(np.einsum("...d,...d->...", rows, rows))[..., np.newaxis]
+    return np.where(norms > _SMALLEST_NORM, rows / np.maximum(norms, _SMALLEST_NORM), 0)
+
+
+def frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
+    """Images in a frame of their own darkest gray, [..., T, T] -> [..., T + 2 margin, T + 2 margin]."""
+    lifted = images.astype(np.float32)
+    lifted -= lifted.min(axis=(-2, -1), keepdims=True)
+    return np.pad(lifted, [(0, 0)] * (images.ndim - 2) + [(margin, margin)] * 2)
+
+
+def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Correlations of targets with candidate images, mirrored or not, at all small shifts.
+
+    A frame's mean and norm do not change when it is turned round on itself, and the margin keeps the image
+    within it, so one Fourier transform gives the correlation at every shift.
+
+    Args:
+        targets: [N, T, T].
+        images: [N, K, T, T].
+
+    Returns:
+        [N, K, 2, S, S] with S = 2 `largest_shift` + 1: not mirrored and mirrored; moved down and to the right
+        by the index less `largest_shift`.
+    """
+    margin = largest_shift(targets.shape[-1])
+    both = np.stack([images, images[..., ::-1]], axis=2)
+    spectra = scipy.fft.rfft2(_unit_frames(both, margin), workers=-1)
+    conjugate = np.conj(scipy.fft.rfft2(_unit_frames(targets, margin), workers=-1))[:, None, None]
+    size = targets.shape[-1] + 2 * margin
+    everywhere = scipy.fft.irfft2(conjugate * spectra, s=(size, size), workers=-1)
+    # everywhere[d] compares the target with the image moved by -d.
+    shifts = -np.arange(-margin, margin + 1)
+    return everywhere[..., shifts[:, np.newaxis], shifts]
+
+
+def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
+    framed = frames(images, margin)
+    return unit(framed.reshape(*framed.shape[:-2], -1)).reshape(framed.shape)
+
+
+def align(target: NDArray[np.uint8], image: NDArray[np.uint8]) -> Alignment:
+    """How an image is best laid onto a target, both [H, H]; to the pixel, and correlated as they are."""
+    small = thumbnails(np.stack([target, image]))
+    by_shift = correlations(small[:1], small[np.newaxis, 1:])[0, 0]
+    mirrored, *place = np.unravel_index(np.argmax(by_shift), by_shift.shape)
+    factor = len(target) // small.shape[1]
+    rows, columns = (factor * (int(index) - largest_shift(small.shape[1])) for index in place)
+    near = range(1 - factor, factor)
+    candidates = [(bool(mirrored), rows + row, columns + column) for row in near for column in near]
+    scored = ((_correlation(target, _move(image, *candidate)), candidate) for candidate in candidates)
+    correlation, best = max(scored)
+    return Alignment(correlation, *best)
+
+
+def lay_onto(target: NDArray[np.uint8], image: NDArray[np.uint8], alignment: Alignment) -> NDArray[np.uint8]:
+    """Mirrors and moves an image as `align` says, and fits its brightness and contrast to the target's.
+
+    Args:
+        target: [H, H].
+        image: [H, H].
+        alignment: Of the two.
+
+    Returns:
+        uint8 [H, H]; what is moved in is the image's darkest gray.
+    """
+    moved = _move(image, alignment.mirrored, alignment.rows, alignment.columns)
+    centered = moved - moved.mean()
+    contrast = np.sum(centered * target) / max(np.sum(centered**2), _SMALLEST_NORM)
+    return np.clip(np.rint(target.mean() + contrast * centered), 0, 255).astype(np.uint8)
+
+
+def _move(image: NDArray[np.uint8], mirrored: bool, rows: int, columns: int) -> NDArray[np.float32]:
+    """Mirrors an image, then moves it down and to the right; its darkest gray becomes 0 and is moved in."""
+    margin, size = max(abs(rows), abs(columns)), len(image)
+    framed = frames(image[:, ::-1] if mirrored else image, margin)
+    return framed[margin - rows : margin - rows + size, margin - columns : margin - columns + size]
+
+
+def _correlation(first: NDArray[np.number], second: NDArray[np.number]) -> float:
+    pair = unit(np.stack([first.ravel(), second.ravel()]).astype(np.float32))
+    return float(pair[0] @ pair[1])

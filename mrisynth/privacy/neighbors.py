@@ -1,0 +1,281 @@
+"""Nearest images by two measures of distance that mirroring and small shifts do not mislead.
+
+By pixels: 1 - Pearson's correlation, which knows no brightness or contrast, at the best of all small shifts,
+mirrored or not. By features: squared Euclidean distance of features, of the image or its mirror
+image. (1 - correlation is half the squared distance of images of mean 0 and norm 1.)
+
+Both find the nearest image of each of the nearest subjects: a copy is much closer to one subject than to any
+other, while a new image is about as close to several.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mrisynth.metrics.features import FeatureExtractor
+from mrisynth.privacy import alignment
+from mrisynth.privacy.search import Groups, ReferenceIndex
+
+SUBJECTS = 8
+"""How many subjects' nearest images are looked at closely."""
+
+_COARSE = 16
+_BESIDE = (-2, -1, 1, 2)
+_VARIANTS = 18
+_BLOCK_PIXELS = 2**22
+_DESCRIBED_AT_A_TIME = 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbors:
+    """The nearest references of every query, one of each of the nearest subjects, the nearest first.
+
+    Attributes:
+        indices: Of the references, [N, K].
+        distances: [N, K], ascending.
+    """
+
+    indices: NDArray[np.intp]
+    distances: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, indices: NDArray[np.intp], distances: NDArray[np.float32]) -> Neighbors:
+        """Sorts candidates by distance."""
+        order = np.argsort(distances, axis=1, kind="stable")
+        return cls(np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1))
+
+    def without(self, left_out: NDArray[np.bool_]) -> Neighbors:
+        """Puts some, [N, K], infinitely far."""
+        return Neighbors.of(self.indices, np.where(left_out, np.float32(np.inf), self.distances))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Neighbors]) -> Neighbors:
+        """Neighbors of several queries, one set after another."""
+        indices, distances = zip(*((part.indices, part.distances) for part in parts), strict=True)
+        return cls(np.concatenate(indices), np.concatenate(distances))
+
+    @property
+    def nearest(self) -> NDArray[np.float32]:
+        """Distance to the nearest of all, [N]."""
+        return self.distances[:, 0]
+
+
+class Distance(Protocol):
+    """A measure of distance between images.
+
+    Attributes:
+        name: "pixels" or "features".
+    """
+
+    name: str
+
+    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray:
+        """What images are compared by; uint8 [N, H, H] -> [N, ...]."""
+
+    def coordinates(self, described: NDArray) -> NDArray[np.float32]:
+        """Points in which images close to each other are close, [N, D]; for dividing them into cells."""
+
+    def neighbors(
+        self,
+        queries: NDArray,
+        references: NDArray,
+        groups: Groups,
+        *,
+        left_out: NDArray[np.intp] | None = None,
+        progress: bool = False,
+    ) -> Neighbors:
+        """Finds the nearest references of described queries.
+
+        Args:
+            queries: Described images, [N, ...].
+            references: Described images, [M, ...].
+            groups: Of the references: their subjects.
+            left_out: A group for every query that is not looked at, such as its own subject; [N].
+            progress: Whether to show a progress bar.
+        """
+
+
+def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice]:
+    """Some queries after the others, counted by a progress bar."""
+    with tqdm(total=count, desc=title, disable=not progress, leave=False) as bar:
+        for start in range(0, count, step):
+            yield slice(start, start + step)
+            bar.update(min(step, count - start))
+
+
+# ------------------------------------------------------------------------------------------------ pixels
+
+
+class PixelDistance:
+    """1 - correlation at the best small shift, mirrored or not; 0 to 2.
+
+    Images are compared at 64x64 at most. The nearest slice of each of the nearest subjects is found among
+    18 variants at 16x16 (mirrored or not, nine shifts); these few are then compared at all shifts of up to
+    1/16 of the width.
+    """
+
+    name = "pixels"
+
+    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
+        """Thumbnails, uint8 [N, T, T] with T = min(H, 64), of box means."""
+        return alignment.thumbnails(images)
+
+    def coordinates(self, described: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Images of 16x16 with mean 0 and norm 1, [N, 256]."""
+        return alignment.unit(_pool(described.astype(np.float32)).reshape(len(described), -1))
+
+    def neighbors(
+        self,
+        queries: NDArray[np.uint8],
+        references: NDArray[np.uint8],
+        groups: Groups,
+        *,
+        left_out: NDArray[np.intp] | None = None,
+        progress: bool = False,
+    ) -> Neighbors:
+        """See `Distance`."""
+        index = ReferenceIndex(self.coordinates(references), groups)
+        step = min(index.block(_VARIANTS), max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size)))
+        found = []
+        for rows in _blocks(len(queries), step, "nearest by pixels", progress):
+            block, excluded = queries[rows], None if left_out is None else left_out[rows]
+            candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
+            neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
+            if excluded is not None:
+                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
+            found.append(self._look_beside(block, references, groups, neighbors))
+        return Neighbors.concatenate(found)
+
+    @staticmethod
+    def _look_beside(
+        queries: NDArray[np.uint8], references: NDArray[np.uint8], groups: Groups, neighbors: Neighbors
+    ) -> Neighbors:
+        """Takes slices next to the nearest two where these are closer: at 16x16 they may look the same."""
+        if groups.count == len(groups.numbers):
+            return neighbors
+        indices, distances = neighbors.indices.copy(), neighbors.distances.copy()
+        for column in range(min(2, indices.shape[1])):
+            beside = groups.beside(indices[:, column], _BESIDE)
+            others = _distances(queries, references[beside])
+            best = np.argmin(others, axis=1)[:, np.newaxis]
+            # What is infinitely far was left out.
+            smallest = np.take_along_axis(others, best, 1)[:, 0]
+            closer = np.isfinite(distances[:, column]) & (smallest < distances[:, column])
+            indices[closer, column] = np.take_along_axis(beside, best, 1)[closer, 0]
+            distances[closer, column] = smallest[closer]
+        return Neighbors.of(indices, distances)
+
+
+def _pool(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Box means of 16x16, [..., T, T] -> [..., 16, 16]."""
+    factor = images.shape[-1] // _COARSE
+    shape = (*images.shape[:-2], _COARSE, factor, _COARSE, factor)
+    return images.reshape(shape).mean(axis=(-3, -1))
+
+
+def _shifts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The images, and moved to eight sides, each [N, T, T]; what is moved in is an image's darkest gray."""
+    size = images.shape[1]
+    # Three quarters of the way: then no shift is far from one of these.
+    step = (3 * alignment.largest_shift(size) + 2) // 4
+    framed = alignment.frames(images, step) + images.min(axis=(1, 2), keepdims=True)
+    framed = framed.astype(np.uint8)
+    starts = sorted(itertools.product((0, step, 2 * step), repeat=2), key=lambda start: start != (step, step))
+    return [framed[:, row : row + size, column : column + size] for row, column in starts]
+
+
+def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Every image mirrored or not, at nine shifts, at 16x16: [N, T, T] -> [N, 18, 256], mean 0 and norm 1."""
+    moved = [side.astype(np.float32) for side in _shifts(images)]
+    pooled = np.stack([_pool(side) for one in moved for side in (one, one[:, :, ::-1])], axis=1)
+    return alignment.unit(pooled.reshape(len(images), _VARIANTS, _COARSE**2))
+
+
+def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """1 - the largest correlation; [N, T, T] and [N, K, T, T] -> [N, K]."""
+    return np.maximum(0, 1 - alignment.correlations(targets, images).max(axis=(2, 3, 4)))
+
+
+# ---------------------------------------------------------------------------------------------- features
+
+
+class FeatureDistance:
+    """Squared Euclidean distance of features, of an image or its mirror image.
+
+    Networks bear small shifts, noise and other brightness as they have learned to. Fixed filters do not, so
+    for these an image is brought to 64x64, smoothed and to one contrast first, and compared at nine shifts of
+    up to 1/16 of its width.
+
+    Args:
+        extractor: Of the features.
+    """
+
+    name = "features"
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        self._extractor = extractor
+
+    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
+        """Features of the images, then of their mirror images and of all shifted ones, [N, V, D]."""
+        blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts", progress)
+        return np.concatenate([self._describe(images[rows]) for rows in blocks])
+
+    def _describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        sides = [images]
+        if self._extractor.has_fixed_filters:
+            sides = _shifts(alignment.standardize(alignment.thumbnails(images)))
+        described = []
+        for side in sides:
+            features = self._extractor(side)
+            described += [features, self._extractor.mirrored(side, features)]
+        return np.stack(described, axis=1)
+
+    def coordinates(self, described: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features of the images as they are, [N, D]."""
+        return described[:, 0]
+
+    def neighbors(
+        self,
+        queries: NDArray[np.float32],
+        references: NDArray[np.float32],
+        groups: Groups,
+        *,
+        left_out: NDArray[np.intp] | None = None,
+        progress: bool = False,
+    ) -> Neighbors:
+        """See `Distance`."""
+        points = references[:, 0]
+        # Long rows lose more to rounding than their distances bear.
+        center = points.mean(axis=0)
+        index = ReferenceIndex(_as_reference(points - center), groups)
+        variants, width = queries.shape[1:]
+        step = min(index.block(variants), max(1, _BLOCK_PIXELS // (SUBJECTS * variants * width)))
+        found = []
+        for rows in _blocks(len(queries), step, "nearest by features", progress):
+            block, excluded = queries[rows], None if left_out is None else left_out[rows]
+            candidates = index.largest_products(_as_query(block - center), SUBJECTS, excluded)
+            differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]
+            squares = np.einsum("nkvd,nkvd->nkv", differences, differences)
+            neighbors = Neighbors.of(candidates, squares.min(axis=-1))
+            if excluded is not None:
+                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
+            found.append(neighbors)
+        return Neighbors.concatenate(found)
+
+
+def _as_query(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows whose inner products with `_as_reference` are minus the squared distances, [N, V, D + 2]."""
+    squares = np.einsum("nvd,nvd->nv", rows, rows)[..., np.newaxis]
+    return np.concatenate([2 * rows, -np.ones_like(squares), -squares], axis=-1)
+
+
+def _as_reference(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    squares = np.einsum("md,md->m", rows, rows)[:, np.newaxis]
+    return np.concatenate([rows, squares, np.ones_like(squares)], axis=-1)

@@ -1,0 +1,423 @@
+"""Whether generated images are copies of training images.
+
+Every figure has its counterpart of new patients: held-out slices in the place of generated ones. Subjects are
+what is counted, and intervals are over subjects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+
+from mrisynth.metrics.estimates import Interval
+from mrisynth.privacy.bootstrap import Bootstrap, Weights, weighted_quantile
+from mrisynth.privacy.neighbors import Distance, Neighbors
+from mrisynth.privacy.search import Groups
+
+_CELL_SLICES = 50
+"""Held-out slices a cell of C_T has on average."""
+_FEWEST_IN_CELL = 20
+_MOST_CELLS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Closeness:
+    """How close generated images come to training images, by one measure of distance.
+
+    Attributes:
+        measure: "pixels" (1 - correlation after alignment) or "features" (squared Euclidean).
+        generated: Distance of every generated image to its nearest training slice, [N].
+        heldout: The same of every held-out slice, [M].
+        limit: Distance that the closest held-out slices, such as 1 %, do not exceed.
+        expected_share: Part of new patients' slices that are closer than that.
+        closer_share: Part of the generated images that are.
+        authenticity: AuthPct: part of the generated images that are farther from their nearest training slice
+            than that is from every slice of other subjects.
+        authenticity_heldout: The same of the held-out slices.
+        c_t: C_T; far below 0 where generated images are closer than new patients.
+        membership_auc: Area under the curve of an attack that guesses from the distance to the nearest
+            generated image whether a subject was trained on; 0.5 is guessing.
+    """
+
+    measure: str
+    generated: NDArray[np.float64]
+    heldout: NDArray[np.float64]
+    limit: float
+    expected_share: float
+    closer_share: Interval
+    authenticity: Interval
+    authenticity_heldout: Interval
+    c_t: Interval
+    membership_auc: Interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One set of images as a measure of distance describes it.
+
+    Attributes:
+        described: [N, ...].
+        subjects: Groups of the images; every image its own where they are generated.
+    """
+
+    described: NDArray
+    subjects: Groups
+
+
+@dataclasses.dataclass(frozen=True)
+class RealSearch:
+    """What is looked up of a data set alone.
+
+    Attributes:
+        training: Nearest training slices of the training slices, those of their own subject left out.
+        heldout: Nearest training slices of the held-out slices.
+    """
+
+    training: Neighbors
+    heldout: Neighbors
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is looked up of generated images.
+
+    Attributes:
+        real: What is looked up of the data set.
+        generated: Nearest training slices of the generated images.
+        training_to_generated: Distance of every training slice to its nearest generated image.
+        heldout_to_generated: The same of the held-out slices.
+    """
+
+    real: RealSearch
+    generated: Neighbors
+    training_to_generated: NDArray[np.float32]
+    heldout_to_generated: NDArray[np.float32]
+
+
+def search_real(distance: Distance, training: Side, heldout: Side, progress: bool = False) -> RealSearch:
+    """Looks up how close new patients come, which training subjects are to each other."""
+    return RealSearch(
+        training=_find(distance, training, training, training.subjects.numbers, progress),
+        heldout=_find(distance, heldout, training, None, progress),
+    )
+
+
+def search(
+    distance: Distance,
+    training: Side,
+    heldout: Side,
+    real: RealSearch,
+    generated: Side,
+    progress: bool = False,
+) -> Search:
+    """Looks up the nearest images that the rest of this module counts."""
+    return Search(
+        real=real,
+        generated=_find(distance, generated, training, None, progress),
+        training_to_generated=_find(distance, training, generated, None, progress).nearest,
+        heldout_to_generated=_find(distance, heldout, generated, None, progress).nearest,
+    )
+
+
+def _find(
+    distance: Distance, queries: Side, references: Side, left_out: NDArray[np.intp] | None, progress: bool
+) -> Neighbors:
+    return distance.neighbors(
+        queries.described, references.described, references.subjects, left_out=left_out, progress=progress
+    )
+
+
+def closeness(
+    distance: Distance,
+    found: Search,
+    training: Side,
+    heldout: Side,
+    generated: Side,
+    closest_part: float,
+    bootstrap: Bootstrap,
+) -> Closeness:
+    """Counts what was found.
+
+    Args:
+        distance: The measure of distance.
+        found: What `search` found.
+        training: Training slices.
+        heldout: Held-out slices.
+        generated: Generated images.
+        closest_part: Of the held-out slices, against which generated images are close.
+        bootstrap: For the intervals; its seed also divides space into the cells of C_T.
+
+    Returns:
+        Every figure with its interval.
+    """
+    distances = np.sort(found.real.heldout.nearest).astype(np.float64)
+    limit = weighted_quantile(distances, np.ones(len(distances)), closest_part)
+    # Generated images near one subject rise and fall together with it.
+    near = Groups.of(training.subjects.numbers[found.generated.indices[:, 0]])
+    cells = _cells(
+        [distance.coordinates(side.described) for side in (training, heldout, generated)], bootstrap.seed
+    )
+    return Closeness(
+        measure=distance.name,
+        generated=found.generated.nearest.astype(np.float64),
+        heldout=found.real.heldout.nearest.astype(np.float64),
+        limit=limit,
+        # Between as many as there are, a new one is as likely to come before the first as between any two.
+        expected_share=float(np.sum(distances <= limit) / (len(distances) + 1)),
+        closer_share=closer_share(
+            found.generated.nearest,
+            near,
+            found.real.heldout.nearest,
+            heldout.subjects,
+            closest_part,
+            bootstrap,
+        ),
+        authenticity=_share(authentic(found.generated, found.real.training), near, bootstrap),
+        authenticity_heldout=_share(
+            authentic(found.real.heldout, found.real.training), heldout.subjects, bootstrap
+        ),
+        c_t=c_t(
+            found.generated.nearest,
+            near,
+            found.real.heldout.nearest,
+            heldout.subjects,
+            *cells,
+            bootstrap,
+        ),
+        membership_auc=membership_auc(
+            training.subjects.means(found.training_to_generated),
+            heldout.subjects.means(found.heldout_to_generated),
+            bootstrap,
+        ),
+    )
+
+
+def closer_share(
+    generated: NDArray[np.floating],
+    generated_subjects: Groups,
+    heldout: NDArray[np.floating],
+    heldout_subjects: Groups,
+    part: float,
+    bootstrap: Bootstrap,
+) -> Interval:
+    """Part of the generated images that are closer to training than the closest `part` of held-out slices.
+
+    Args:
+        generated: Distances to the nearest training slice, [N].
+        generated_subjects: By the subject of that slice.
+        heldout: The same of held-out slices, [M].
+        heldout_subjects: By their subject.
+        part: As 0.01, which is also what is expected of new patients.
+        bootstrap: For the interval.
+    """
+    order = np.argsort(heldout)
+
+    def measure(generated_weights: Weights, heldout_weights: Weights) -> float:
+        limit = weighted_quantile(heldout[order], heldout_weights[order], part)
+        return float(np.average(generated < limit, weights=generated_weights))
+
+    return bootstrap.interval(measure, generated_subjects, heldout_subjects)
+
+
+def authentic(images: Neighbors, training: Neighbors) -> NDArray[np.bool_]:
+    """Which images are no nearer to their nearest training slice than other subjects are (Alaa et al. 2022).
+
+    Args:
+        images: Nearest training slices of some images.
+        training: Nearest training slices, of other subjects, of every training slice.
+
+    Returns:
+        [N]. The original compares with any other training sample; the neighboring slice of the same scan
+        would make everything authentic.
+    """
+    return images.nearest > training.nearest[images.indices[:, 0]]
+
+
+def _share(true: NDArray[np.bool_], subjects: Groups, bootstrap: Bootstrap) -> Interval:
+    return bootstrap.interval(lambda weights: float(np.average(true, weights=weights)), subjects)
+
+
+def _cells(coordinates: list[NDArray[np.float32]], seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Divides space by k-means of the training slices; the cells of the held-out and generated images."""
+    training, heldout, generated = coordinates
+    count = min(max(1, len(heldout) // _CELL_SLICES), _MOST_CELLS)
+    chosen = np.random.RandomState(seed).permutation(len(training))[:count]
+    centers, _ = kmeans2(training, training[np.sort(chosen)], iter=20, minit="matrix")
+
+    def nearest(points: NDArray[np.float32]) -> NDArray[np.intp]:
+        return np.argmin(np.sum(centers**2, axis=1) - 2 * points @ centers.T, axis=1)
+
+    return nearest(generated), nearest(heldout)
+
+
+def c_t(
+    generated: NDArray[np.floating],
+    generated_subjects: Groups,
+    heldout: NDArray[np.floating],
+    heldout_subjects: Groups,
+    generated_cells: NDArray[np.intp],
+    heldout_cells: NDArray[np.intp],
+    bootstrap: Bootstrap,
+) -> Interval:
+    """The three-sample test for data copying (Meehan, Chaudhuri and Dasgupta 2020).
+
+    In every cell the Mann-Whitney statistic of the distances to training, generated against held-out, as a
+    z-score; then their mean, weighted by the held-out slices in the cell. Far below 0: generated images are
+    closer to training than new patients are. Far above: they are farther (underfitting). The z-score takes
+    slices for independent, so it strays from 0 further than a standard deviation of 1 even where nothing is
+    copied; the interval does not.
+
+    Args:
+        generated: Distances to the nearest training slice, [N].
+        generated_subjects: By the subject of that slice.
+        heldout: The same of held-out slices, [M].
+        heldout_subjects: By their subject.
+        generated_cells: The cell of every generated image.
+        heldout_cells: The cell of every held-out slice.
+        bootstrap: For the interval.
+    """
+    cells = [
+        (generated_cells == cell, heldout_cells == cell)
+        for cell in np.unique(heldout_cells)
+        if min(np.sum(generated_cells == cell), np.sum(heldout_cells == cell)) >= _FEWEST_IN_CELL
+    ]
+    cells = cells or [(np.ones(len(generated), bool), np.ones(len(heldout), bool))]
+    counts = [_FartherCount(generated[ours], heldout[theirs]) for ours, theirs in cells]
+
+    def measure(generated_weights: Weights, heldout_weights: Weights) -> float:
+        scores, shares = [], []
+        for (ours, theirs), count in zip(cells, counts, strict=True):
+            m, n = generated_weights[ours].sum(), heldout_weights[theirs].sum()
+            if m > 0 and n > 0:
+                farther = count(generated_weights[ours], heldout_weights[theirs])
+                scores.append((farther - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
+                shares.append(n)
+        return float(np.average(scores, weights=shares)) if scores else math.nan
+
+    return bootstrap.interval(measure, generated_subjects, heldout_subjects)
+
+
+class _FartherCount:
+    """Counts pairs of weighted values of which the first is larger; equal ones count half."""
+
+    def __init__(self, values: NDArray[np.floating], points: NDArray[np.floating]) -> None:
+        self._order = np.argsort(values)
+        ordered = values[self._order]
+        self._places = [np.searchsorted(ordered, points, side) for side in ("left", "right")]
+
+    def __call__(self, value_weights: Weights, point_weights: Weights) -> float:
+        up_to = np.concatenate([[0], np.cumsum(value_weights[self._order])])
+        not_larger = sum(up_to[places] for places in self._places) / 2
+        return float(point_weights @ (up_to[-1] - not_larger))
+
+
+def membership_auc(
+    members: NDArray[np.floating], others: NDArray[np.floating], bootstrap: Bootstrap
+) -> Interval:
+    """Area under the curve of an attack that takes subjects near to generated images for members.
+
+    Args:
+        members: Mean distance of every training subject's slices to their nearest generated image, [S].
+        others: The same of held-out subjects, [T].
+        bootstrap: For the interval, for which both are drawn.
+
+    Returns:
+        The probability that a training subject is nearer than a held-out one; 0.5 is guessing.
+    """
+
+    def measure(member_weights: Weights, other_weights: Weights) -> float:
+        drawn = [
+            np.repeat(values, weights.astype(int))
+            for values, weights in ((members, member_weights), (others, other_weights))
+        ]
+        return auc(*drawn)
+
+    each = [Groups.of(np.arange(len(values))) for values in (members, others)]
+    return bootstrap.interval(measure, *each)
+
+
+def auc(near: NDArray[np.floating], far: NDArray[np.floating]) -> float:
+    """The probability that a value of the first is smaller than one of the second; equal ones count half."""
+    ranks = scipy.stats.rankdata(np.concatenate([far, near]))[: len(far)]
+    return float((ranks.sum() - len(far) * (len(far) + 1) / 2) / (len(near) * len(far)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """Images that count as copies, and how often new patients' slices do.
+
+    Attributes:
+        by_measure: Which generated images are by each measure of distance, [measures, N].
+        controls: How many slices of new patients are: held-out ones, and training slices compared with the
+            other training subjects.
+        control_count: How many slices that is of.
+        most_by_chance: Part of the generated images that may be flagged as the controls are: the upper end
+            of the one-sided 95 % interval of their share (Clopper and Pearson 1934).
+    """
+
+    by_measure: NDArray[np.bool_]
+    controls: int
+    control_count: int
+    most_by_chance: float
+
+    @property
+    def generated(self) -> NDArray[np.bool_]:
+        """Which generated images are by any measure, [N]."""
+        return self.by_measure.any(axis=0)
+
+    @property
+    def count(self) -> int:
+        """How many generated images are."""
+        return int(self.generated.sum())
+
+    @property
+    def is_more_than_chance(self) -> bool:
+        """Whether generated images are copies more often than new patients' slices may be."""
+        return self.generated.mean() > self.most_by_chance
+
+
+def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
+    """Counts what is alone with one training subject, by any measure of distance.
+
+    Args:
+        found: What `search` found, by each measure.
+        copy_ratio: A copy's distance to its nearest subject is less than this part of that to any other.
+
+    Returns:
+        The copies, and the same of new patients.
+    """
+    generated, controls = [], []
+    for one in found:
+        generated.append(is_alone(one.generated, one.real, copy_ratio))
+        new = (one.real.heldout, one.real.training)
+        controls.append(np.concatenate([is_alone(each, one.real, copy_ratio) for each in new]))
+    flagged = np.logical_or.reduce(controls)
+    count, total = int(flagged.sum()), len(flagged)
+    most = 1.0 if count == total else float(scipy.stats.beta.ppf(0.95, count + 1, total - count))
+    return Copies(np.stack(generated), count, total, most)
+
+
+def is_alone(images: Neighbors, real: RealSearch, copy_ratio: float) -> NDArray[np.bool_]:
+    """Which images are alone with one training subject: what `find_copies` counts by each measure.
+
+    Args:
+        images: Their nearest training slices.
+        real: What is looked up of the data set.
+        copy_ratio: See `find_copies`.
+
+    Returns:
+        Whether each is much closer to one subject than to any other, and closer than half of the held-out
+        slices are, [N].
+    """
+    if images.distances.shape[1] < 2:
+        return np.zeros(len(images.distances), bool)
+    nearest, other = images.distances[:, 0], images.distances[:, 1]
+    middle = np.median(real.heldout.nearest)
+    # Where there is no other subject, there is nothing to be alone among.
+    return (nearest < middle) & (nearest < copy_ratio * other) & np.isfinite(other)

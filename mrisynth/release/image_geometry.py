@@ -1,0 +1,85 @@
+"""What pixels and gray values stand for, from the model card."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from mrisynth.data.slices import PLANES
+from mrisynth.errors import UserError
+
+_FIELD_OF_VIEW_MM = 256.0
+_SUFFIX = "FLAIR"
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageGeometry:
+    """What pixels and gray values stand for.
+
+    Attributes:
+        plane: A key of `PLANES`.
+        orientation: How the images are turned, in words.
+        pixel_size_mm: Edge of a pixel.
+        slice_spacing_mm: Thickness of a slice.
+        intensity_range: What -1 and 1 stand for.
+        unit: Of the intensities.
+        suffix: BIDS suffix of the contrast.
+        known: Whether the card says so; otherwise all this is only assumed.
+    """
+
+    plane: str
+    orientation: str
+    pixel_size_mm: float
+    slice_spacing_mm: float
+    intensity_range: tuple[float, float]
+    unit: str
+    suffix: str
+    known: bool
+
+    @classmethod
+    def of(cls, card: dict[str, Any] | None, resolution: int) -> ImageGeometry:
+        """Those of a model.
+
+        Args:
+            card: Its card. Without one, or one that says nothing of geometry and intensities, axial slices of
+                1 mm with a field of view of 256 mm, and intensities from -1 to 1, are assumed.
+            resolution: Pixels along an edge.
+
+        Returns:
+            The conventions.
+
+        Raises:
+            UserError: If the card says something impossible.
+        """
+        card = card or {}
+        if "geometry" not in card or "intensity" not in card:
+            pixel_size = _FIELD_OF_VIEW_MM / resolution
+            words = PLANES["axial"].description
+            return cls("axial", words, pixel_size, 1.0, (-1.0, 1.0), "arbitrary", _SUFFIX, known=False)
+        try:
+            geometry, intensity = card["geometry"], card["intensity"]
+            low, high = map(float, intensity["range"])
+            sizes = [float(geometry[name]) for name in ("pixel_size_mm", "slice_spacing_mm")]
+            possible = (
+                geometry["plane"] in PLANES
+                and all(math.isfinite(size) and size > 0 for size in sizes)
+                and math.isfinite(high - low)
+                and low < high
+            )
+            if not possible:
+                raise ValueError(f"{geometry}, {intensity}")
+            return cls(
+                geometry["plane"],
+                str(geometry["orientation"]),
+                *sizes,
+                (low, high),
+                str(intensity["unit"]),
+                card.get("preparation", {}).get("suffix") or _SUFFIX,
+                known=True,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"--saved_model: its model card has no usable geometry and intensity ({error}); export the "
+                "model again"
+            ) from error

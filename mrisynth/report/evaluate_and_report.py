@@ -1,0 +1,124 @@
+"""From a generator and a data set to results.json and report.html."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from mrisynth.atomic_io import folder_to_write
+from mrisynth.data import read_manifest
+from mrisynth.errors import UserError
+from mrisynth.evaluation.config import EvaluationConfig
+from mrisynth.evaluation.document import write_results
+from mrisynth.evaluation.evaluator import Evaluator
+from mrisynth.evaluation.reference import load_reference
+from mrisynth.evaluation.results import Evaluation
+from mrisynth.metrics.features import load_features
+from mrisynth.report.page import write_report
+from mrisynth.sampling.generators import Sampler, TrainingData, open_run, open_saved_model
+
+RESULTS = "results.json"
+REPORT = "report.html"
+
+
+def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
+    """Evaluates a generator and writes what was found.
+
+    Args:
+        config: What, against what, where to.
+        progress: Whether to show progress bars.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UserError: If generator and data set cannot be evaluated, or the folder cannot be written.
+    """
+    sampler, data_dir = _open(config)
+    # What takes hours must not be for nothing.
+    with _writing_to(config.output):
+        tempfile.TemporaryFile(dir=config.output).close()
+    extractor = load_features(config.features) if config.features else None
+    real = load_reference(data_dir, sampler.resolution, progress)
+    evaluation = Evaluator(real, config.settings, extractor, progress).evaluate(sampler)
+    with _writing_to(config.output):
+        write_report(evaluation, config.output / REPORT, show_real=config.show_real)
+        # Last: where it is, the evaluation is complete.
+        write_results(evaluation, config.output / RESULTS)
+    return evaluation
+
+
+def evaluated_iterations(output: pathlib.Path) -> int | None:
+    """How far the run had come whose evaluation is in a folder; None if there is none, or not of a run."""
+    try:
+        return json.loads((output / RESULTS).read_text(encoding="utf-8"))["generator"]["iterations"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
+    """The generator, and the data set to compare it with."""
+    if config.run_dir is None:
+        return open_saved_model(config.saved_model), config.data_dir
+    sampler, trained_on = open_run(config.run_dir)
+    return sampler, _find_data(config, trained_on)
+
+
+def _find_data(config: EvaluationConfig, trained_on: TrainingData) -> pathlib.Path:
+    """The data set of a run.
+
+    Raises:
+        UserError: If it is not there, or what is there is another.
+    """
+    if config.data_dir is None and not trained_on.folder.is_dir():
+        raise UserError(
+            f"the data set of --run_dir={config.run_dir} is not in {trained_on.folder} any more; --data_dir "
+            "can name where it is now"
+        )
+    folder = config.data_dir or trained_on.folder
+    if trained_on.fingerprint not in (None, read_manifest(folder).fingerprint):
+        raise UserError(
+            f"--data_dir: {folder} is not the data set that --run_dir={config.run_dir} was trained on; name "
+            "that one, as copying can only be measured against the scans it was trained on"
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def _writing_to(output: pathlib.Path) -> Iterator[None]:
+    """Turns what is raised where --output cannot be written into one sentence."""
+    try:
+        with folder_to_write(output):
+            for path in (output / RESULTS, output / REPORT):
+                if path.is_dir():
+                    raise IsADirectoryError(0, f"{path.name} is a folder there")
+            yield
+    except OSError as error:
+        raise UserError(
+            f"--output={output} cannot be written ({error.strerror or error}); make room there, or name "
+            "another folder"
+        ) from error
+
+
+def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
+    """What was found, in a few lines for the screen."""
+    rows = [("", "generated", "real")]
+    for measure in evaluation.measures:
+        both = (measure.generated, measure.real)
+        values = (f"{spread.mean:.4g} +- {spread.standard_deviation:.2g}" for spread in both)
+        rows.append((f"{measure.group}, {measure.title}", *values))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    table = [f"{name:{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}" for name, ours, theirs in rows]
+    verdict, images = evaluation.privacy.verdict, len(evaluation.privacy.closeness[0].generated)
+    form = f" (short form, {images:,} images)" if evaluation.short else ""
+    return "\n".join(
+        [
+            *table,
+            f"copying{form}: {verdict.words}",
+            *(f"  {reason}" for reason in verdict.reasons),
+            f"see {output / REPORT}",
+        ]
+    )

@@ -1,0 +1,69 @@
+"""Random draws that depend on the seed, the iteration and the purpose alone.
+
+Nothing random is kept between iterations, so that a run resumed anywhere draws what one never interrupted
+would have drawn. Draws are made for the global batch and each replica takes its strided share, so that
+they do not depend on the number of replicas either.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+class Purpose(enum.IntEnum):
+    """What a draw is for; draws for different purposes are independent."""
+
+    DISCRIMINATOR_LATENTS = 0
+    GENERATOR_LATENTS = 1
+    PENALTY_MIX = 2
+    GRID_LATENTS = 3
+    AUGMENT_REAL = 4
+    AUGMENT_GENERATED = 5
+    AUGMENT_GENERATOR = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class StatelessRng:
+    """The draws of one iteration.
+
+    Attributes:
+        seed: Of the run, less than 2^32.
+        iteration: Of the run.
+        attempt: How often the run has gone back to a checkpoint: another time needs other draws.
+    """
+
+    seed: int
+    iteration: tf.Tensor | int = 0
+    attempt: tf.Tensor | int = 0
+
+    def normal(self, purpose: Purpose, shape: Sequence[int]) -> tf.Tensor:
+        """Draws from N(0, 1).
+
+        Args:
+            purpose: What for.
+            shape: The first entry is the global batch.
+
+        Returns:
+            This replica's share, [shape[0] / replicas, *shape[1:]], float32.
+        """
+        return _share(tf.random.stateless_normal(shape, self._key(purpose)))
+
+    def uniform(self, purpose: Purpose, shape: Sequence[int]) -> tf.Tensor:
+        """Draws from U[0, 1); otherwise as `normal`."""
+        return _share(tf.random.stateless_uniform(shape, self._key(purpose)))
+
+    def _key(self, purpose: Purpose) -> tf.Tensor:
+        """Two 64-bit numbers that no other draw of any run with another seed, attempt or iteration has."""
+        iteration, attempt = tf.cast(self.iteration, tf.int64), tf.cast(self.attempt, tf.int64)
+        return tf.stack([attempt * 2**32 + self.seed, iteration * 2**8 + purpose])
+
+
+def _share(values: tf.Tensor) -> tf.Tensor:
+    """This replica's share of a global batch: every R-th sample, as the input pipeline deals images out."""
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    return values if replicas == 1 else values[context.replica_id_in_sync_group :: replicas]

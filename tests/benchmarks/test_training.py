@@ -1,0 +1,92 @@
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from mrisynth.benchmarks import training
+from mrisynth.networks import NetworkConfig
+from mrisynth.networks.flops import training_operations
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def test_cost_of_attention():
+    # 10 images/s without and 8 with: 0.1 s become 0.125, a quarter more. A tenth of the operations would have
+    # taken a tenth more.
+    cost = training.AttentionCost(32, 8.0, 10.0, operations=100, operations_without=1000)
+    assert cost.share == pytest.approx(0.25)
+    assert cost.factor == pytest.approx(2.5)
+
+
+def test_machine_has_a_name():
+    machine = training.machine()
+    assert machine.processor
+    assert machine.cores >= 1
+    assert str(machine).startswith(machine.processor)
+
+
+@pytest.mark.slow
+def test_attention_is_compared_with_the_step_without_any(small_dataset, monkeypatch):
+    monkeypatch.setattr(training, "ATTENTION_MAPS", (8, 16, 32))
+    # 8 channels at 8x8, 4 at 16x16; the attention asked for is no part of the comparison.
+    network = NetworkConfig(16, latent_size=8, fmap_base=32, fmap_max=8, attention_generator=(8,))
+    row = training.measure(network, 4, "float32", small_dataset, rounds=1)
+    (cost,) = row.attention
+    assert cost.maps == 8
+    bare = dataclasses.replace(network, attention_generator=())
+    assert cost.operations_without == training_operations(bare, 2)
+    # 3 + 4 + 5 + 2 passes of the discriminator, of which each projects 64 pixels of 8 channels to 1, 1 and 4
+    # and back from 4, and multiplies 64 queries with 16 keys and values.
+    assert cost.operations == 14 * 2 * (64 * 8 * (1 + 1 + 4 + 4) + 64 * 16 * (1 + 4))
+    # What is the same program is measured once.
+    assert row.float32_training == row.training
+
+
+@pytest.mark.slow
+def test_benchmark_measures_every_resolution(small_dataset):
+    flags = [
+        "--resolutions=8,16",
+        "--fmap_base=64",
+        "--fmap_max=8",
+        "--latent_size=8",
+        "--batch_sizes=8:4,16:4",
+    ]
+    flags += ["--attention_discriminator=16", "--rounds=1", f"--data_dir={small_dataset}", "--json"]
+    command = [sys.executable, "tools/benchmark.py", *flags]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    report = json.loads(result.stdout)
+    assert report["preparation_seconds"] > 0
+    assert report["machine"].keys() == {"processor", "cores", "bfloat16"}
+    rows = report["resolutions"]
+    assert [row["resolution"] for row in rows] == [8, 16]
+    for row in rows:
+        rates = ("training", "float32_training", "plain_training", "generation", "pipeline", "matrix_rate")
+        assert all(row[name] > 0 for name in rates)
+        assert row["speedup"] == pytest.approx(row["training"] / row["plain_training"])
+        assert row["folding_speedup"] == pytest.approx(row["float32_training"] / row["plain_training"])
+        assert row["attention"] == []  # There are no maps of 32x32.
+        assert row["utilization"] == pytest.approx(row["training"] * row["operations"] / row["matrix_rate"])
+    # Generation is part of what training does.
+    assert rows[1]["generation"] > rows[1]["training"]
+
+
+@pytest.mark.slow
+def test_benchmark_measures_an_evaluation():
+    flags = ["--resolutions=16", "--evaluation=60,400,200", "--json"]
+    command = [sys.executable, "tools/benchmark.py", *flags]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    cost = json.loads(result.stdout)
+    assert (cost["resolution"], cost["generated"], cost["training"], cost["heldout"]) == (16, 60, 400, 200)
+    assert 0 < cost["seconds"] < 600
+    # TensorFlow alone takes more than 100 MiB.
+    assert 2**27 < cost["peak_bytes"] < 2**33
+
+
+def test_an_evaluation_of_two_numbers_is_refused():
+    command = [sys.executable, "tools/benchmark.py", "--evaluation=60,400"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 1
+    assert "--evaluation takes the numbers of generated, training and held-out images" in result.stderr

@@ -1,0 +1,250 @@
+"""tools/evaluate.py, and the evaluation in and at the end of a run, as a user starts them."""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from mrisynth.data import prepare_dataset
+from mrisynth.export.model_card import read_card
+from tests.tiny_run import TINY
+
+ROOT = pathlib.Path(__file__).parents[2]
+FLAGS = [
+    *TINY,
+    "--resolution=16",
+    "--batch_sizes=4:8,8:8,16:8",
+    "--eval_interval=16",
+    "--scalar_interval=1",
+    "--deterministic",
+]
+
+pytestmark = pytest.mark.slow
+
+
+def run_program(*arguments):
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def evaluate(*flags):
+    return run_program("tools/evaluate.py", "--images=100", "--pairs=100", "--draws=50", *flags)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_dataset):
+    """A run that was evaluated on its way and at its end."""
+    run_dir = tmp_path_factory.mktemp("evaluate") / "run"
+    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
+    assert result.returncode == 0, result.stderr
+    return result, run_dir
+
+
+def read_results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_a_run_ends_with_the_short_form(finished):
+    result, run_dir = finished
+    results = read_results(run_dir / "evaluation")
+    assert results["short"] is True
+    assert results["data"]["generated images"] == 2000
+    assert results["data"]["pairs for MS-SSIM"] == 2100
+    assert results["generator"]["finished"] == "yes"
+    assert "copying (short form, 2,000 images): " in result.stdout
+    assert result.stdout.startswith("Finished: ")
+    assert "report.html" in result.stdout
+    assert "short form" in (run_dir / "evaluation" / "report.html").read_text()
+
+
+def test_the_model_card_of_a_runs_export_has_the_evaluation(finished):
+    _, run_dir = finished
+    results = read_results(run_dir / "evaluation")
+    found = read_card(run_dir / "saved_model" / "1")["evaluation"]
+    assert found["measures"] == results["measures"]
+    assert found["privacy"]["verdict"] == results["privacy"]["verdict"]
+
+
+def test_what_eval_interval_measures_is_in_tensorboard(finished):
+    _, run_dir = finished
+    found = {}
+    for file in (run_dir / "tensorboard").iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                if value.tag.startswith("evaluation/"):
+                    found.setdefault(value.tag, []).append(float(tf.make_ndarray(value.tensor)))
+    # 80 images of 16x16, so five times; 4x4 and 8x8 are too small.
+    assert len(found["evaluation/swd/16"]) == 5
+    assert {
+        "evaluation/swd/mean_real",
+        "evaluation/ms_ssim",
+        "evaluation/privacy/membership_auc_pixels",
+    } <= set(found)
+    assert all(values[0] == values[1] for name, values in found.items() if name.endswith("_real"))
+
+
+def test_the_tool_evaluates_a_run(finished, small_dataset, tmp_path):
+    _, run_dir = finished
+    result = evaluate(f"--run_dir={run_dir}", f"--output={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    results = read_results(tmp_path)
+    assert results["short"] is False
+    assert results["data"]["generated images"] == 100
+    assert results["generator"]["model"] == "b"
+    page = (tmp_path / "report.html").read_text()
+    assert results["privacy"]["verdict"] in page
+    for secret in (str(small_dataset), str(run_dir), "sub-0"):
+        assert secret not in page
+        assert secret not in json.dumps(results)
+
+
+def test_the_tool_evaluates_a_saved_model_alike(finished, small_dataset, tmp_path):
+    """The run's average and its export are one generator."""
+    _, run_dir = finished
+    for name, source in (("run", f"--run_dir={run_dir}"), ("export", f"--saved_model={run_dir}/saved_model")):
+        result = evaluate(source, f"--data_dir={small_dataset}", f"--output={tmp_path / name}")
+        assert result.returncode == 0, result.stderr
+    measured = [read_results(tmp_path / name)["measures"] for name in ("run", "export")]
+    for key, measure in measured[0].items():
+        assert measure["generated"]["mean"] == pytest.approx(measured[1][key]["generated"]["mean"], rel=0.02)
+
+
+def test_real_slices_can_be_kept_out_of_the_report(finished, tmp_path):
+    _, run_dir = finished
+    result = evaluate(f"--run_dir={run_dir}", f"--output={tmp_path}", "--noshow_real")
+    assert result.returncode == 0, result.stderr
+    assert "as confidential as the scans" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "give --run_dir, or --saved_model with --data_dir"),
+        (["--saved_model=X"], "--saved_model needs --data_dir"),
+        (["--run_dir=/nowhere"], "--run_dir=/nowhere holds no run"),
+        (["--saved_model=/nowhere", "--data_dir=DATA"], "--saved_model=/nowhere is not a folder"),
+        (["--saved_model=OTHER", "--data_dir=DATA"], "not a generator that mrisynth exported"),
+        (["--saved_model=WIDE", "--data_dir=DATA"], r"gives images of shape \[None, 16, 8, 1\]"),
+        (["--saved_model=NAN", "--data_dir=DATA"], "pixels that are not finite"),
+        (["--saved_model=FLAT", "--data_dir=DATA"], "generated images are the same image"),
+        (["--saved_model=LARGE", "--data_dir=DATA"], "prepared at --resolution=16, 32 is asked for"),
+        (["--saved_model=SMALL", "--data_dir=DATA"], "8x8 are too small to evaluate; 16x16 is the least"),
+        (["--run_dir=RUN", "--images=5"], "--images=5 is too few; use at least 20"),
+        (["--run_dir=RUN", "--copy_ratio=2"], "--copy_ratio=2.0 must be more than 0 and less than 1"),
+        (["--run_dir=RUN", "--pairs=30"], "--pairs=30 are too few for --repeats=4; use at least 40"),
+        (["--run_dir=RUN", "--data_dir=NOHELDOUT"], "is not the data set that --run_dir=.* was trained on"),
+        (["--saved_model=RUN/saved_model", "--data_dir=NOHELDOUT"], "no held-out subjects.*--holdout=0.2"),
+        (["--run_dir=RUN", "--features=/nowhere"], "--features=/nowhere is not there; give a SavedModel's"),
+        (["--run_dir=RUN", "--output=RUN/config.json"], "--output=.*config.json cannot be written"),
+    ],
+)
+def test_faults_are_one_sentence(flags, message, finished, small_dataset, models, no_heldout, tmp_path):
+    _, run_dir = finished
+    places = {"DATA": small_dataset, "RUN": run_dir, "NOHELDOUT": no_heldout, **models}
+    for name, path in places.items():
+        flags = [re.sub(rf"=\b{name}\b", f"={path}", flag) for flag in flags]
+    result = evaluate(f"--output={tmp_path / 'out'}", *flags)  # The last --output is taken.
+    assert result.returncode == 1
+    assert result.stdout == ""
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith("error: ")
+    assert re.search(message, line), line
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def no_heldout(tmp_path_factory, small_dataset):
+    folder = tmp_path_factory.mktemp("no_heldout")
+    prepare_dataset(
+        input=str(small_dataset.parent / "scans"),
+        output=str(folder / "data"),
+        voxel_size=5.0,
+        field_of_view=160.0,
+        resolution=16,
+        holdout=0.0,
+        num_workers=1,
+        progress=False,
+    )
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """SavedModels that cannot be evaluated, by name."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def save(name, shape, value):
+        module = tf.Module()
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="latents")])
+        def serve(latents):
+            images = tf.zeros([1, *shape, 1]) + value + 0 * tf.reduce_sum(latents, 1)[:, None, None, None]
+            return {"images": tf.ensure_shape(images, [None, *shape, 1])}
+
+        tf.saved_model.save(module, str(folder / name / "1"), signatures={"serving_default": serve})
+        return folder / name
+
+    other = tf.Module()
+    other.double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], tf.float32)])
+    tf.saved_model.save(other, str(folder / "OTHER" / "1"), signatures={"serving_default": other.double})
+    return {
+        "OTHER": folder / "OTHER",
+        "WIDE": save("WIDE", (16, 8), 0.0),
+        "NAN": save("NAN", (16, 16), float("nan")),
+        "FLAT": save("FLAT", (16, 16), 0.5),
+        "LARGE": save("LARGE", (32, 32), 0.0),
+        "SMALL": save("SMALL", (8, 8), 0.0),
+    }
+
+
+def test_a_finished_run_is_not_evaluated_again(finished, small_dataset):
+    _, run_dir = finished
+    before = (run_dir / "evaluation" / "results.json").stat().st_mtime_ns
+    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) == 1
+    assert (run_dir / "evaluation" / "results.json").stat().st_mtime_ns == before
+
+
+def test_a_finished_run_whose_evaluation_is_of_before_is_evaluated(finished, small_dataset, tmp_path):
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished[1], run_dir)
+    results = read_results(run_dir / "evaluation")
+    early = {**results, "generator": {**results["generator"], "iterations": 7}}
+    (run_dir / "evaluation" / "results.json").write_text(json.dumps(early))
+    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
+    assert result.returncode == 0, result.stderr
+    assert "is finished" in result.stdout.splitlines()[0]
+    assert "copying (short form" in result.stdout
+    assert read_results(run_dir / "evaluation")["generator"] == results["generator"]
+
+
+def test_watching_does_not_change_the_run(finished, small_dataset, tmp_path):
+    _, run_dir = finished
+    flags = [flag for flag in FLAGS if not flag.startswith("--eval_interval")]
+    result = run_program(
+        "-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", *flags
+    )
+    assert result.returncode == 0, result.stderr
+    weights = pathlib.Path("saved_model", "1", "variables", "variables.data-00000-of-00001")
+    assert (run_dir / weights).read_bytes() == (tmp_path / "run" / weights).read_bytes()
+
+
+def test_without_a_heldout_side_a_run_ends_all_the_same(no_heldout, tmp_path):
+    flags = [flag for flag in FLAGS if not flag.startswith("--eval_interval")]
+    command = ["-m", "mrisynth.main", f"--data_dir={no_heldout}", f"--run_dir={tmp_path / 'run'}", *flags]
+    result = run_program(*command)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Finished: ")
+    assert "Not evaluated: --data_dir" in result.stdout
+    assert (tmp_path / "run" / "saved_model" / "1").is_dir()
+    shutil.rmtree(tmp_path / "run")
+    watched = run_program(*command, "--eval_interval=16")
+    assert watched.returncode == 1
+    assert "no slice of" in watched.stderr

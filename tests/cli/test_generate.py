@@ -1,0 +1,163 @@
+"""tools/generate.py as a user starts it, and the README's commands for releasing a data set."""
+
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+
+from mrisynth.export.saved_model import export_generator
+from mrisynth.networks import Generator
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+def command(*flags):
+    return [sys.executable, "tools/generate.py", *map(str, flags)]
+
+
+def generate(*flags):
+    return subprocess.run(command(*flags), capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    generator = Generator(resolution=16, latent_size=12, fmap_base=64, fmap_max=16)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    export_generator(generator, folder)
+    return folder
+
+
+@pytest.mark.both_stacks
+def test_a_release_says_what_it_holds_and_nothing_else(model, tmp_path):
+    flags = [f"--saved_model={model}", "--count=5", f"--output={tmp_path / 'out'}"]
+    result = generate(*flags)
+    assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'out'}: 5 images, 5 of them new\n")
+    assert all("image/s" in line or not line.strip() for line in re.split(r"[\r\n]", result.stderr))
+    assert len(list((tmp_path / "out").glob("sub-*"))) == 5
+    again = generate(*flags)
+    assert again.stdout == f"{tmp_path / 'out'}: 5 images, nothing left to do\n"
+
+
+@pytest.mark.parametrize("form", ["nifti", "png", "npy"])
+def test_killed_at_any_moment_and_started_again(form, model, tmp_path):
+    flags = [f"--saved_model={model}", "--count=6000", f"--format={form}", "--truncation=0.9"]
+    assert generate(*flags, f"--output={tmp_path / 'whole'}").returncode == 0
+    out = tmp_path / "out"
+    for wanted in (1, 2):
+        started = subprocess.Popen(
+            command(*flags, f"--output={out}"), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        while started.poll() is None and not _has_begun(out, form, wanted):
+            time.sleep(0.002)
+        os.kill(started.pid, signal.SIGKILL)
+        started.wait()
+        assert not (out / "README.md").exists()
+    assert generate(*flags, f"--output={out}").returncode == 0
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def _has_begun(folder, form, times):
+    """Whether some images are there, more the second time."""
+    if form == "npy":
+        seeds = folder / ".seeds.npy.partial"
+        # Bytes of -1 stand for what is not there yet.
+        return seeds.is_file() and seeds.read_bytes()[128 + 8 * 500 * times :][:8] not in (b"", b"\xff" * 8)
+    name = {"nifti": "sub-syn{:06d}", "png": "images/syn{:06d}.png"}[form]
+    return (folder / name.format(500 * times)).exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--saved_model="], "give --saved_model"),
+        (["--saved_model=/nowhere"], "--saved_model=/nowhere is not a folder"),
+        (["--saved_model=EMPTY"], "holds no SavedModel"),
+        (["--saved_model=OTHER"], "is not a generator that mrisynth exported: it has no signature generate"),
+        (["--saved_model=NAN"], "pixels that are not finite"),
+        (["--count=0"], "--count=0 must be at least 1"),
+        (["--count=many"], "count"),
+        (["--output="], "give --output, as in --output=DIR"),
+        (["--output=/proc/nowhere/out"], "--output=/proc/nowhere/out cannot be written"),
+        (["--output=FILE"], "cannot be written"),
+        (["--output=FILE/out"], "cannot be written"),
+        (["--format=dicom"], "format.*nifti.*png.*npy"),
+        (["--format=png", "--bits=12"], "bits.*8.*16"),
+        (["--filter_copies"], "--filter_copies needs --data_dir"),
+        (["--data_dir=DATA"], "--filter_copies needs --data_dir"),
+        (["--filter_copies", "--data_dir=/nowhere"], "--data_dir: there is no folder /nowhere"),
+        (["--filter_copies", "--data_dir=DATA", "--copy_ratio=2"], "--copy_ratio=2.0 must be"),
+        (["--interpolate=way.gif"], "--output is for a release"),
+        (["--seeds=3"], "--seeds is not a flag"),
+    ],
+)
+def test_faults_are_one_sentence(flags, message, model, models, small_dataset, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    places = {"DATA": small_dataset, "FILE": tmp_path / "file", "EMPTY": tmp_path / "empty", **models}
+    for name, path in places.items():
+        flags = [flag.replace(f"={name}", f"={path}") for flag in flags]
+    result = generate(f"--saved_model={model}", "--count=3", f"--output={tmp_path / 'out'}", *flags)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith("error: ")
+    assert re.search(message, line), line
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.rglob("sub-*"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """SavedModels that no images can be drawn from, by name."""
+    folder = tmp_path_factory.mktemp("models")
+    other = tf.Module()
+    other.double = tf.function(lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], tf.float32)])
+    tf.saved_model.save(other, str(folder / "OTHER" / "1"), signatures={"serving_default": other.double})
+    generator = Generator(resolution=16, latent_size=12, fmap_base=64, fmap_max=16)
+    for variable in generator.weights:
+        variable.assign(float("nan") * variable)
+    export_generator(generator, folder / "NAN")
+    return {name: folder / name for name in ("OTHER", "NAN")}
+
+
+def test_the_readmes_commands(model, small_dataset, tmp_path):
+    text = (ROOT / "README.md").read_text()
+    section = text[text.index("## Releasing a data set") :]
+    section = section[: section.index("\n## ")]
+    commands = re.findall(r"^    python (tools/generate\.py .*)$", section, re.MULTILINE)
+    assert len(commands) >= 5
+    shown = set(re.findall(r"^    RELEASE/(\S+\.(?:json|md|tsv|gz))", section, re.MULTILINE))
+    for line in commands:
+        arguments = [
+            argument.replace("saved_models/NAME", str(model))
+            .replace("--count=1000", "--count=40")
+            .replace("=DATA", f"={small_dataset}")
+            .replace("--output=", f"--output={tmp_path}/")
+            .replace("--interpolate=", f"--interpolate={tmp_path}/")
+            for argument in shlex.split(line)
+        ]
+        result = subprocess.run(
+            [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert result.returncode == 0, result.stderr
+    written = contents(tmp_path)
+    assert sum("saved_models/flair_phantom" in line for line in commands) >= 4
+    assert len(shown) == 5
+    assert {f"RELEASE/{name}" for name in shown} <= set(written)
+    assert "RELEASE_PNG/images/syn000040.png" in written
+    assert {"RELEASE_NPY/images.npy", "RELEASE_NPY/seeds.npy", "way.gif"} <= set(written)
+    assert b"were left out, 0 of 40" in written["RELEASE_FILTERED/README.md"]

@@ -1,0 +1,194 @@
+import pathlib
+
+import pytest
+from absl import flags
+
+from mrisynth.cli import app, options
+from mrisynth.errors import UserError
+from mrisynth.evaluation.config import AT_END, DURING
+from mrisynth.training import throughput
+
+FLAGFILES = sorted((pathlib.Path(__file__).parents[2] / "flags").glob("*.flags"))
+
+
+@pytest.fixture
+def parse_flags(monkeypatch):
+    """Parses a command line of the flags that a function defines."""
+
+    def parse(define_flags, *arguments):
+        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
+        with monkeypatch.context() as patch:
+            for name in ("string", "bool", "integer", "float", "list", "enum"):
+                define = getattr(flags, f"DEFINE_{name}")
+                patch.setattr(
+                    flags, f"DEFINE_{name}", lambda *a, define=define: define(*a, flag_values=flags.FLAGS)
+                )
+            # absl defines --flagfile on its own object only.
+            flags.DEFINE_string("flagfile", "", "A file of flags.")
+            define_flags()
+        app.parse_flags(["main", *map(str, arguments)])
+
+    return parse
+
+
+@pytest.fixture
+def parse(parse_flags):
+    """Turns a command line into a training configuration."""
+
+    def parse(*arguments):
+        parse_flags(options.define_training_flags, *arguments)
+        return options.training_config()
+
+    return parse
+
+
+@pytest.fixture
+def parse_evaluation(parse_flags):
+    """Turns a command line into the configuration of an evaluation."""
+
+    def parse(*arguments):
+        parse_flags(options.define_evaluation_flags, *arguments)
+        return options.evaluation_config()
+
+    return parse
+
+
+def test_the_abstracts_models(parse):
+    found = {model: parse(f"--model={model}") for model in "abcd"}
+    network = {model: config.network for model, config in found.items()}
+    assert [network[m].attention_discriminator for m in "abcd"] == [(), (32, 64), (32, 64), (32, 64)]
+    assert [network[m].attention_generator for m in "abcd"] == [(), (), (), (32, 64)]
+    iterations = [found[m].schedule.iterations for m in "abcd"]
+    assert iterations == [867_000, 867_000, 1_242_000, 867_000]
+    assert all(n.resolution == 256 and n.latent_size == 512 for n in network.values())
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=[path.stem for path in FLAGFILES])
+def test_every_flagfile_is_a_valid_run(parse, path):
+    config = parse(f"--flagfile={path}", "--model=c")
+    assert config.schedule.phases[-1].resolution == config.network.resolution
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=[path.stem for path in FLAGFILES])
+def test_every_flagfile_can_be_named_to_a_run_that_is_too_long(parse, path):
+    config = parse(f"--flagfile={path}")
+    (shipped,) = [run for run in throughput.SHIPPED_RUNS if run.flagfile == f"flags/{path.name}"]
+    operations = throughput.run_operations(config.network, config.schedule.phases)
+    assert shipped.operations == pytest.approx(operations, rel=0.02)
+
+
+def test_a_dry_run_is_the_same_run(parse):
+    assert parse("--dry_run") == parse()
+
+
+@pytest.mark.parametrize("name", ["quickstart", "cpu_64"])
+def test_small_runs_are_of_model_c(parse, name):
+    config = parse(f"--flagfile={next(path for path in FLAGFILES if path.stem == name)}")
+    assert config.model == "c"
+    assert config.network.attention_discriminator
+    assert not config.network.attention_generator
+    assert config.schedule.phases[-1].kind == "finetune"
+
+
+@pytest.mark.parametrize("model", "abcd")
+def test_a_papers_flagfile_is_what_its_model_stands_for(parse, model):
+    path = next(path for path in FLAGFILES if path.stem == f"paper_{model}")
+    from_file, from_model = parse(f"--flagfile={path}"), parse(f"--model={model}")
+    assert from_file == from_model
+
+
+def test_explicit_flag_beats_flagfile_beats_model_beats_default(parse, tmp_path):
+    path = tmp_path / "x.flags"
+    path.write_text("--resolution=64\n--finetune_iterations=7\n--attention_discriminator=16\n")
+    config = parse("--model=c", "--resolution=32", f"--flagfile={path}")
+    assert config.network.resolution == 32
+    assert config.schedule.finetune_iterations == 7
+    assert config.network.attention_discriminator == (16,)
+    assert config.network.fmap_base == 8192
+    separate = parse("--resolution=32", "--flagfile", path)
+    assert separate.network.resolution == 32
+    assert separate.schedule.finetune_iterations == 7
+
+
+def test_attention_of_a_model_keeps_to_the_maps_there_are(parse):
+    assert parse("--model=b", "--resolution=32").network.attention_discriminator == (32,)
+    assert parse("--attention_discriminator=").network.attention_discriminator == ()
+
+
+def test_where_a_run_goes(parse):
+    config = parse("--model=d")
+    assert str(config.run_dir) == "runs/model_d"
+    assert str(config.data_dir) == "runs/model_d/phantoms/prepared"
+    assert config.phantom_subjects == 32
+    given = parse("--data_dir=D", "--run_dir=R")
+    assert str(given.data_dir) == "D"
+    assert given.phantom_subjects is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resolution=48"], "--resolution=48 is not 4 times a power of two"),
+        (["--model=e"], r"--model=e.*a\|b\|c\|d"),
+        (["--attention_generator=512"], "--attention_generator asks for attention at 512"),
+        (["--attention_generator=x"], "--attention_generator has 'x'"),
+        (["--batch_sizes=4-8"], "--batch_sizes has '4-8'; write resolution:batch"),
+        (["--batch_sizes=4:8"], "--batch_sizes has no batch for 8x8"),
+        (["--ema_decay=1"], "--ema_decay=1.0"),
+        (["--gradient_penalty=-1"], "--gradient_penalty"),
+        (["--latent_size=0"], "--latent_size=0"),
+        (["--checkpoint_minutes=-1"], "--checkpoint_minutes"),
+        (["--grid_interval=0"], "--grid_interval=0"),
+        (["--phantom_subjects=1"], "--phantom_subjects"),
+        (["--seed=-1"], "--seed=-1"),
+        (["--drift=nan"], "--drift=nan"),
+        (["--gp_interval=0"], "--gp_interval=0"),
+        (["--critic_steps=0"], "--critic_steps=0"),
+        (["--optimizer=sgd"], r"--optimizer=sgd.*adam\|rectified_adam"),
+        (["--augment=flip"], r"--augment=flip.*none\|mirror\|diffaug"),
+        (["--profile_steps=5"], "--profile_steps takes the first and the last iteration"),
+        (["--profile_steps=9,5"], "--profile_steps"),
+        (["--eval_interval=-1"], "--eval_interval=-1 must not be negative"),
+        (["--eval_interval=9", "--strategy=multi_worker"], "--eval_interval=9 .*--strategy=multi_worker"),
+        (["--gpus=all"], "--gpus has 'all', which is not a whole number"),
+        (["--learning_rate=inf"], "--learning_rate=inf"),
+        (["--model=b", "--resolution=16"], "--resolution=16 has none of the maps.*--attention_discriminator"),
+        (["--nonsense"], "nonsense"),
+        (["word"], "'word' is not a flag"),
+        (["--flagfile=/nowhere/x.flags"], "--flagfile=/nowhere/x.flags"),
+    ],
+)
+def test_wrong_flags_are_named(parse, arguments, message):
+    with pytest.raises(UserError, match=message):
+        parse(*arguments)
+
+
+def test_where_an_evaluation_goes(parse_evaluation):
+    assert str(parse_evaluation("--run_dir=R").output) == "R/evaluation"
+    assert str(parse_evaluation("--run_dir=R", "--output=O").output) == "O"
+    assert str(parse_evaluation("--saved_model=S", "--data_dir=D", "--output=O").output) == "O"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --run_dir, or --saved_model with --data_dir and --output"),
+        (["--output=O"], "give --run_dir, or --saved_model with --data_dir and --output"),
+        (["--saved_model=S", "--data_dir=D"], "without --run_dir, --output must name the folder"),
+        (["--saved_model=S", "--output=O"], "--saved_model needs --data_dir"),
+        (["--run_dir=R", "--saved_model=S"], "give --run_dir, or --saved_model"),
+        (["--run_dir=R", "--pairs=39"], "--pairs=39 are too few for --repeats=4; use at least 40"),
+        (["--run_dir=R", "--repeats=3000"], "--pairs=20000 are too few for --repeats=3000"),
+        (["--run_dir=R", "--repeats=1"], "--repeats=1 is too few"),
+    ],
+)
+def test_wrong_flags_of_an_evaluation_are_named(parse_evaluation, arguments, message):
+    with pytest.raises(UserError, match=message):
+        parse_evaluation(*arguments)
+
+
+@pytest.mark.parametrize(("pairs", "repeats", "used"), [(2000, 3, 2001), (100, 4, 100), (30, 3, 30)])
+def test_every_repeat_gets_as_many_pairs(parse_evaluation, pairs, repeats, used):
+    settings = parse_evaluation("--run_dir=R", f"--pairs={pairs}", f"--repeats={repeats}").settings
+    assert settings.pairs == used
+    assert AT_END.pairs % AT_END.repeats == DURING.pairs % DURING.repeats == 0

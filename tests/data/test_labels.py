@@ -1,0 +1,56 @@
+"""Labels as numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
+
+SCHEMA = LabelSchema(
+    (
+        Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),
+        Label("participant/age", LabelKind.CONTINUOUS, mean=50.0, deviation=10.0),
+    )
+)
+
+
+def test_labels_are_encoded_as_by_hand():
+    table = {"suffix": ["T1w", "FLAIR", "T2w"], "participant/age": ["60", 20.0, 1000]}
+    expected = [[0, 1, 1, 1, 1], [1, 0, 1, -3, 1], [0, 0, 0, 3, 1]]
+    np.testing.assert_array_equal(SCHEMA.encode(table, 3), expected)
+
+
+@pytest.mark.parametrize("unknown", ["n/a", "", None, float("nan"), "inf", "forty"])
+def test_what_is_unknown_is_zero_everywhere(unknown):
+    table = {"suffix": [unknown], "participant/age": [unknown]}
+    np.testing.assert_array_equal(SCHEMA.encode(table, 1), np.zeros((1, SCHEMA.width)))
+    np.testing.assert_array_equal(SCHEMA.encode({}, 1), np.zeros((1, SCHEMA.width)))
+
+
+def test_columns_lie_side_by_side():
+    assert SCHEMA.width == 5
+    assert [(label.name, (place.start, place.stop)) for label, place in SCHEMA.columns()] == [
+        ("suffix", (0, 3)),
+        ("participant/age", (3, 5)),
+    ]
+
+
+def test_a_schema_survives_json():
+    assert LabelSchema.from_json(json.loads(json.dumps(SCHEMA.to_json()))) == SCHEMA
+
+
+def test_without_labels_the_width_is_0():
+    assert LabelSchema().width == 0
+    assert LabelSchema().encode({}, 4).shape == (4, 0)
+
+
+@pytest.mark.parametrize("document", [[{"name": "a", "kind": "categorical"}], [{"name": "a", "kind": "odd"}]])
+def test_what_is_no_label_is_refused(document):
+    with pytest.raises(ValueError):  # noqa: PT011
+        LabelSchema.from_json(document)
+
+
+def test_a_label_stands_once():
+    with pytest.raises(ValueError, match="twice"):
+        LabelSchema((*SCHEMA.labels, SCHEMA.labels[0]))

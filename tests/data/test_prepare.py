@@ -1,0 +1,292 @@
+import fcntl
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from mrisynth.data import PreparationConfig, prepare_dataset, read_manifest
+from mrisynth.data.prepare import is_held_out, label_vocabularies
+from mrisynth.data.storage import ShardReader, dequantize, pixels_of
+from mrisynth.errors import UserError
+from tests.data.made_scans import SMALL, head_image, write_bids
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def run_tool(*arguments, **options):
+    """tools/prepare_data.py in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, str(REPOSITORY / "tools" / "prepare_data.py"), *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_everything_is_written_and_described(data_dir):
+    manifest = read_manifest(data_dir)
+    assert manifest.resolutions == (64, 32, 16, 8, 4)
+    assert manifest.pixel_size_mm(32) == 8.0
+    assert len(manifest.used) == 6
+    assert manifest.has_heldout
+    for split in manifest.splits.values():
+        assert split.slices == sum(
+            len(source.slice_indices)
+            for source in manifest.used
+            if source.split in ("train", "heldout") and source.subject in split.subjects
+        )
+        for shards in split.shards.values():
+            assert sum(shard.records for shard in shards) == split.slices
+    entry = manifest.sources[2]
+    assert (entry.name, entry.shape, entry.orientation) == (
+        "sub-02/anat/sub-02_FLAIR.nii.gz",
+        (44, 56, 50),
+        "RAS",
+    )
+    assert entry.spacing_mm == pytest.approx((4.0, 4.0, 4.0))
+    assert len(entry.checksum) == 64
+    assert len(entry.slice_indices) + sum(entry.dropped.values()) == 50
+    assert entry.participant == {"age": "42", "sex": "F"}
+    assert manifest.labels["participant/sex"] == {"kind": "category", "values": ["F", "M"]}
+    assert manifest.labels["participant/age"] == {"kind": "number", "minimum": 40.0, "maximum": 45.0}
+    assert manifest.settings["voxel_size"] == 4.0
+    assert Image.open(data_dir / "contact_sheet.png").size[0] == 12 * 64
+    assert (data_dir / "histogram.png").stat().st_size > 1000
+    assert not list(data_dir.glob("*.unfinished"))
+
+
+def test_two_workers_write_the_same_bytes_as_one(bids_folder, data_dir, tmp_path):
+    settings = {**SMALL, "num_workers": 2}
+    prepare_dataset(input=bids_folder, output=tmp_path / "two", masks="derivatives/lesion", **settings)
+    assert contents(tmp_path / "two") == contents(data_dir)
+
+
+def test_a_finished_data_set_is_left_alone_and_never_mixed(bids_folder, tmp_path):
+    scans = shutil.copytree(bids_folder, tmp_path / "scans")
+    output = tmp_path / "data"
+    first = prepare_dataset(input=scans, output=output, **SMALL)
+    written = (output / "manifest.json").stat().st_mtime_ns
+    assert prepare_dataset(input=scans, output=output, **SMALL) == first
+    assert (output / "manifest.json").stat().st_mtime_ns == written
+    with pytest.raises(UserError, match=r"--output: .* other settings \(--plane=axial\)"):
+        prepare_dataset(input=scans, output=output, plane="coronal", **SMALL)
+    nibabel.save(head_image(center=(5, 5, 5)), scans / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz")
+    with pytest.raises(UserError, match=r"--output: .* other scans"):
+        prepare_dataset(input=scans, output=output, **SMALL)
+    assert (output / "manifest.json").stat().st_mtime_ns == written
+
+
+def test_a_folder_of_something_else_is_not_written_into(bids_folder, tmp_path):
+    (tmp_path / "thesis.txt").write_text("do not lose this")
+    with pytest.raises(UserError, match=r"--output: .* is no prepared data set"):
+        prepare_dataset(input=bids_folder, output=tmp_path, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_faulty_files_are_skipped_with_their_reason_and_named(tmp_path, capsys):
+    scans = write_bids(tmp_path / "scans", subjects=3)
+    damaged = scans / "sub-01" / "anat" / "sub-01_FLAIR.nii.gz"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **SMALL)
+    (skipped,) = manifest.skipped
+    assert skipped.name == "sub-01/anat/sub-01_FLAIR.nii.gz"
+    assert "cut off" in skipped.skipped
+    assert "skipped sub-01/anat/sub-01_FLAIR.nii.gz: its voxels cannot be read" in capsys.readouterr().err
+    assert len(manifest.used) == 2
+    with pytest.raises(UserError, match=r"--strict: sub-01/anat/sub-01_FLAIR.nii.gz"):
+        prepare_dataset(input=scans, output=tmp_path / "strict", strict=True, **SMALL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "scans"]
+
+
+def test_without_any_usable_file_nothing_is_written(tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "a.nii").write_text("no image")
+    with pytest.raises(UserError, match="--input: none of the 1 files can be used"):
+        prepare_dataset(input=scans, output=tmp_path / "data", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+
+
+def test_a_broken_mask_costs_the_label_and_not_the_scan(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=2, masks=True)
+    (mask,) = (scans / "derivatives" / "lesion" / "sub-01").rglob("*.nii.gz")
+    mask.write_text("no image")
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", masks="derivatives/lesion", **SMALL)
+    assert len(manifest.used) == 2
+    assert "mask" in manifest.sources[1].warnings[0]
+
+
+def test_a_subjects_sessions_stay_on_one_side_and_new_subjects_move_nobody(tmp_path):
+    few = write_bids(tmp_path / "few", subjects=4, sessions=("1", "2"))
+    many = write_bids(tmp_path / "many", subjects=8, sessions=("1", "2"))
+    splits = []
+    for scans in (few, many):
+        manifest = prepare_dataset(input=scans, output=tmp_path / f"data_{scans.name}", **SMALL)
+        sides = {}
+        for source in manifest.used:
+            sides.setdefault(source.subject, set()).add(source.split)
+        assert all(len(side) == 1 for side in sides.values())
+        splits.append(sides)
+    assert {subject: splits[1][subject] for subject in splits[0]} == splits[0]
+
+
+def test_the_part_held_out_is_the_part_asked_for():
+    names = [f"sub-{number:04d}" for number in range(2000)]
+    for holdout in (0.0, 0.2, 0.5):
+        share = sum(is_held_out(name, holdout) for name in names) / len(names)
+        assert share == pytest.approx(holdout, abs=0.045 if holdout else 0)
+    # By hand: SHA-256 of "sub-01" begins with the byte below, so its place in [0, 1) is known to 1/256.
+    assert is_held_out("sub-01", (65 + 1) / 256)
+    assert not is_held_out("sub-01", 65 / 256)
+
+
+def test_a_stored_slice_goes_back_to_the_scan(bids_folder, data_dir):
+    manifest = read_manifest(data_dir)
+    shards = manifest.splits["train"].shards[64]
+    record = ShardReader(data_dir, "train-r0064", shards).read(np.array([5]))[0]
+    image = dequantize(pixels_of(record, 64))
+    number = next(n for n, source in enumerate(manifest.sources) if source.split == "train")
+    entry = manifest.sources[number]
+    nifti = manifest.slice_to_nifti(image, number, entry.slice_indices[5])
+    scan = nibabel.load(bids_folder / entry.name)
+    to_scan = np.linalg.inv(scan.affine) @ nifti.affine
+    indices = np.rint(to_scan[:3, :3] @ np.indices(nifti.shape).reshape(3, -1) + to_scan[:3, 3:]).astype(int)
+    within = ((indices >= 0) & (indices < np.array(scan.shape)[:, None])).all(axis=0)
+    original = scan.get_fdata()[tuple(indices[:, within])]
+    low, high = entry.intensity_range
+    expected = np.clip(original, low, high)
+    np.testing.assert_allclose(nifti.get_fdata().ravel()[within], expected, atol=1.01 * (high - low) / 65535)
+
+
+def test_vocabularies_tell_numbers_from_categories(data_dir):
+    manifest = read_manifest(data_dir)
+    assert label_vocabularies(manifest.sources) == manifest.labels
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"),
+    [
+        ({"resolution": 48}, "--resolution"),
+        ({"resolution": 2}, "--resolution"),
+        ({"plane": "tilted"}, "--plane"),
+        ({"interpolation": "nearest"}, "--interpolation"),
+        ({"voxel_size": 0.0}, "--voxel_size"),
+        ({"voxel_size": math.nan}, "--voxel_size"),
+        ({"field_of_view": 1.0}, "--field_of_view"),
+        ({"intensity_percentiles": (99.0, 1.0)}, "--intensity_percentiles"),
+        ({"intensity_percentiles": (1.0, 101.0)}, "--intensity_percentiles"),
+        ({"min_head_fraction": 1.5}, "--min_head_fraction"),
+        ({"holdout": 1.0}, "--holdout"),
+        ({"volume_index": -1}, "--volume_index"),
+        ({"num_workers": -1}, "--num_workers"),
+        ({"input": ()}, "--input"),
+        ({"output": ""}, "--output"),
+    ],
+)
+def test_wrong_settings_are_refused_by_the_name_of_their_flag(setting, flag):
+    with pytest.raises(UserError, match=flag):
+        PreparationConfig(**{"input": ("scans",), "output": "data", **setting})
+
+
+def test_the_program_prepares_and_says_what_it_did(bids_folder, tmp_path):
+    output = tmp_path / "data"
+    flags = [
+        f"--input={bids_folder}",
+        f"--output={output}",
+        "--voxel_size=4",
+        "--resolution=16",
+        "--num_workers=1",
+    ]
+    process = run_tool(*flags, "--holdout=0.4", "--intensity_percentiles=2,99")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "subjects" in printed
+    assert "files: 6 used, 0 skipped" in printed
+    assert read_manifest(output).settings["intensity_percentiles"] == [2.0, 99.0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--input={scans}"], "--output"),
+        (["--input={scans}", "--output=x", "--resolution=100"], "--resolution"),
+        (["--input={scans}", "--output=x", "--intensity_percentiles=a,b"], "--intensity_percentiles"),
+        (["--input={scans}/nowhere", "--output=x"], "nowhere"),
+    ],
+)
+def test_the_program_fails_in_one_line(flags, message, bids_folder, tmp_path):
+    process = run_tool(*(flag.format(scans=bids_folder) for flag in flags), cwd=tmp_path)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert complaint.count("\n") == 1
+    assert message in complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(workers, tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=12)
+    output, aside = tmp_path / "data", tmp_path / ".data.unfinished"
+    flags = ["--voxel_size=2", "--resolution=64", "--holdout=0.4", f"--num_workers={workers}"]
+    process = run_tool(f"--input={scans}", f"--output={output}", *flags)
+    give_up = time.monotonic() + 60
+    while not (aside.is_dir() and list(aside.glob("train*"))) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert aside.is_dir()
+    assert not output.exists()
+    assert not (aside / "manifest.json").exists()
+    settings = {**SMALL, "voxel_size": 2.0}
+    prepare_dataset(input=scans, output=output, **settings)
+    prepare_dataset(input=scans, output=tmp_path / "undisturbed", **settings)
+    assert not aside.exists()
+    assert contents(output) == contents(tmp_path / "undisturbed")
+
+
+def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_path):
+    program = (
+        "import resource, sys, tensorflow\n"
+        "from mrisynth.data import prepare_dataset\n"
+        "from mrisynth.errors import UserError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n"
+        f"    prepare_dataset(input={str(bids_folder)!r}, output={str(tmp_path / 'data')!r}, **{SMALL!r})\n"
+        "except UserError as error:\n"
+        "    sys.exit(f'said: {error}')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "said: --output:" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_runs_do_not_write_the_same_output_at_once(bids_folder, tmp_path):
+    aside = tmp_path / ".data.unfinished"
+    aside.mkdir()
+    with (aside / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process"):
+            prepare_dataset(input=bids_folder, output=tmp_path / "data", **SMALL)
+    assert aside.is_dir()
+    prepare_dataset(input=bids_folder, output=tmp_path / "data", **SMALL)
+    assert not aside.exists()
+
+
+def test_worker_processes_do_without_tensorflow():
+    program = "import sys, mrisynth.data.worker; sys.exit('tensorflow' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)

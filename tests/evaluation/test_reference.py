@@ -1,0 +1,32 @@
+import json
+
+import numpy as np
+import pytest
+
+from mrisynth.errors import UserError
+from mrisynth.evaluation.reference import load_reference
+
+
+def test_both_sides_are_read_by_subject_and_in_order(small_dataset):
+    real = load_reference(small_dataset, 16)
+    manifest = json.loads((small_dataset / "manifest.json").read_text())
+    for split, side in (("train", real.training), ("heldout", real.heldout)):
+        assert side.images.shape == (manifest["splits"][split]["slices"], 16, 16)
+        assert sorted(set(side.subjects)) == sorted(manifest["splits"][split]["subjects"])
+        # The slices of a subject lie next to each other, and next to those most like them.
+        assert len(np.flatnonzero(side.subjects[1:] != side.subjects[:-1])) == len(set(side.subjects)) - 1
+        images = side.images.astype(float)
+        beside = np.abs(images[1:] - images[:-1]).mean((1, 2))[side.subjects[1:] == side.subjects[:-1]]
+        anywhere = np.abs(images[:, None] - images[None]).mean((2, 3))
+        assert beside.mean() < 0.7 * anywhere.mean()
+
+
+def test_a_smaller_resolution_is_too_small(small_dataset):
+    with pytest.raises(UserError, match="8x8 are too small"):
+        load_reference(small_dataset, 8)
+
+
+def test_a_side_with_few_slices_is_too_few(small_dataset, monkeypatch):
+    monkeypatch.setattr("mrisynth.evaluation.real.FEWEST_EVALUATED", 30)
+    with pytest.raises(UserError, match="27 training slices are too few"):
+        load_reference(small_dataset, 16)

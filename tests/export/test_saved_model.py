@@ -1,0 +1,161 @@
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mrisynth.export.saved_model import export_generator, next_version, seeded_latents
+from mrisynth.image_io import to_gray
+from mrisynth.networks import Generator
+
+pytestmark = pytest.mark.both_stacks
+
+SIZE = {"resolution": 16, "latent_size": 12, "fmap_base": 64, "fmap_max": 16, "attention_resolutions": (8,)}
+
+FIRST_LATENT = [[-0.67417276, -0.35869256, -1.87958169]]
+
+WITHOUT_MRISYNTH = """
+import sys
+sys.modules["mrisynth"] = None  # importing it would fail
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])
+serve = model.signatures["serving_default"]
+latents = tf.constant(np.load(sys.argv[2]))
+np.save(sys.argv[3], serve(latents=latents)["images"].numpy())
+assert not any(name.startswith("mrisynth.") for name in sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """With biases, as a trained one has: without them pixel norm undoes truncation."""
+    tf.keras.utils.set_random_seed(11)
+    generator = Generator(**SIZE, dtype="mixed_bfloat16")
+    for name, variable in generator.named_variables().items():
+        if "bias" in name:
+            variable.assign(tf.random.normal(variable.shape))
+    return generator
+
+
+@pytest.fixture(scope="module")
+def exported(generator, tmp_path_factory):
+    return export_generator(generator, tmp_path_factory.mktemp("model") / "heads")
+
+
+def in_full_precision(generator):
+    copy = Generator(**SIZE)
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+def test_runs_in_a_python_without_mrisynth(generator, exported, tmp_path):
+    latents = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
+    np.save(tmp_path / "latents.npy", latents)
+    arguments = [exported, tmp_path / "latents.npy", tmp_path / "images.npy"]
+    # From a folder in which the package cannot be found by accident.
+    subprocess.run(
+        [sys.executable, "-c", WITHOUT_MRISYNTH, *map(str, arguments)],
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+    )
+    images = np.load(tmp_path / "images.npy")
+    expected = np.clip(in_full_precision(generator)(latents), -1, 1)
+    assert images.dtype == np.float32
+    np.testing.assert_allclose(images, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_any_batch_size(exported, count):
+    serve = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    images = serve(latents=tf.random.normal([count, 12]))["images"]
+    assert images.shape == (count, 16, 16, 1)
+    assert np.min(images) >= -1
+    assert np.max(images) <= 1
+
+
+def test_signature(exported):
+    serve = tf.saved_model.load(str(exported)).signatures["serving_default"]
+    (latents,) = serve.structured_input_signature[1].values()
+    assert latents.shape.as_list() == [None, 12]
+    assert latents.dtype == tf.float32
+    assert serve.structured_outputs["images"].dtype == tf.float32
+
+
+def test_versions_count_up_and_nothing_is_left_aside(generator, tmp_path):
+    assert next_version(tmp_path / "heads") == 1
+    assert export_generator(generator, tmp_path / "heads").name == "1"
+    assert export_generator(generator, tmp_path / "heads").name == "2"
+    (tmp_path / "heads" / "10").mkdir()
+    assert next_version(tmp_path / "heads") == 11
+    assert sorted(path.name for path in (tmp_path / "heads").iterdir()) == ["1", "10", "2"]
+
+
+def draw(exported, seed, count, truncation=1.0):
+    model = tf.saved_model.load(str(exported))
+    generate = model.signatures["generate"]
+    return generate(
+        seed=tf.constant(seed, tf.int64),
+        count=tf.constant(count),
+        truncation=tf.constant(truncation, tf.float32),
+    )["images"].numpy()
+
+
+def test_every_image_has_a_seed_of_its_own(exported):
+    images = draw(exported, 40, 6)
+    assert images.shape == (6, 16, 16, 1)
+    np.testing.assert_allclose(draw(exported, 43, 1)[0], images[3], atol=1e-6)
+    assert len({image.tobytes() for image in images}) == 6
+
+
+def test_a_seed_means_the_same_latent_everywhere():
+    """Numbers of Philox that must never change."""
+    first = seeded_latents(tf.constant(7, tf.int64), tf.constant(1), 3).numpy()
+    np.testing.assert_allclose(first, FIRST_LATENT, rtol=1e-5)
+
+
+def test_latents_are_standard_normal():
+    latents = seeded_latents(tf.constant(0, tf.int64), tf.constant(2000), 12).numpy()
+    assert latents.mean() == pytest.approx(0, abs=0.02)
+    assert latents.std() == pytest.approx(1, abs=0.02)
+    assert abs(np.corrcoef(latents[:-1].ravel(), latents[1:].ravel())[0, 1]) < 0.03
+
+
+def test_truncation_narrows_the_spread_and_one_leaves_images_alone(generator, exported):
+    spreads = [draw(exported, 0, 64, truncation).std(axis=0).mean() for truncation in (0, 0.5, 0.8, 1)]
+    assert spreads[0] == pytest.approx(0, abs=1e-6)
+    assert spreads[0] < spreads[1] < spreads[2] < spreads[3]
+    latents = seeded_latents(tf.constant(0, tf.int64), tf.constant(5), 12)
+    expected = np.clip(in_full_precision(generator)(latents), -1, 1)
+    np.testing.assert_allclose(draw(exported, 0, 5), expected, atol=1e-5)
+
+
+def test_truncation_moves_the_first_layer_towards_its_mean(generator):
+    """As it is defined: m + psi (x - m), with the mean over many latents."""
+    full = in_full_precision(generator)
+    dense = full.blocks[0].entry
+
+    def before_activation(latents, truncation):
+        normalized = truncation * full.latent_norm(tf.constant(latents))
+        return tf.matmul(normalized, dense.equalized_kernel()).numpy()
+
+    latents = np.random.default_rng(0).normal(size=(200_000, 12)).astype(np.float32)
+    mean = before_activation(latents, 1.0).mean(axis=0)
+    x = before_activation(latents[:10], 1.0)
+    np.testing.assert_allclose(before_activation(latents[:10], 0.6), mean + 0.6 * (x - mean), atol=0.01)
+
+
+def test_png_files_are_the_images_in_eight_bits(exported):
+    model = tf.saved_model.load(str(exported))
+    files = model.signatures["png"](
+        seed=tf.constant(3, tf.int64), count=tf.constant(4), truncation=tf.constant(0.7)
+    )["png_bytes"].numpy()
+    images = draw(exported, 3, 4, 0.7)[..., 0]
+    for file, image in zip(files, images, strict=True):
+        gray = np.asarray(Image.open(io.BytesIO(file)))
+        np.testing.assert_array_equal(gray, to_gray(image))

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from mrisynth.metrics.features import ScatteringFeatures
+from mrisynth.privacy.neighbors import FeatureDistance, PixelDistance
+from mrisynth.privacy.search import Groups
+from tests.made_images import draw_subjects, plant
+
+
+class BlockMeans:
+    """Features for a test: means of 8x8 blocks."""
+
+    name = "block means"
+    has_fixed_filters = False
+
+    def __call__(self, images, progress=False):
+        return images.reshape(len(images), 8, -1, 8, images.shape[1] // 8).mean((2, 4)).reshape(-1, 64)
+
+    def mirrored(self, images, features, progress=False):
+        return self(images[:, :, ::-1])
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    images = draw_subjects(subjects=20, slices=6)
+    return images, np.repeat(np.arange(20), 6)
+
+
+def neighbors(distance, queries, references, labels, **options):
+    described = distance.describe(queries), distance.describe(references)
+    return distance.neighbors(*described, Groups.of(labels), **options)
+
+
+def test_planted_copies_are_found_at_the_right_slice(subjects):
+    images, labels = subjects
+    chosen = np.arange(0, 120, 7)
+    found = neighbors(PixelDistance(), plant(images[chosen]), images, labels)
+    assert (labels[found.indices[:, 0]] == labels[chosen]).all()
+    assert np.mean(found.indices[:, 0] == chosen) > 0.9
+    # Close to one subject, and to no other.
+    assert (found.nearest < 0.25 * found.distances[:, 1]).all()
+
+
+def test_new_images_are_near_to_no_single_subject(subjects):
+    images, labels = subjects
+    new = draw_subjects(subjects=10, slices=4, seed=1)
+    found = neighbors(PixelDistance(), new, images, labels)
+    assert (found.nearest > 0.25 * found.distances[:, 1]).all()
+
+
+@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+def test_neighbors_are_sorted_one_of_each_subject(subjects, distance):
+    images, labels = subjects
+    found = neighbors(distance, images[:10], images, labels)
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+    assert all(len(set(row)) == len(row) for row in labels[found.indices])
+    np.testing.assert_array_equal(found.indices[:, 0], np.arange(10))
+    np.testing.assert_allclose(found.nearest, 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+def test_ones_own_subject_can_be_left_out(subjects, distance):
+    images, labels = subjects
+    groups = Groups.of(labels)
+    found = neighbors(distance, images, images, labels, left_out=groups.numbers)
+    assert (labels[found.indices[:, 0]] != labels).all()
+    assert (found.nearest > 0.01).all()
+
+
+def test_feature_distances_are_those_of_numpy(subjects):
+    images, labels = subjects
+    queries = draw_subjects(subjects=3, slices=2, seed=2)
+    found = neighbors(FeatureDistance(BlockMeans()), queries, images, labels)
+    features = BlockMeans()
+    sides = (features(queries), features(queries[:, :, ::-1]))
+    table = np.min([np.linalg.norm(s[:, None] - features(images)[None], axis=-1) for s in sides], axis=0)
+    np.testing.assert_allclose(found.nearest, table.min(axis=1) ** 2, rtol=1e-4)
+    np.testing.assert_array_equal(found.indices[:, 0], table.argmin(axis=1))
+
+
+def test_a_mirrored_image_is_as_near_by_features(subjects):
+    images, labels = subjects
+    distance = FeatureDistance(BlockMeans())
+    found = neighbors(distance, images[:5, :, ::-1], images, labels)
+    np.testing.assert_allclose(found.nearest, 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 32, 128])
+def test_other_sizes(size):
+    images = draw_subjects(subjects=6, slices=3, size=size)
+    found = neighbors(PixelDistance(), images[:, :, ::-1], images, np.repeat(np.arange(6), 3))
+    np.testing.assert_array_equal(found.indices[:, 0], np.arange(18))
+
+
+@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_ones_own_subject_is_left_out_of_few(distance, count):
+    images = draw_subjects(subjects=count, slices=6)
+    labels = np.repeat(np.arange(count), 6)
+    found = neighbors(distance, images, images, labels, left_out=Groups.of(labels).numbers)
+    assert found.distances.shape == (6 * count, count)
+    own = labels[found.indices] == labels[:, None]
+    assert np.isinf(found.distances[own]).all()
+    assert np.isfinite(found.distances[~own]).all()
+    assert own[:, -1].all()
+
+
+def test_copies_are_found_by_fixed_filters_alone(subjects):
+    """Mirrored, shifted, of other brightness, with noise: what gray values bear, features must bear, too."""
+    images, labels = subjects
+    chosen = np.arange(0, 120, 5)
+    distance = FeatureDistance(ScatteringFeatures())
+    found = neighbors(distance, plant(images[chosen]), images, labels)
+    new = neighbors(distance, draw_subjects(subjects=24, slices=1, seed=1), images, labels)
+    assert np.mean(labels[found.indices[:, 0]] == labels[chosen]) > 0.9
+    assert np.median(found.nearest) < 0.3 * np.median(new.nearest)

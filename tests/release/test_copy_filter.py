@@ -1,0 +1,91 @@
+"""--filter_copies: planted training slices are dropped, everything else is kept."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mrisynth.errors import UserError
+from mrisynth.evaluation.copying import describe_real, generated_side
+from mrisynth.evaluation.reference import load_reference
+from mrisynth.metrics.features import ScatteringFeatures
+from mrisynth.privacy import statistics
+from mrisynth.privacy.thresholds import Thresholds
+from mrisynth.release import release as module
+from mrisynth.release.copy_filter import CopyFilter
+from tests.made_images import draw_subjects
+from tests.release.made_exports import contents, save_bank
+
+PLANTED = (3, 17, 18, 40, 66)
+
+
+@pytest.fixture(scope="module")
+def bank(small_dataset):
+    """Images by seed: new ones, and training slices in some places."""
+    images = draw_subjects(400, 1, size=16) / 127.5 - 1
+    training = load_reference(small_dataset, 16).training.images / 127.5 - 1
+    for number, seed in enumerate(PLANTED):
+        images[seed] = training[5 * number]
+    return images
+
+
+@pytest.fixture(scope="module")
+def copier(bank, tmp_path_factory):
+    return save_bank(tmp_path_factory.mktemp("copier") / "copier", bank)
+
+
+def test_copies_are_left_out_and_others_drawn_in_their_place(copier, bank, release, small_dataset, tmp_path):
+    said = release(saved_model=copier, format="npy", count=100, data_dir=small_dataset)
+    assert said.dropped == len(PLANTED)
+    assert str(said).endswith("5 copies of training data left out")
+    kept = [seed for seed in range(105) if seed not in PLANTED]
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "seeds.npy"), kept)
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "images.npy"), bank[kept], atol=1e-6)
+    words = " ".join((tmp_path / "out" / "README.md").read_text().split())
+    assert "were left out, 5 of 105: those that are nearer to a training slice than half" in words
+
+
+def test_without_the_filter_they_stay(copier, release, tmp_path):
+    assert release(saved_model=copier, format="npy", count=100).dropped == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "seeds.npy"), np.arange(100))
+    assert "were not compared with the training data" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_filtered_release_goes_on_and_is_extended_alike(copier, release, small_dataset, tmp_path):
+    release("whole", saved_model=copier, count=90, data_dir=small_dataset)
+    for count in (16, 50, 90):
+        said = release(saved_model=copier, count=count, data_dir=small_dataset)
+    assert said.dropped == 5
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    path = tmp_path / "out" / "sub-syn000017" / "anat" / "sub-syn000017_FLAIR.json"
+    # Image 16 has seed 16, since 3 is missing; 17 and 18 are, too.
+    assert json.loads(path.read_text())["Seed"] == 19
+
+
+def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, small_dataset):
+    release(saved_model=copier, count=10)
+    with pytest.raises(UserError, match="--filter_copies=False, not True"):
+        release(saved_model=copier, count=20, data_dir=small_dataset)
+
+
+def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
+    real = load_reference(small_dataset, 16)
+    training = real.training.images
+    images = np.concatenate([training[:, :, ::-1], real.heldout.images, draw_subjects(60, 1, size=16)])
+    found = []
+    for sides in describe_real(real, ScatteringFeatures()):
+        generated = generated_side(sides, images)
+        found.append(statistics.search(sides.distance, sides.training, sides.heldout, sides.found, generated))
+    counted = statistics.find_copies(found, Thresholds.copy_ratio).generated
+    assert counted[: len(training)].all()
+    assert not counted.all()
+    np.testing.assert_array_equal(CopyFilter(real, Thresholds.copy_ratio).find(images), counted)
+
+
+def test_a_generator_of_copies_alone_is_given_up(release, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_COPIES_IN_A_ROW", 100)
+    training = load_reference(small_dataset, 16).training.images / 127.5 - 1
+    images = np.resize(training, (400, 16, 16))
+    copier = save_bank(tmp_path / "copier", images)
+    with pytest.raises(UserError, match="more than 100 images in a row are too close to the training data"):
+        release(saved_model=copier, data_dir=small_dataset)

@@ -1,0 +1,149 @@
+"""From a run and a data set to results.json and report.html; what is measured is made up."""
+
+import pathlib
+import shutil
+
+import pytest
+
+from mrisynth.data import read_manifest
+from mrisynth.errors import UserError
+from mrisynth.evaluation.config import AT_END, EvaluationConfig
+from mrisynth.privacy.verdict import NO_SIGN
+from mrisynth.report import evaluate_and_report
+from tests.made_runs import make_state, write_run
+from tests.report.made_evaluations import make_evaluation
+
+
+@pytest.fixture
+def evaluated(monkeypatch):
+    """Stands in for the evaluator, and keeps what it is given."""
+    given = []
+
+    class Evaluator:
+        def __init__(self, real, *_):
+            given.append(real)
+
+        def evaluate(self, sampler):
+            return make_evaluation(samples=2, pairs=2)
+
+    monkeypatch.setattr(evaluate_and_report, "Evaluator", Evaluator)
+    return given
+
+
+@pytest.fixture
+def run_dir(tmp_path, small_dataset):
+    fingerprint = read_manifest(small_dataset).fingerprint
+    write_run(tmp_path / "run", make_state(), 8, small_dataset, fingerprint)
+    return tmp_path / "run"
+
+
+def asked(run_dir, output, data_dir=None):
+    return EvaluationConfig(run_dir, None, data_dir, output, settings=AT_END)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_results_are_written_last(run_dir, tmp_path, evaluated, monkeypatch):
+    order = []
+    for name in ("write_report", "write_results"):
+        write = getattr(evaluate_and_report, name)
+        monkeypatch.setattr(
+            evaluate_and_report,
+            name,
+            lambda *a, name=name, write=write, **k: (order.append(name), write(*a, **k)),
+        )
+    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out" / "deep"), progress=False)
+    assert order == ["write_report", "write_results"]
+    assert names(tmp_path / "out" / "deep") == ["report.html", "results.json"]
+
+
+def file_in_the_way(output):
+    output.parent.mkdir(parents=True)
+    output.touch()
+
+
+def file_above(output):
+    file_in_the_way(output.parent)
+
+
+def folder_in_the_way(output):
+    (output / "results.json").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("spoil", [file_in_the_way, file_above, folder_in_the_way])
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(spoil, run_dir, tmp_path, evaluated):
+    output = tmp_path / "out" / "a" / "b"
+    spoil(output)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=f"--output={output} cannot be written"):
+        evaluate_and_report.evaluate_and_report(asked(run_dir, output), progress=False)
+    assert evaluated == []
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("full_from", ["report.html", "results.json"])
+def test_a_disk_that_fills_up_is_one_sentence(full_from, run_dir, tmp_path, evaluated, monkeypatch):
+    write = pathlib.Path.write_bytes
+
+    def fill(self, *arguments, **options):
+        if full_from in self.name:
+            raise OSError(28, "No space left on device")
+        return write(self, *arguments, **options)
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", fill)
+    with pytest.raises(UserError, match=r"--output=.* cannot be written \(No space left on device\)"):
+        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
+    left = names(tmp_path / "out") if (tmp_path / "out").exists() else []
+    assert left == ([] if full_from == "report.html" else ["report.html"])
+    assert evaluate_and_report.evaluated_iterations(tmp_path / "out") is None
+
+
+def test_a_data_set_that_was_moved_is_found_with_data_dir(run_dir, small_dataset, tmp_path, evaluated):
+    gone = tmp_path / "gone"
+    write_run(run_dir, make_state(), 8, gone, read_manifest(small_dataset).fingerprint)
+    with pytest.raises(UserError, match=f"is not in {gone} any more; --data_dir can name where"):
+        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
+    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out", small_dataset), progress=False)
+
+
+def test_phantoms_are_found_in_a_run_that_was_moved(small_dataset, tmp_path, evaluated):
+    fingerprint = read_manifest(small_dataset).fingerprint
+    write_run(tmp_path / "run", make_state(), 8, tmp_path / "gone", fingerprint, phantom_subjects=8)
+    shutil.copytree(small_dataset, tmp_path / "run" / "phantoms" / "prepared")
+    evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"), progress=False)
+
+
+def test_another_data_set_than_the_runs_is_refused(run_dir, small_dataset, tmp_path, evaluated):
+    write_run(run_dir, make_state(), 8, small_dataset, "another")
+    for data_dir in (None, small_dataset):
+        with pytest.raises(UserError, match="--data_dir: .* is not the data set that.*trained on"):
+            evaluate_and_report.evaluate_and_report(
+                asked(run_dir, tmp_path / "out", data_dir), progress=False
+            )
+    assert evaluated == []
+
+
+@pytest.mark.parametrize(
+    ("text", "iterations"),
+    [
+        ('{"generator": {"iterations": 7}}', 7),
+        ('{"generator": {}}', None),
+        ('{"generator": 7}', None),
+        ("[]", None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_how_far_a_run_was_when_it_was_evaluated(text, iterations, tmp_path):
+    if text is not None:
+        (tmp_path / "results.json").write_text(text)
+    assert evaluate_and_report.evaluated_iterations(tmp_path) == iterations
+
+
+def test_the_short_form_says_so(tmp_path):
+    settings = {"words": NO_SIGN, "samples": 2, "pairs": 2}
+    short = evaluate_and_report.summary(make_evaluation(**settings, short=True), tmp_path)
+    assert f"\ncopying (short form, 2,000 images): {NO_SIGN}\n" in short
+    assert f"\ncopying: {NO_SIGN}\n" in evaluate_and_report.summary(make_evaluation(**settings), tmp_path)
