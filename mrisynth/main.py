@@ -145,7 +145,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         UserError: If the run's folder cannot be written.
     """
     from mrisynth.data import PreparationConfig, prepare_dataset
-    from mrisynth.phantoms.phantom import write_phantoms
+    from mrisynth.phantoms.dataset import write_phantoms
 
     if config.data_dir.exists():
         return

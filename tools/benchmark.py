@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from mrisynth.cli import options
 from mrisynth.data import PreparationConfig, prepare_dataset
-from mrisynth.phantoms.phantom import write_phantoms
+from mrisynth.phantoms.dataset import write_phantoms
 
 _HEADER = (
     "resolution  batch  train img/s  plain img/s  ratio  GFLOP/img  of peak  "

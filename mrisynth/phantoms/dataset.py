@@ -1,0 +1,145 @@
+"""Head phantoms: scans that are drawn rather than taken, written as a BIDS data set.
+
+The way of a phantom: its anatomy is drawn, and the distance fields of its structures are evaluated on a grid
+that lies as its acquisition does. Slab by slab, the scanner interpolates them to voxels, turns them into
+tissues, paints these in a contrast, and adds bias field and noise. Everything follows from seed and subject.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import gzip
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+from tqdm import tqdm
+
+from mrisynth.phantoms.anatomy import draw_anatomy, random_streams
+from mrisynth.phantoms.scanner import acquire, coarse_grid, draw_scanner, field_of_view, to_image
+from mrisynth.phantoms.structures import evaluate_fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Phantom:
+    """One subject's scan.
+
+    Attributes:
+        subject: Label, "phantom001" for subject 1.
+        image: FLAIR volume, int16; its affine maps to world RAS in mm, the world's origin inside the head.
+        lesion_mask: uint8 on the same grid, 1 where there is a lesion.
+        age: Years.
+        sex: "F" or "M".
+        lesions: How many lesions were placed.
+    """
+
+    subject: str
+    image: nibabel.Nifti1Image
+    lesion_mask: nibabel.Nifti1Image
+    age: int
+    sex: str
+    lesions: int
+
+
+def draw_phantom(subject: int, seed: int = 0) -> Phantom:
+    """Draws one subject.
+
+    Args:
+        subject: Number of the subject; 1 is "phantom001".
+        seed: Seed of the whole data set.
+
+    Returns:
+        The same phantom for the same arguments, always.
+    """
+    streams = random_streams(subject, seed)
+    anatomy, scanner = draw_anatomy(subject, seed), draw_scanner(subject, seed)
+    affine, shape = field_of_view(anatomy, scanner)
+    world = coarse_grid(affine, shape, scanner.voxel_size)
+    fields = evaluate_fields(world, anatomy, streams.shapes)
+    values, mask = acquire(fields, anatomy, scanner, shape, streams.noise)
+    return Phantom(
+        subject=f"phantom{subject:03d}",
+        image=to_image(values, affine, scanner.orientation),
+        lesion_mask=to_image(mask, affine, scanner.orientation),
+        age=anatomy.age,
+        sex=anatomy.sex,
+        lesions=len(anatomy.lesions),
+    )
+
+
+def _write_image(image: nibabel.Nifti1Image, path: Path) -> None:
+    """Writes NIfTI, lightly compressed and without a time stamp, so that equal images are equal files."""
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file, gzip.GzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
+        packed.write(image.to_bytes())
+
+
+def _write_subject(directory: Path, seed: int, subject: int) -> str:
+    """Writes one subject's files; returns its line of participants.tsv."""
+    phantom = draw_phantom(subject, seed)
+    name = f"sub-{phantom.subject}"
+    _write_image(phantom.image, directory / name / "anat" / f"{name}_FLAIR.nii.gz")
+    derivative = directory / "derivatives" / "lesion" / name / "anat" / f"{name}_label-lesion_mask.nii.gz"
+    _write_image(phantom.lesion_mask, derivative)
+    return f"{name}\t{phantom.age}\t{phantom.sex}\t{phantom.lesions}\n"
+
+
+def _write_all(write: Callable[[int], str], subjects: int, num_workers: int, progress: bool) -> list[str]:
+    """Writes every subject, in processes if there are several workers, and returns their lines in order."""
+    numbers = range(1, subjects + 1)
+    bar = functools.partial(tqdm, total=subjects, desc="drawing phantoms", leave=False, disable=not progress)
+    if num_workers == 1:
+        return list(bar(map(write, numbers)))
+    # Processes are spawned, not forked: a fork of a process that runs TensorFlow can hang.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(num_workers, mp_context=context) as pool:
+        return list(bar(pool.map(write, numbers)))
+
+
+def write_phantoms(
+    directory: str | os.PathLike,
+    subjects: int = 32,
+    seed: int = 0,
+    num_workers: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Writes a BIDS data set of phantoms with their lesion masks.
+
+    The data set appears under its name only when it is complete.
+
+    With several workers, a script that calls this needs the usual `if __name__ == "__main__":`, as with
+    all of Python's spawned processes.
+
+    Args:
+        directory: Where to write it; must not exist.
+        subjects: How many subjects; each is the same whatever their number.
+        seed: Seed of the whole data set.
+        num_workers: Processes to draw with; by default one for each core.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        FileExistsError: If `directory` exists.
+    """
+    directory = Path(directory).absolute()
+    if directory.exists():
+        raise FileExistsError(f"{directory} exists already; remove it or name another folder")
+    num_workers = max(1, min(num_workers or os.cpu_count() or 1, subjects))
+    unfinished = directory.with_name(f".{directory.name}.unfinished-{os.getpid()}")
+    unfinished.mkdir(parents=True)
+    try:
+        lines = _write_all(
+            functools.partial(_write_subject, unfinished, seed), subjects, num_workers, progress
+        )
+        (unfinished / "participants.tsv").write_text("participant_id\tage\tsex\tlesions\n" + "".join(lines))
+        description = {"Name": "mrisynth head phantoms", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
+        (unfinished / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")
+        unfinished.rename(directory)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise

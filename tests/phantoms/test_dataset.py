@@ -1,0 +1,86 @@
+import gzip
+import json
+import math
+
+import nibabel
+import numpy as np
+import pytest
+
+from mrisynth.phantoms import dataset
+from mrisynth.phantoms.anatomy import draw_anatomy
+from mrisynth.phantoms.dataset import write_phantoms
+from tests.phantoms.sampling import sample
+
+
+def files(directory):
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("phantoms") / "deep" / "set"
+    write_phantoms(directory, subjects=2, num_workers=2, progress=False)
+    return directory
+
+
+def test_subjects_differ(healthy, diseased):
+    grid = np.stack(np.meshgrid(np.arange(-80, 80, 2), np.arange(-100, 80, 2), [20], indexing="ij"), axis=-1)
+    first, second = (sample(subject.image, grid) for _, subject in (healthy, diseased))
+    assert np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.9
+
+
+def test_healthy_subject_has_an_empty_mask(healthy):
+    _, subject = healthy
+    assert subject.lesions == 0
+    assert not np.asarray(subject.lesion_mask.dataobj).any()
+
+
+def test_data_set_is_bids(data_set):
+    assert sorted(files(data_set)) == [
+        "dataset_description.json",
+        "derivatives/lesion/sub-phantom001/anat/sub-phantom001_label-lesion_mask.nii.gz",
+        "derivatives/lesion/sub-phantom002/anat/sub-phantom002_label-lesion_mask.nii.gz",
+        "participants.tsv",
+        "sub-phantom001/anat/sub-phantom001_FLAIR.nii.gz",
+        "sub-phantom002/anat/sub-phantom002_FLAIR.nii.gz",
+    ]
+    assert json.loads((data_set / "dataset_description.json").read_text())["BIDSVersion"]
+    lines = (data_set / "participants.tsv").read_text().splitlines()
+    anatomies = [draw_anatomy(subject) for subject in (1, 2)]
+    assert lines == [
+        "participant_id\tage\tsex\tlesions",
+        *(f"sub-phantom{n:03d}\t{a.age}\t{a.sex}\t{len(a.lesions)}" for n, a in enumerate(anatomies, 1)),
+    ]
+
+
+def test_bytes_depend_on_neither_workers_nor_number_of_subjects(data_set, tmp_path):
+    write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
+    one, two = files(tmp_path / "set"), files(data_set)
+    for name in one:
+        if "phantom001" in name:
+            assert one[name] == two[name]
+
+
+def test_files_round_trip_without_scaling(data_set):
+    path = data_set / "sub-phantom001/anat/sub-phantom001_FLAIR.nii.gz"
+    image = nibabel.load(path)
+    assert (image.dataobj.slope, image.dataobj.inter) == (1, 0)
+    assert path.read_bytes()[4:8] == bytes(4), "the gzip header holds a time stamp"
+    assert len(gzip.decompress(path.read_bytes())) == 352 + 2 * math.prod(image.shape)
+
+
+def test_existing_directory_is_refused(tmp_path):
+    with pytest.raises(FileExistsError, match=str(tmp_path)):
+        write_phantoms(tmp_path, subjects=1, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_failure_leaves_nothing(tmp_path, monkeypatch):
+    def fail(directory, seed, subject):
+        (directory / "sub-phantom001").mkdir()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(dataset, "_write_subject", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_phantoms(tmp_path / "set", subjects=2, num_workers=1, progress=False)
+    assert not list(tmp_path.iterdir())
