@@ -1,4 +1,4 @@
-"""What all tests share: a quiet TensorFlow with two logical CPU devices, and a small prepared data set."""
+"""What all tests share: a quiet TensorFlow with two logical CPU devices, a small data set, and tiny runs."""
 
 import pathlib
 
@@ -13,6 +13,29 @@ app.import_tensorflow(logical_cpus=2)
 import tensorflow as tf  # noqa: E402
 
 from mrisynth.data import prepare_dataset  # noqa: E402
+
+SLOW_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --slow."""
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the tests that are marked slow, unless --slow is given."""
+    if config.getoption("--slow"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.stash[SLOW_LEFT_OUT] = len(slow)
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says how many tests were left out, and how to run them."""
+    if count := config.stash.get(SLOW_LEFT_OUT, 0):
+        terminalreporter.line(f"{count} slow tests were left out; --slow runs them, too")
 
 
 @pytest.fixture(scope="session")

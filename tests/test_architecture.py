@@ -1,0 +1,193 @@
+"""How the package is put together: imports point one way, and every module has its tests."""
+
+import ast
+import functools
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+ORDER = (
+    ("errors",),
+    ("atomic_io", "locking", "run_folder"),
+    ("image_io",),
+    ("data", "layers", "metrics", "phantoms"),
+    ("networks",),
+    ("training",),
+    ("sampling", "privacy", "utility"),
+    ("evaluation",),
+    ("report",),
+    ("export",),
+    ("release", "serving", "dry_run"),
+    ("benchmarks",),
+    ("cli",),
+    ("main",),
+)
+"""Packages and modules of the top level, the lowest first; each imports only what stands above its line.
+
+docs/architecture.md shows the same order.
+"""
+
+RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+# What is still to be mended: imports that point upwards or in a circle, and modules whose tests stand
+# elsewhere. Nothing may be added.
+UPWARDS = {
+    ("mrisynth.sampling.exports", "mrisynth.export.model_card"),
+    ("mrisynth.sampling.interpolation", "mrisynth.export.saved_model"),
+    ("mrisynth.sampling.interpolation", "mrisynth.release.config"),
+    ("mrisynth.training.addons", "mrisynth.training.optimizers"),
+}
+UNTESTED = {
+    "mrisynth.benchmarks.evaluation",
+    "mrisynth.benchmarks.release",
+    "mrisynth.cli.app",
+    "mrisynth.data.config",
+    "mrisynth.data.head_detection",
+    "mrisynth.data.manifest",
+    "mrisynth.data.samples",
+    "mrisynth.data.worker",
+    "mrisynth.errors",
+    "mrisynth.evaluation.config",
+    "mrisynth.evaluation.copying",
+    "mrisynth.evaluation.document",
+    "mrisynth.evaluation.faults",
+    "mrisynth.evaluation.measures",
+    "mrisynth.export.model_card",
+    "mrisynth.layers.attention_core",
+    "mrisynth.layers.base",
+    "mrisynth.layers.nd_ops",
+    "mrisynth.layers.resampling",
+    "mrisynth.metrics.estimates",
+    "mrisynth.networks.base",
+    "mrisynth.networks.discriminator",
+    "mrisynth.networks.flops",
+    "mrisynth.networks.generator",
+    "mrisynth.privacy.thresholds",
+    "mrisynth.release.config",
+    "mrisynth.release.dataset_metadata",
+    "mrisynth.release.formats",
+    "mrisynth.release.image_geometry",
+    "mrisynth.release.npy",
+    "mrisynth.release.png",
+    "mrisynth.report.explanations",
+    "mrisynth.report.plots",
+    "mrisynth.run_folder",
+    "mrisynth.sampling.exports",
+    "mrisynth.serving.saving",
+    "mrisynth.training.addons",
+    "mrisynth.training.checkpoints",
+    "mrisynth.training.config",
+    "mrisynth.training.ema",
+    "mrisynth.training.profiling",
+    "mrisynth.training.state",
+    "mrisynth.training.stateless_rng",
+    "mrisynth.training.strategies",
+    "mrisynth.training.summaries",
+}
+
+
+@functools.cache
+def modules():
+    """Every module's name and its syntax tree, packages by their own names."""
+    found = {}
+    for path in sorted((ROOT / "mrisynth").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+@functools.cache
+def imports():
+    """What every module imports of the package, inside of functions, too: sets of names of modules."""
+    known = modules()
+
+    def targets(node):
+        if isinstance(node, ast.Import):
+            return [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            return [name if name in known else node.module for name in names]
+        return []
+
+    return {
+        name: {target for node in ast.walk(tree) for target in targets(node) if target in known} - {name}
+        for name, tree in known.items()
+    }
+
+
+def room(module):
+    """The package, or the module of the top level, that a module belongs to."""
+    return [*module.split("."), "mrisynth"][1]
+
+
+def test_every_package_has_its_place_in_the_order():
+    assert {room(name) for name in modules()} - {"mrisynth"} <= set(RANKS)
+
+
+def test_imports_between_packages_point_one_way():
+    arrows = {
+        (name, target)
+        for name, targets in imports().items()
+        for target in targets
+        if room(name) != room(target) and "mrisynth" not in (name, target)
+    }
+    upwards = {(name, target) for name, target in arrows if RANKS[room(target)] >= RANKS[room(name)]}
+    assert upwards <= UPWARDS
+
+
+def test_no_modules_import_one_another():
+    """Packages' own files are left out: they list names for users."""
+    graph = {
+        name: {target for target in targets if not is_package(target) and (name, target) not in UPWARDS}
+        for name, targets in imports().items()
+        if not is_package(name)
+    }
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"a circle: {' -> '.join([*path[path.index(name) :], name])}"
+        if name in done:
+            return
+        path.append(name)
+        for target in sorted(graph[name]):
+            visit(target)
+        done.add(path.pop())
+
+    for name in graph:
+        visit(name)
+
+
+def is_package(name):
+    return (ROOT / name.replace(".", "/")).is_dir()
+
+
+def test_modules_do_not_import_through_their_own_package():
+    for name, targets in imports().items():
+        assert name.rpartition(".")[0] not in targets - {"mrisynth"}, name
+
+
+def test_only_the_programs_read_flags():
+    for name, tree in modules().items():
+        if room(name) in ("cli", "main"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+                assert not any(each.split(".")[0] == "absl" for each in imported), name
+
+
+@pytest.mark.parametrize("folder", sorted({room(name) for name in modules()} - {"mrisynth"}))
+def test_every_module_has_tests_in_a_file_of_its_name(folder):
+    there = {name for name in modules() if room(name) == folder and not is_package(name)}
+    expected = {name: file_of_tests(name) for name in there}
+    missing = {name for name, path in expected.items() if not path.is_file()}
+    assert missing <= UNTESTED
+
+
+def file_of_tests(module):
+    *folders, name = module.split(".")[1:]
+    return ROOT.joinpath("tests", *folders, f"test_{name}.py")
