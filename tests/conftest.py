@@ -1,5 +1,6 @@
 """What all tests share: a quiet TensorFlow with two logical CPU devices, a small data set, and tiny runs."""
 
+import dataclasses
 import pathlib
 
 import nibabel
@@ -13,6 +14,8 @@ app.import_tensorflow(logical_cpus=2)
 import tensorflow as tf  # noqa: E402
 
 from mrisynth.data import prepare_dataset  # noqa: E402
+from tests.programs import TRAIN, Ended, start  # noqa: E402
+from tests.training_flags import EVALUABLE, TINY  # noqa: E402
 
 SLOW_LEFT_OUT = pytest.StashKey[int]()
 
@@ -65,6 +68,42 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         progress=False,
     )
     return root / "data"
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run that the training program made in a process of its own; whoever changes its folder copies it.
+
+    Attributes:
+        folder: The run's folder.
+        flags: What the program was given.
+        ended: What it said.
+    """
+
+    folder: pathlib.Path
+    flags: list[str]
+    ended: Ended
+
+
+def _finish(folder: pathlib.Path, *flags: str) -> FinishedRun:
+    given = [*flags, f"--run_dir={folder}"]
+    ended = start(TRAIN, *given)
+    assert ended.returncode == 0, ended.stderr
+    return FinishedRun(folder, given, ended)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, small_dataset: pathlib.Path) -> FinishedRun:
+    """A finished run of model c at 8x8, under MirroredStrategy."""
+    folder = tmp_path_factory.mktemp("tiny") / "run"
+    return _finish(folder, "--model=c", "--strategy=mirrored", f"--data_dir={small_dataset}", *TINY)
+
+
+@pytest.fixture(scope="session")
+def evaluable_run(tmp_path_factory: pytest.TempPathFactory, small_dataset: pathlib.Path) -> FinishedRun:
+    """A finished run at 16x16 that was evaluated on its way and at its end."""
+    folder = tmp_path_factory.mktemp("evaluable") / "run"
+    return _finish(folder, f"--data_dir={small_dataset}", *EVALUABLE)
 
 
 @pytest.fixture(scope="session")

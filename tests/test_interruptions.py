@@ -1,19 +1,17 @@
 """Runs that are killed at random, that fill the disk, that are stopped: in processes of their own."""
 
-import pathlib
 import random
 import re
 import resource
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.tiny_run import TINY
+from tests.programs import ROOT, TRAIN, command
+from tests.training_flags import TINY
 
-ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = [
     "--model=c",
     "--deterministic",
@@ -25,9 +23,13 @@ FLAGS = [
 
 
 def start(*flags, **options):
-    command = [sys.executable, "-m", "mrisynth.main", *FLAGS, *map(str, flags)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, **options
+        command(TRAIN, *FLAGS, *flags),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        **options,
     )
 
 

@@ -1,11 +1,9 @@
 """The program as a user starts it: in a process of its own."""
 
 import json
-import pathlib
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -17,52 +15,33 @@ from mrisynth import main
 from mrisynth.errors import UserError
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
-from tests.tiny_run import TINY
-
-ROOT = pathlib.Path(__file__).parents[1]
-
-
-def command(*flags):
-    return [sys.executable, "-m", "mrisynth.main", *map(str, flags)]
+from tests.programs import TRAIN, call, check_refusal, command, start
+from tests.training_flags import TINY
 
 
-def run(*flags, cwd=ROOT):
-    return subprocess.run(command(*flags), capture_output=True, text=True, cwd=cwd, check=False)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, small_dataset):
-    """A whole tiny run of model c under MirroredStrategy, and the flags that made it."""
-    run_dir = tmp_path_factory.mktemp("main") / "run"
-    flags = ["--model=c", "--strategy=mirrored", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *TINY]
-    return run(*flags), run_dir, flags
-
-
-def test_a_run_ends_with_samples_and_an_export(finished):
-    result, run_dir, _ = finished
-    assert result.returncode == 0, result.stderr
-    assert "Finished" in result.stdout.splitlines()[0]
+def test_a_run_ends_with_samples_and_an_export(tiny_run):
+    run_dir = tiny_run.folder
+    assert "Finished" in tiny_run.ended.stdout.splitlines()[0]
     assert (run_dir / "saved_model" / "1" / "saved_model.pb").is_file()
     grid = np.asarray(Image.open(run_dir / "samples" / "generated_000000112_008x008.png"))
     assert grid.shape == (1024, 1024)
     assert grid.std() > 0
 
 
-def test_the_screen_is_quiet(finished):
-    result, _, _ = finished
-    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.strip()]
-    assert all("|" in line and line.strip().startswith(("4x4", "8x8")) for line in lines), result.stderr
-    assert "left for the whole run" in result.stderr
-    _, evaluation = result.stdout.splitlines()
+def test_the_screen_is_quiet(tiny_run):
+    errors = tiny_run.ended.stderr
+    lines = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()]
+    assert all("|" in line and line.strip().startswith(("4x4", "8x8")) for line in lines), errors
+    assert "left for the whole run" in errors
+    _, evaluation = tiny_run.ended.stdout.splitlines()
     assert re.fullmatch("Not evaluated: images of 8x8 are too small to evaluate; .*", evaluation)
 
 
-def test_a_finished_run_says_so(finished):
-    _, run_dir, flags = finished
-    result = run(*flags)
+def test_a_finished_run_says_so(tiny_run):
+    result = start(TRAIN, *tiny_run.flags)
     assert result.returncode == 0
     assert "is finished" in result.stdout.splitlines()[0]
-    assert [path.name for path in (run_dir / "saved_model").iterdir()] == ["1"]
+    assert [path.name for path in (tiny_run.folder / "saved_model").iterdir()] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +80,9 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
 
 @pytest.mark.slow
 def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
-    result = run("--model=a", "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}", *TINY[:4], *TINY[5:])
+    result = start(
+        TRAIN, "--model=a", "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}", *TINY[:4], *TINY[5:]
+    )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "phantoms" / "prepared" / "manifest.json").is_file()
 
@@ -110,7 +91,8 @@ def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
 def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
     exports = []
     for name in ("first", "second"):
-        result = run(
+        result = start(
+            TRAIN,
             "--deterministic",
             "--augment=mirror",
             f"--data_dir={small_dataset}",
@@ -125,7 +107,9 @@ def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
 @pytest.mark.slow
 def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path}", *TINY, "--fade_images=100000"]
-    process = subprocess.Popen(command(*flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(TRAIN, *flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 120
     # The grid at the end of 4x4 is there; the endless fade has begun.
     while not list(tmp_path.glob("samples/generated_000000032_004x004.png")):
@@ -139,7 +123,9 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
     newest = max(int(path.stem.split("-")[1]) for path in tmp_path.glob("checkpoints/*.index"))
     assert newest > 4
     # The same command goes on from there, or it would take as long again to come this far.
-    resumed = subprocess.Popen(command(*flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    resumed = subprocess.Popen(
+        command(TRAIN, *flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     first = resumed.stderr.readline()
     resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=60)
@@ -158,41 +144,37 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
         ),
         (["--data_dir=/nowhere"], "--data_dir.*tools/prepare_data.py"),
         (["--batch_sizes=4:6,8:8"], "--batch_sizes.*use 4 or 8"),
-        (["--gpus=63"], "--gpus=63 is not there: TensorFlow has"),
         (["--flagfile=/nowhere"], "--flagfile=/nowhere is not a file"),
     ],
 )
 def test_wrong_flags_stop_with_one_sentence(flags, message, small_dataset, tmp_path):
     data = [] if any(flag.startswith("--data_dir") for flag in flags) else [f"--data_dir={small_dataset}"]
     given = ["--model=a", *TINY[:4], *TINY[5:], *data, f"--run_dir={tmp_path / 'run'}", *flags]
-    check_refusal(run(*given), message)
+    check_refusal(call(TRAIN, *given), message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused_by_a_quiet_program(tmp_path):
+    refused = start(TRAIN, f"--run_dir={tmp_path / 'run'}", "--gpus=63")
+    check_refusal(refused, "--gpus=63 is not there: TensorFlow has")
     assert not (tmp_path / "run").exists()
 
 
 def test_data_prepared_at_a_smaller_size_is_refused(small_dataset, tmp_path):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", "--resolution=32"]
-    check_refusal(run(*flags), "prepared at --resolution=16, 32 is asked for")
+    check_refusal(call(TRAIN, *flags), "prepared at --resolution=16, 32 is asked for")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_folder_with_another_configuration_is_refused(finished):
-    _, run_dir, flags = finished
-    before = sorted(path for path in run_dir.rglob("*"))
-    check_refusal(
-        run(*flags, "--learning_rate=0.002"), "--learning_rate was 0.001, is 0.002.*another --run_dir"
-    )
-    assert sorted(path for path in run_dir.rglob("*")) == before
-
-
-def check_refusal(result, message):
-    assert result.returncode == 1
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert re.search(message, line), line
+def test_a_folder_with_another_configuration_is_refused(tiny_run):
+    before = sorted(path for path in tiny_run.folder.rglob("*"))
+    # Two strategies of one process would collide; how many devices a run has is not part of what it is.
+    refused = call(TRAIN, *tiny_run.flags, "--strategy=default", "--learning_rate=0.002")
+    check_refusal(refused, "--learning_rate was 0.001, is 0.002.*another --run_dir")
+    assert sorted(path for path in tiny_run.folder.rglob("*")) == before
 
 
 def test_help_lists_the_flags():
-    result = run("--help")
+    result = start(TRAIN, "--help")
     for name in ("--model", "--strategy", "--run_dir", "--attention_discriminator", "--fade_images"):
         assert name in result.stdout.replace("--[no]", "--")

@@ -2,11 +2,9 @@
 
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
-import sys
 import time
 import types
 
@@ -16,9 +14,9 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
-from tests.tiny_run import TINY
+from tests.programs import ROOT, TRAIN, call, command
+from tests.training_flags import TINY
 
-ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = ["--model=c", *TINY, "--precision=float32"]
 
 
@@ -34,7 +32,7 @@ def free_ports(count):
 
 def start(environment, *flags):
     return subprocess.Popen(
-        [sys.executable, "-m", "mrisynth.main", *FLAGS, *map(str, flags)],
+        command(TRAIN, *FLAGS, *flags),
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -146,13 +144,18 @@ def test_a_lost_worker_takes_the_job_down_and_all_go_on_from_the_checkpoint(lost
         ),
     ],
 )
-def test_workers_that_nothing_names_are_one_sentence(environment, message, tmp_path, small_dataset):
+def test_workers_that_nothing_names_are_one_sentence(
+    environment, message, tmp_path, small_dataset, monkeypatch
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
     flags = ["--strategy=multi_worker", f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}"]
-    ((status, output, errors),) = finish([start(environment, *flags)])
-    assert status == 1
-    assert output == ""
-    assert errors.splitlines()[-1].startswith("error: ")
-    assert message in errors
+    ended = call(TRAIN, *FLAGS, *flags)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    waiting, error = ended.stderr.splitlines()
+    assert waiting == "waiting for the other workers"
+    assert error.startswith("error: ")
+    assert message in error
     assert not (tmp_path / "run").exists()
 
 

@@ -1,16 +1,14 @@
 import dataclasses
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from mrisynth.benchmarks import training
 from mrisynth.networks import NetworkConfig
 from mrisynth.networks.flops import training_operations
+from tests.programs import call, check_refusal, start
 
-ROOT = pathlib.Path(__file__).parents[2]
+PROGRAM = "tools/benchmark.py"
 
 
 def test_cost_of_attention():
@@ -55,8 +53,8 @@ def test_benchmark_measures_every_resolution(small_dataset):
         "--batch_sizes=8:4,16:4",
     ]
     flags += ["--attention_discriminator=16", "--rounds=1", f"--data_dir={small_dataset}", "--json"]
-    command = [sys.executable, "tools/benchmark.py", *flags]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    result = call(PROGRAM, *flags)
+    assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["preparation_seconds"] > 0
     assert report["machine"].keys() == {"processor", "cores", "bfloat16"}
@@ -76,8 +74,8 @@ def test_benchmark_measures_every_resolution(small_dataset):
 @pytest.mark.slow
 def test_benchmark_measures_an_evaluation():
     flags = ["--resolutions=16", "--evaluation=60,400,200", "--json"]
-    command = [sys.executable, "tools/benchmark.py", *flags]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    result = start(PROGRAM, *flags)
+    assert result.returncode == 0, result.stderr
     cost = json.loads(result.stdout)
     assert (cost["resolution"], cost["generated"], cost["training"], cost["heldout"]) == (16, 60, 400, 200)
     assert 0 < cost["seconds"] < 600
@@ -86,7 +84,5 @@ def test_benchmark_measures_an_evaluation():
 
 
 def test_an_evaluation_of_two_numbers_is_refused():
-    command = [sys.executable, "tools/benchmark.py", "--evaluation=60,400"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert result.returncode == 1
-    assert "--evaluation takes the numbers of generated, training and held-out images" in result.stderr
+    refused = call(PROGRAM, "--evaluation=60,400")
+    check_refusal(refused, "--evaluation takes the numbers of generated, training and held-out images")

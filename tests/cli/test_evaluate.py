@@ -4,53 +4,28 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 import tensorflow as tf
 
 from mrisynth.data import prepare_dataset
 from mrisynth.export.model_card import read_card
-from tests.tiny_run import TINY
+from tests.programs import TRAIN, call, start
+from tests.training_flags import EVALUABLE
 
-ROOT = pathlib.Path(__file__).parents[2]
-FLAGS = [
-    *TINY,
-    "--resolution=16",
-    "--batch_sizes=4:8,8:8,16:8",
-    "--eval_interval=16",
-    "--scalar_interval=1",
-    "--deterministic",
-]
-
-pytestmark = pytest.mark.slow
-
-
-def run_program(*arguments):
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-
-
-def evaluate(*flags):
-    return run_program("tools/evaluate.py", "--images=100", "--pairs=100", "--draws=50", *flags)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, small_dataset):
-    """A run that was evaluated on its way and at its end."""
-    run_dir = tmp_path_factory.mktemp("evaluate") / "run"
-    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
-    assert result.returncode == 0, result.stderr
-    return result, run_dir
+PROGRAM = "tools/evaluate.py"
+SMALL = ["--images=100", "--pairs=100", "--draws=50"]
+# A process that has run deterministically stays so: whatever else the tests do in this one would be slow.
+UNWATCHED = [flag for flag in EVALUABLE if not flag.startswith("--eval_interval")]
+AGAIN = [flag for flag in EVALUABLE if flag != "--deterministic"]
 
 
 def read_results(folder):
     return json.loads((folder / "results.json").read_text())
 
 
-def test_a_run_ends_with_the_short_form(finished):
-    result, run_dir = finished
+def test_a_run_ends_with_the_short_form(evaluable_run):
+    result, run_dir = evaluable_run.ended, evaluable_run.folder
     results = read_results(run_dir / "evaluation")
     assert results["short"] is True
     assert results["data"]["generated images"] == 2000
@@ -62,16 +37,16 @@ def test_a_run_ends_with_the_short_form(finished):
     assert "short form" in (run_dir / "evaluation" / "report.html").read_text()
 
 
-def test_the_model_card_of_a_runs_export_has_the_evaluation(finished):
-    _, run_dir = finished
+def test_the_model_card_of_a_runs_export_has_the_evaluation(evaluable_run):
+    run_dir = evaluable_run.folder
     results = read_results(run_dir / "evaluation")
     found = read_card(run_dir / "saved_model" / "1")["evaluation"]
     assert found["measures"] == results["measures"]
     assert found["privacy"]["verdict"] == results["privacy"]["verdict"]
 
 
-def test_what_eval_interval_measures_is_in_tensorboard(finished):
-    _, run_dir = finished
+def test_what_eval_interval_measures_is_in_tensorboard(evaluable_run):
+    run_dir = evaluable_run.folder
     found = {}
     for file in (run_dir / "tensorboard").iterdir():
         for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -88,9 +63,10 @@ def test_what_eval_interval_measures_is_in_tensorboard(finished):
     assert all(values[0] == values[1] for name, values in found.items() if name.endswith("_real"))
 
 
-def test_the_tool_evaluates_a_run(finished, small_dataset, tmp_path):
-    _, run_dir = finished
-    result = evaluate(f"--run_dir={run_dir}", f"--output={tmp_path}")
+@pytest.mark.slow
+def test_the_tool_evaluates_a_run(evaluable_run, small_dataset, tmp_path):
+    run_dir = evaluable_run.folder
+    result = start(PROGRAM, *SMALL, f"--run_dir={run_dir}", f"--output={tmp_path}")
     assert result.returncode == 0, result.stderr
     results = read_results(tmp_path)
     assert results["short"] is False
@@ -103,20 +79,20 @@ def test_the_tool_evaluates_a_run(finished, small_dataset, tmp_path):
         assert secret not in json.dumps(results)
 
 
-def test_the_tool_evaluates_a_saved_model_alike(finished, small_dataset, tmp_path):
+def test_the_tool_evaluates_a_saved_model_alike(evaluable_run, small_dataset, tmp_path):
     """The run's average and its export are one generator."""
-    _, run_dir = finished
+    run_dir = evaluable_run.folder
     for name, source in (("run", f"--run_dir={run_dir}"), ("export", f"--saved_model={run_dir}/saved_model")):
-        result = evaluate(source, f"--data_dir={small_dataset}", f"--output={tmp_path / name}")
+        result = call(PROGRAM, *SMALL, source, f"--data_dir={small_dataset}", f"--output={tmp_path / name}")
         assert result.returncode == 0, result.stderr
     measured = [read_results(tmp_path / name)["measures"] for name in ("run", "export")]
     for key, measure in measured[0].items():
         assert measure["generated"]["mean"] == pytest.approx(measured[1][key]["generated"]["mean"], rel=0.02)
 
 
-def test_real_slices_can_be_kept_out_of_the_report(finished, tmp_path):
-    _, run_dir = finished
-    result = evaluate(f"--run_dir={run_dir}", f"--output={tmp_path}", "--noshow_real")
+def test_real_slices_can_be_kept_out_of_the_report(evaluable_run, tmp_path):
+    run_dir = evaluable_run.folder
+    result = call(PROGRAM, *SMALL, f"--run_dir={run_dir}", f"--output={tmp_path}", "--noshow_real")
     assert result.returncode == 0, result.stderr
     assert "as confidential as the scans" not in (tmp_path / "report.html").read_text()
 
@@ -143,12 +119,12 @@ def test_real_slices_can_be_kept_out_of_the_report(finished, tmp_path):
         (["--run_dir=RUN", "--output=RUN/config.json"], "--output=.*config.json cannot be written"),
     ],
 )
-def test_faults_are_one_sentence(flags, message, finished, small_dataset, models, no_heldout, tmp_path):
-    _, run_dir = finished
+def test_faults_are_one_sentence(flags, message, evaluable_run, small_dataset, models, no_heldout, tmp_path):
+    run_dir = evaluable_run.folder
     places = {"DATA": small_dataset, "RUN": run_dir, "NOHELDOUT": no_heldout, **models}
     for name, path in places.items():
         flags = [re.sub(rf"=\b{name}\b", f"={path}", flag) for flag in flags]
-    result = evaluate(f"--output={tmp_path / 'out'}", *flags)  # The last --output is taken.
+    result = call(PROGRAM, *SMALL, f"--output={tmp_path / 'out'}", *flags)  # The last --output is taken.
     assert result.returncode == 1
     assert result.stdout == ""
     line = result.stderr.replace("\r", "\n").splitlines()[-1]
@@ -203,48 +179,46 @@ def models(tmp_path_factory):
     }
 
 
-def test_a_finished_run_is_not_evaluated_again(finished, small_dataset):
-    _, run_dir = finished
+def test_a_finished_run_is_not_evaluated_again(evaluable_run, small_dataset):
+    run_dir = evaluable_run.folder
     before = (run_dir / "evaluation" / "results.json").stat().st_mtime_ns
-    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
+    result = call(TRAIN, f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *AGAIN)
     assert result.returncode == 0
     assert len(result.stdout.splitlines()) == 1
     assert (run_dir / "evaluation" / "results.json").stat().st_mtime_ns == before
 
 
-def test_a_finished_run_whose_evaluation_is_of_before_is_evaluated(finished, small_dataset, tmp_path):
+def test_a_finished_run_whose_evaluation_is_of_before_is_evaluated(evaluable_run, small_dataset, tmp_path):
     run_dir = tmp_path / "run"
-    shutil.copytree(finished[1], run_dir)
+    shutil.copytree(evaluable_run.folder, run_dir)
     results = read_results(run_dir / "evaluation")
     early = {**results, "generator": {**results["generator"], "iterations": 7}}
     (run_dir / "evaluation" / "results.json").write_text(json.dumps(early))
-    result = run_program("-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *FLAGS)
+    result = call(TRAIN, f"--data_dir={small_dataset}", f"--run_dir={run_dir}", *AGAIN)
     assert result.returncode == 0, result.stderr
     assert "is finished" in result.stdout.splitlines()[0]
     assert "copying (short form" in result.stdout
     assert read_results(run_dir / "evaluation")["generator"] == results["generator"]
 
 
-def test_watching_does_not_change_the_run(finished, small_dataset, tmp_path):
-    _, run_dir = finished
-    flags = [flag for flag in FLAGS if not flag.startswith("--eval_interval")]
-    result = run_program(
-        "-m", "mrisynth.main", f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", *flags
-    )
+@pytest.mark.slow
+def test_watching_does_not_change_the_run(evaluable_run, small_dataset, tmp_path):
+    run_dir = evaluable_run.folder
+    result = start(TRAIN, f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", *UNWATCHED)
     assert result.returncode == 0, result.stderr
     weights = pathlib.Path("saved_model", "1", "variables", "variables.data-00000-of-00001")
     assert (run_dir / weights).read_bytes() == (tmp_path / "run" / weights).read_bytes()
 
 
+@pytest.mark.slow
 def test_without_a_heldout_side_a_run_ends_all_the_same(no_heldout, tmp_path):
-    flags = [flag for flag in FLAGS if not flag.startswith("--eval_interval")]
-    command = ["-m", "mrisynth.main", f"--data_dir={no_heldout}", f"--run_dir={tmp_path / 'run'}", *flags]
-    result = run_program(*command)
+    flags = [f"--data_dir={no_heldout}", f"--run_dir={tmp_path / 'run'}", *UNWATCHED]
+    result = start(TRAIN, *flags)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Finished: ")
     assert "Not evaluated: --data_dir" in result.stdout
     assert (tmp_path / "run" / "saved_model" / "1").is_dir()
     shutil.rmtree(tmp_path / "run")
-    watched = run_program(*command, "--eval_interval=16")
+    watched = call(TRAIN, *flags, "--eval_interval=16")
     assert watched.returncode == 1
     assert "no slice of" in watched.stderr

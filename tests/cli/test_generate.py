@@ -1,12 +1,10 @@
 """tools/generate.py as a user starts it, and the README's commands for releasing a data set."""
 
 import os
-import pathlib
 import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -14,18 +12,9 @@ import tensorflow as tf
 
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
+from tests.programs import ROOT, call, command, start
 
-ROOT = pathlib.Path(__file__).parents[2]
-
-pytestmark = pytest.mark.slow
-
-
-def command(*flags):
-    return [sys.executable, "tools/generate.py", *map(str, flags)]
-
-
-def generate(*flags):
-    return subprocess.run(command(*flags), capture_output=True, text=True, cwd=ROOT, check=False)
+PROGRAM = "tools/generate.py"
 
 
 def contents(folder):
@@ -44,29 +33,30 @@ def model(tmp_path_factory):
 @pytest.mark.both_stacks
 def test_a_release_says_what_it_holds_and_nothing_else(model, tmp_path):
     flags = [f"--saved_model={model}", "--count=5", f"--output={tmp_path / 'out'}"]
-    result = generate(*flags)
+    result = start(PROGRAM, *flags)
     assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'out'}: 5 images, 5 of them new\n")
     assert all("image/s" in line or not line.strip() for line in re.split(r"[\r\n]", result.stderr))
     assert len(list((tmp_path / "out").glob("sub-*"))) == 5
-    again = generate(*flags)
+    again = call(PROGRAM, *flags)
     assert again.stdout == f"{tmp_path / 'out'}: 5 images, nothing left to do\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["nifti", "png", "npy"])
 def test_killed_at_any_moment_and_started_again(form, model, tmp_path):
     flags = [f"--saved_model={model}", "--count=6000", f"--format={form}", "--truncation=0.9"]
-    assert generate(*flags, f"--output={tmp_path / 'whole'}").returncode == 0
+    assert call(PROGRAM, *flags, f"--output={tmp_path / 'whole'}").returncode == 0
     out = tmp_path / "out"
     for wanted in (1, 2):
         started = subprocess.Popen(
-            command(*flags, f"--output={out}"), cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            command(PROGRAM, *flags, f"--output={out}"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         while started.poll() is None and not _has_begun(out, form, wanted):
             time.sleep(0.002)
         os.kill(started.pid, signal.SIGKILL)
         started.wait()
         assert not (out / "README.md").exists()
-    assert generate(*flags, f"--output={out}").returncode == 0
+    assert call(PROGRAM, *flags, f"--output={out}").returncode == 0
     assert contents(out) == contents(tmp_path / "whole")
 
 
@@ -110,7 +100,7 @@ def test_faults_are_one_sentence(flags, message, model, models, small_dataset, t
     places = {"DATA": small_dataset, "FILE": tmp_path / "file", "EMPTY": tmp_path / "empty", **models}
     for name, path in places.items():
         flags = [flag.replace(f"={name}", f"={path}") for flag in flags]
-    result = generate(f"--saved_model={model}", "--count=3", f"--output={tmp_path / 'out'}", *flags)
+    result = call(PROGRAM, f"--saved_model={model}", "--count=3", f"--output={tmp_path / 'out'}", *flags)
     assert result.returncode == 1
     assert result.stdout == ""
     line = result.stderr.replace("\r", "\n").splitlines()[-1]
@@ -134,6 +124,7 @@ def models(tmp_path_factory):
     return {name: folder / name for name in ("OTHER", "NAN")}
 
 
+@pytest.mark.slow
 def test_the_readmes_commands(model, small_dataset, tmp_path):
     text = (ROOT / "README.md").read_text()
     section = text[text.index("## Releasing a data set") :]
@@ -150,9 +141,7 @@ def test_the_readmes_commands(model, small_dataset, tmp_path):
             .replace("--interpolate=", f"--interpolate={tmp_path}/")
             for argument in shlex.split(line)
         ]
-        result = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        result = call(*arguments)
         assert result.returncode == 0, result.stderr
     written = contents(tmp_path)
     assert sum("saved_models/flair_phantom" in line for line in commands) >= 4

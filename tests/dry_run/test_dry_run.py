@@ -1,9 +1,5 @@
 """The program as a user starts it to see what a run would need."""
 
-import os
-import pathlib
-import subprocess
-import sys
 import types
 
 import pytest
@@ -14,16 +10,10 @@ from mrisynth.dry_run import measure
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, TrainingConfig
-from tests.tiny_run import TINY
+from tests.programs import TRAIN, call, check_refusal, start
+from tests.training_flags import TINY
 
-ROOT = pathlib.Path(__file__).parents[2]
 PHASES = ["4x4 stable", "8x8 fade", "8x8 stable", "8x8 finetune"]
-
-
-def dry_run(*flags, cwd):
-    command = [sys.executable, "-m", "mrisynth.main", "--dry_run", *map(str, flags)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 def check_table(output):
@@ -35,7 +25,7 @@ def check_table(output):
 
 
 def test_it_foretells_the_run_and_writes_nothing(tmp_path):
-    result = dry_run("--model=c", *TINY, "--batch_sizes=4:8,8:8", "--phantom_subjects=5", cwd=tmp_path)
+    result = start(TRAIN, "--dry_run", "--model=c", *TINY, "--phantom_subjects=5", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     check_table(result.stdout)
     assert "5 head phantoms would be drawn" in result.stdout
@@ -44,15 +34,14 @@ def test_it_foretells_the_run_and_writes_nothing(tmp_path):
 
 
 def test_data_that_is_given_is_checked(tmp_path):
-    result = dry_run("--data_dir=/nowhere", *TINY, "--batch_sizes=4:8,8:8", cwd=tmp_path)
-    assert result.returncode == 1
-    assert "tools/prepare_data.py" in result.stderr
+    result = call(TRAIN, "--dry_run", "--data_dir=/nowhere", f"--run_dir={tmp_path / 'run'}", *TINY)
+    check_refusal(result, "tools/prepare_data.py")
     assert not list(tmp_path.iterdir())
 
 
 def test_batches_that_cannot_be_are_refused_after_the_table(tmp_path, small_dataset):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}", "--batch_sizes=4:6,8:4000000"]
-    result = dry_run(*TINY, *flags, cwd=tmp_path)
+    result = call(TRAIN, "--dry_run", *TINY, *flags)
     assert result.returncode == 1
     check_table(result.stdout)
     assert str(small_dataset) in result.stdout

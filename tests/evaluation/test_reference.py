@@ -27,6 +27,6 @@ def test_a_smaller_resolution_is_too_small(small_dataset):
 
 
 def test_a_side_with_few_slices_is_too_few(small_dataset, monkeypatch):
-    monkeypatch.setattr("mrisynth.evaluation.real.FEWEST_EVALUATED", 30)
+    monkeypatch.setattr("mrisynth.evaluation.reference.FEWEST_EVALUATED", 30)
     with pytest.raises(UserError, match="27 training slices are too few"):
         load_reference(small_dataset, 16)

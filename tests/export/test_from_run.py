@@ -6,7 +6,6 @@ import re
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
 import zlib
 
@@ -20,16 +19,12 @@ from mrisynth.export.from_run import add_evaluation, export_run
 from mrisynth.export.model_card import read_card
 from mrisynth.export.saved_model import seeded_latents
 from mrisynth.training.ema import load_average
+from tests.programs import ROOT, call, check_refusal, start
 from tests.serving import made_run
 
-ROOT = pathlib.Path(__file__).parents[2]
+PROGRAM = "tools/export.py"
 
 pytestmark = pytest.mark.both_stacks
-
-
-def run_tool(*flags, cwd=ROOT):
-    command = [sys.executable, str(ROOT / "tools" / "export.py"), *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
 def contents(folder):
@@ -167,7 +162,7 @@ def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
 @pytest.mark.slow
 def test_the_tool_counts_versions_and_is_quiet(ended_run, tmp_path):
     for version in ("1", "2"):
-        result = run_tool(f"--run_dir={ended_run}", "--output=saved_models/heads", cwd=tmp_path)
+        result = start(PROGRAM, f"--run_dir={ended_run}", "--output=saved_models/heads", cwd=tmp_path)
         assert (result.returncode, result.stderr) == (0, "")
         assert len(result.stdout.splitlines()) == 1
         assert f"saved_models/heads/{version}" in result.stdout
@@ -180,22 +175,18 @@ def test_what_fails_half_way_leaves_nothing(ended_run, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mrisynth.serving.export.write_card", fail)
+    monkeypatch.setattr("mrisynth.export.saved_model.write_card", fail)
     with pytest.raises(OSError, match="No space"):
         export_run(ended_run, tmp_path / "heads")
     assert list((tmp_path / "heads").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_the_tool_fails_in_one_sentence(tmp_path):
     for flags, message in (
         (["--run_dir=/nowhere"], "give --run_dir=RUN and --output=saved_models/NAME"),
         (["--run_dir=/nowhere", f"--output={tmp_path / 'out'}"], "--run_dir=/nowhere holds no run"),
     ):
-        result = run_tool(*flags)
-        assert (result.returncode, result.stdout) == (1, "")
-        (line,) = result.stderr.splitlines()
-        assert line.startswith(f"error: {message}")
+        check_refusal(call(PROGRAM, *flags), message)
     assert not (tmp_path / "out").exists()
 
 
