@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import shutil
 
 import nibabel
 import numpy as np
@@ -14,7 +15,13 @@ app.import_tensorflow(logical_cpus=2)
 import tensorflow as tf  # noqa: E402
 
 from mrisynth.data import prepare_dataset  # noqa: E402
+from mrisynth.export.from_run import export_run  # noqa: E402
+from mrisynth.export.saved_model import export_generator  # noqa: E402
+from mrisynth.networks import Generator  # noqa: E402
+from mrisynth.sampling.exports import open_generator  # noqa: E402
 from tests.programs import TRAIN, Ended, start  # noqa: E402
+from tests.release.made_exports import CARD, write_card  # noqa: E402
+from tests.serving import made_run  # noqa: E402
 from tests.training_flags import EVALUABLE, TINY  # noqa: E402
 
 SLOW_LEFT_OUT = pytest.StashKey[int]()
@@ -114,3 +121,68 @@ def two_replicas() -> tf.distribute.Strategy:
     """
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     return tf.distribute.MirroredStrategy(devices)
+
+
+@pytest.fixture(scope="session")
+def private_data(small_dataset, tmp_path_factory):
+    """A data set of telling names."""
+    folder = tmp_path_factory.mktemp("private") / "data"
+    made_run.write_data_set(small_dataset, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ended_run(private_data, tmp_path_factory):
+    """A run that has grown to its full size and was evaluated."""
+    run_dir = tmp_path_factory.mktemp("ended") / "run"
+    made_run.write_run(run_dir, private_data)
+    made_run.write_evaluation(run_dir)
+    return run_dir
+
+
+@pytest.fixture(scope="session")
+def heads(ended_run, tmp_path_factory):
+    """NAME/1, the export of that run."""
+    return export_run(ended_run, tmp_path_factory.mktemp("saved_models") / "heads")
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory):
+    """An export without a model card, NAME/VERSION."""
+    tf.keras.utils.set_random_seed(5)
+    generator = Generator(resolution=16, latent_size=12, fmap_base=64, fmap_max=16)
+    # Without this, no latent's length matters, and so no truncation.
+    dense = generator.blocks[0].entry
+    dense.bias.assign(tf.random.stateless_normal(dense.bias.shape, [0, 1]))
+    return export_generator(generator, tmp_path_factory.mktemp("models") / "bare")
+
+
+@pytest.fixture(scope="session")
+def model(bare, tmp_path_factory):
+    """The same export with a model card, NAME."""
+    folder = tmp_path_factory.mktemp("models") / "heads"
+    shutil.copytree(bare, folder / "1")
+    write_card(folder / "1", CARD)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def draw(bare):
+    """Images by the signature alone, [count, 16, 16]."""
+    loaded = tf.saved_model.load(str(bare))
+
+    def draw(seed, count=1, truncation=1.0):
+        inputs = {
+            "seed": tf.constant(seed, tf.int64),
+            "count": tf.constant(count),
+            "truncation": tf.constant(truncation, tf.float32),
+        }
+        return loaded.signatures["generate"](**inputs)["images"].numpy()[..., 0]
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def generator(model):
+    """The model with a card, opened."""
+    return open_generator(model)

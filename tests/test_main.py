@@ -80,9 +80,8 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
 
 @pytest.mark.slow
 def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
-    result = start(
-        TRAIN, "--model=a", "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}", *TINY[:4], *TINY[5:]
-    )
+    flags = ["--model=a", *TINY[:4], *TINY[5:], "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}"]
+    result = start(TRAIN, *flags)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "phantoms" / "prepared" / "manifest.json").is_file()
 
@@ -104,12 +103,15 @@ def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
     assert exports[0].read_bytes() == exports[1].read_bytes()
 
 
+def begin(*flags):
+    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command(TRAIN, *flags), **pipes)
+
+
 @pytest.mark.slow
 def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path}", *TINY, "--fade_images=100000"]
-    process = subprocess.Popen(
-        command(TRAIN, *flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = begin(*flags)
     deadline = time.monotonic() + 120
     # The grid at the end of 4x4 is there; the endless fade has begun.
     while not list(tmp_path.glob("samples/generated_000000032_004x004.png")):
@@ -123,9 +125,7 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
     newest = max(int(path.stem.split("-")[1]) for path in tmp_path.glob("checkpoints/*.index"))
     assert newest > 4
     # The same command goes on from there, or it would take as long again to come this far.
-    resumed = subprocess.Popen(
-        command(TRAIN, *flags), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    resumed = begin(*flags)
     first = resumed.stderr.readline()
     resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=60)

@@ -144,12 +144,10 @@ def test_a_lost_worker_takes_the_job_down_and_all_go_on_from_the_checkpoint(lost
         ),
     ],
 )
-def test_workers_that_nothing_names_are_one_sentence(
-    environment, message, tmp_path, small_dataset, monkeypatch
-):
+def test_workers_that_nothing_names_are_one_sentence(environment, message, tmp_path, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    flags = ["--strategy=multi_worker", f"--data_dir={small_dataset}", f"--run_dir={tmp_path / 'run'}"]
+    flags = ["--strategy=multi_worker", f"--data_dir={tmp_path}", f"--run_dir={tmp_path / 'run'}"]
     ended = call(TRAIN, *FLAGS, *flags)
     assert (ended.returncode, ended.stdout) == (1, "")
     waiting, error = ended.stderr.splitlines()
