@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 ORDER = (
     ("errors",),
-    ("atomic_io", "locking", "run_folder"),
+    ("atomic_io", "cores", "locking", "run_folder"),
     ("image_io",),
     ("data", "layers", "metrics", "phantoms"),
     ("networks",),
@@ -43,11 +43,6 @@ UNTESTED = {
     "mrisynth.benchmarks.evaluation",
     "mrisynth.benchmarks.release",
     "mrisynth.cli.app",
-    "mrisynth.data.config",
-    "mrisynth.data.head_detection",
-    "mrisynth.data.manifest",
-    "mrisynth.data.samples",
-    "mrisynth.data.worker",
     "mrisynth.errors",
     "mrisynth.evaluation.config",
     "mrisynth.evaluation.copying",

@@ -2,8 +2,8 @@
 
     python tools/prepare_data.py --input=SCANS --output=DATA
 
-SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets TFRecord
-shards, manifest.json, contact_sheet.png and histogram.png. See --help for the flags.
+SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets arrays
+of images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png. See --help for the flags.
 """
 
 from __future__ import annotations

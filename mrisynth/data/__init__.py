@@ -1,4 +1,4 @@
-"""Scans in, batches of training images out."""
+"""Scans in, batches of samples to train on out."""
 
 from __future__ import annotations
 
@@ -7,29 +7,37 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mrisynth.data.config import PreparationConfig
+    from mrisynth.data.labels import LabelSchema
     from mrisynth.data.manifest import Manifest, read_manifest
-    from mrisynth.data.pipeline import open_dataset
+    from mrisynth.data.pipeline import open_dataset, open_samples
     from mrisynth.data.prepare import prepare_dataset
+    from mrisynth.data.samples import Samples
     from mrisynth.data.slices import slice_to_nifti
     from mrisynth.data.volumes import Volume, load_volume
 
 _MODULES = {
+    "LabelSchema": "labels",
     "Manifest": "manifest",
     "PreparationConfig": "config",
+    "Samples": "samples",
     "Volume": "volumes",
     "load_volume": "volumes",
     "open_dataset": "pipeline",
+    "open_samples": "pipeline",
     "prepare_dataset": "prepare",
     "read_manifest": "manifest",
     "slice_to_nifti": "slices",
 }
 
 __all__ = [
+    "LabelSchema",
     "Manifest",
     "PreparationConfig",
+    "Samples",
     "Volume",
     "load_volume",
     "open_dataset",
+    "open_samples",
     "prepare_dataset",
     "read_manifest",
     "slice_to_nifti",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import enum
 from pathlib import Path
 
-from mrisynth.data.slices import PLANES
-from mrisynth.data.volumes import INTERPOLATION_ORDERS
+from mrisynth.cores import available_cores
+from mrisynth.data.slices import Plane
+from mrisynth.data.volumes import Interpolation
 from mrisynth.errors import UserError
 
 
@@ -20,9 +21,9 @@ class PreparationConfig:
         output: Folder for the prepared data set; made by the preparation.
         suffix: BIDS suffix to take, for instance "FLAIR"; empty takes the only one there is.
         subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
-        plane: "axial", "coronal" or "sagittal".
+        plane: How scans are sliced.
         voxel_size: Edge of the resampled voxels in mm.
-        interpolation: "linear" or "cubic".
+        interpolation: How scans are resampled.
         resolution: Pixels along an edge of the largest images; a power of two, at least 4.
         field_of_view: Edge of an image in mm.
         intensity_percentiles: Lower percentile of all voxels, upper one of the foreground.
@@ -38,9 +39,9 @@ class PreparationConfig:
     output: str
     suffix: str = ""
     subject_regex: str = ""
-    plane: str = "axial"
+    plane: Plane = Plane.AXIAL
     voxel_size: float = 1.0
-    interpolation: str = "linear"
+    interpolation: Interpolation = Interpolation.LINEAR
     resolution: int = 256
     field_of_view: float = 256.0
     intensity_percentiles: tuple[float, float] = (1.0, 99.5)
@@ -52,7 +53,7 @@ class PreparationConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
-        """Takes a single path as a tuple of one, and checks every value.
+        """Takes a single path as a tuple of one and the texts of choices as choices; checks every value.
 
         Raises:
             UserError: A value is out of its range.
@@ -60,6 +61,10 @@ class PreparationConfig:
         paths = (self.input,) if isinstance(self.input, str | Path) else self.input
         object.__setattr__(self, "input", tuple(str(path) for path in paths))
         object.__setattr__(self, "output", str(self.output))
+        object.__setattr__(self, "plane", _choice("--plane", Plane, self.plane))
+        object.__setattr__(
+            self, "interpolation", _choice("--interpolation", Interpolation, self.interpolation)
+        )
         object.__setattr__(self, "intensity_percentiles", tuple(float(p) for p in self.intensity_percentiles))
         self._check()
 
@@ -69,9 +74,6 @@ class PreparationConfig:
         requirements = {
             "--input needs at least one folder or file of scans": bool(self.input),
             "--output needs a folder to write to": bool(self.output),
-            f"--plane is one of {', '.join(PLANES)}": self.plane in PLANES,
-            f"--interpolation is one of {', '.join(INTERPOLATION_ORDERS)}": self.interpolation
-            in INTERPOLATION_ORDERS,
             "--resolution is a power of two, at least 4": is_power_of_two,
             "--voxel_size is a length in mm above 0": self.voxel_size > 0,
             "--field_of_view is at least 4 voxels long": self.field_of_view >= 4 * self.voxel_size > 0,
@@ -96,9 +98,17 @@ class PreparationConfig:
     @property
     def workers(self) -> int:
         """How many processes prepare scans."""
-        return self.num_workers or len(os.sched_getaffinity(0))
+        return self.num_workers or available_cores()
 
     def settings(self) -> dict[str, object]:
         """What decides the contents of the data set: everything but the output and how the work is done."""
         without = {"output", "num_workers", "strict"}
         return {key: value for key, value in dataclasses.asdict(self).items() if key not in without}
+
+
+def _choice(flag: str, choices: type[enum.Enum], value: str) -> enum.Enum:
+    """The choice that a text names."""
+    try:
+        return choices(value)
+    except ValueError as error:
+        raise UserError(f"{flag} is one of {', '.join(choices)}") from error

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mrisynth.data.manifest import Manifest
-from mrisynth.data.storage import ShardReader, dequantize, pixels_of, shard_stem
+from mrisynth.data.storage import dequantize, open_images
 from mrisynth.image_io import make_grid, write_png
 
 CONTACT_SHEET = "contact_sheet.png"
@@ -28,7 +28,7 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
     The sides have room in proportion to their slices; a white line parts them.
 
     Args:
-        folder: The data set's folder, with its shards.
+        folder: The data set's folder, with its images.
         manifest: What it holds.
         seed: Of the draw.
     """
@@ -38,12 +38,11 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
     for name, split in manifest.splits.items():
         if split.slices == 0:
             continue
-        reader = ShardReader(folder, shard_stem(name, resolution), split.shards[resolution])
+        images = open_images(folder, manifest, name, resolution)
         rows = max(1, round(_ROWS * split.slices / total))
-        count = min(rows * _COLUMNS, len(reader))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(reader), count, replace=False))
-        images = np.stack([dequantize(pixels_of(record, resolution)) for record in reader.read(chosen)])
-        grid = make_grid(images[..., None], _COLUMNS)
+        count = min(rows * _COLUMNS, len(images))
+        chosen = np.sort(np.random.default_rng(seed).choice(len(images), count, replace=False))
+        grid = make_grid(dequantize(images[chosen]), _COLUMNS)
         bands += [grid, np.full((2, grid.shape[1]), 255, np.uint8)]
     write_png(folder / CONTACT_SHEET, np.concatenate(bands[:-1]))
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+UNKNOWN = "n/a"
+"""What stands in tables, as BIDS has it, where a value is not known."""
 
 _MOST_DEVIATIONS = 3.0
 
@@ -144,3 +147,20 @@ class LabelSchema:
             ValueError: If a label is none.
         """
         return cls(tuple(Label(**entry) for entry in document))
+
+
+def describe_values(values: Iterable[str]) -> dict[str, Any]:
+    """What a label can be, judging by its values in a data set.
+
+    Args:
+        values: In any order; "n/a" and the empty text are unknown and do not count.
+
+    Returns:
+        The `kind`; of a continuous label, whose values are all finite numbers, the `minimum` and `maximum`;
+        of a categorical one the `values` in order.
+    """
+    known = sorted(set(values) - {UNKNOWN, ""})
+    numbers = [_number(value) for value in known]
+    if not known or None in numbers:
+        return {"kind": LabelKind.CATEGORICAL, "values": tuple(known)}
+    return {"kind": LabelKind.CONTINUOUS, "minimum": min(numbers), "maximum": max(numbers)}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import hashlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,22 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.slices import slice_to_nifti
+from mrisynth.data.config import PreparationConfig
+from mrisynth.data.slices import PLANES, slice_to_nifti
 from mrisynth.errors import UserError
 
 FILE_NAME = "manifest.json"
 FORMAT = "mrisynth data set"
-FORMAT_VERSION = 1
-TRAIN = "train"
-HELDOUT = "heldout"
+FORMAT_VERSION = 2
+
+
+class Split(str, enum.Enum):
+    """The two sides of a data set; no subject is on both."""
+
+    TRAIN = "train"
+    HELDOUT = "heldout"
+
+    __str__ = str.__str__
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +44,7 @@ class Source:
         suffix: BIDS suffix; empty if none.
         checksum: SHA-256 of the file, hexadecimal; empty if it could not be read.
         skipped: Why the file was not used; empty if it was.
-        split: "train" or "heldout"; empty if it was not used.
+        split: A `Split`; empty if it was not used.
         shape: Voxels along the file's axes.
         spacing_mm: Voxel size along the file's axes.
         orientation: Where the file's axes point, for instance "LPS".
@@ -42,8 +52,7 @@ class Source:
         nonfinite_voxels: Voxels that were NaN or infinite.
         center_mm: RAS coordinates of the field of view's center; along the slicing axis, of the head's.
         cropped_mm: How far the head reaches beyond the field of view.
-        slice_indices: Indices of the kept slices in the resampled volume, in the order of the records.
-        positions_mm: Place of each kept slice along the slicing axis, from the head's center.
+        slices: Number of slices that were kept.
         dropped: Number of slices left out, by reason.
         participant: The subject's columns of participants.tsv.
         mask: The lesion mask's path; empty if none.
@@ -65,8 +74,7 @@ class Source:
     nonfinite_voxels: int = 0
     center_mm: tuple[float, ...] = ()
     cropped_mm: float = 0.0
-    slice_indices: tuple[int, ...] = ()
-    positions_mm: tuple[float, ...] = ()
+    slices: int = 0
     dropped: dict[str, int] = dataclasses.field(default_factory=dict)
     participant: dict[str, str] = dataclasses.field(default_factory=dict)
     mask: str = ""
@@ -74,21 +82,11 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shard:
-    """One TFRecord file: its name, the number of its records, its size in bytes."""
-
-    file: str
-    records: int
-    bytes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """One side of the split: its subjects and its shards by resolution."""
+class SplitInfo:
+    """What one side of the split holds: subjects, in order, and the number of their slices."""
 
     subjects: tuple[str, ...]
     slices: int
-    shards: dict[int, tuple[Shard, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,24 +96,26 @@ class Manifest:
     Attributes:
         version: Version of mrisynth that wrote it.
         settings: The preparation's settings, by flag.
+        channels: Names of the images' channels, for instance "FLAIR"; "image" where the contrast is unknown.
         plane: "axial", "coronal" or "sagittal".
         orientation: How the images are turned, in words.
         resolutions: Every stored resolution, the largest first.
         field_of_view_mm: Edge of an image in mm.
         slice_spacing_mm: Distance from slice to slice.
-        splits: "train" and "heldout".
-        labels: What the labels can be: for each its kind and its values or its range.
-        sources: Every file that was looked at; `source` in a record is the index into it.
+        splits: Both sides.
+        labels: What the labels can be, by column of the label table (see `labels.describe_values`).
+        sources: Every file that was looked at; `source` in the label table is the index into it.
     """
 
     version: str
     settings: dict[str, Any]
+    channels: tuple[str, ...]
     plane: str
     orientation: str
     resolutions: tuple[int, ...]
     field_of_view_mm: float
     slice_spacing_mm: float
-    splits: dict[str, Split]
+    splits: dict[Split, SplitInfo]
     labels: dict[str, dict[str, Any]]
     sources: tuple[Source, ...]
 
@@ -144,7 +144,7 @@ class Manifest:
     @property
     def has_heldout(self) -> bool:
         """Whether any slice was held out from training, without which memorization cannot be measured."""
-        return self.splits[HELDOUT].slices > 0
+        return self.splits[Split.HELDOUT].slices > 0
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -155,34 +155,37 @@ class Manifest:
                 totals[reason] = totals.get(reason, 0) + count
         return dict(sorted(totals.items()))
 
+    def array_shape(self, split: Split, resolution: int) -> tuple[int, ...]:
+        """Shape of the stored images of a split at a resolution, [N, resolution, resolution, channels]."""
+        return self.splits[split].slices, resolution, resolution, len(self.channels)
+
     def pixel_size_mm(self, resolution: int) -> float:
         """Edge of a pixel in mm at a resolution."""
         return self.field_of_view_mm / resolution
 
     def slice_to_nifti(
-        self, image: NDArray[np.floating], source: int, slice_index: int
+        self, image: NDArray[np.floating], source: int, position_mm: float
     ) -> nibabel.Nifti1Image:
         """Takes a stored slice back: NIfTI in the units, the place and the orientation of its scan.
 
         Args:
             image: [r, r] in [-1, 1], at any resolution.
-            source: Index of the source file, as in the record.
-            slice_index: Index of the slice, as in the record.
+            source: Index of the source file, as in the label table.
+            position_mm: Place of the slice along the slicing axis, as in the label table.
 
         Returns:
             One slice on the scanner's RAS axes, intensities in the scan's own units.
         """
         entry = self.sources[source]
-        center = np.array(entry.center_mm)
-        axis = {"sagittal": 0, "coronal": 1, "axial": 2}[self.plane]
-        center[axis] += entry.positions_mm[entry.slice_indices.index(slice_index)]
+        center = list(entry.center_mm)
+        center[PLANES[self.plane].stack_axis] += position_mm
         return slice_to_nifti(
             image,
             self.plane,
             self.pixel_size_mm(image.shape[0]),
             self.slice_spacing_mm,
-            (entry.intensity_range[0], entry.intensity_range[1]),
-            (float(center[0]), float(center[1]), float(center[2])),
+            entry.intensity_range,
+            tuple(center),
         )
 
 
@@ -210,7 +213,7 @@ def read_manifest(data_dir: str | Path) -> Manifest:
         raise UserError(f"--data_dir: there is no folder {folder}; make one with tools/prepare_data.py")
     path = folder / FILE_NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = _tuples(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UserError(
             f"--data_dir: {folder} is not a prepared data set (it has no {FILE_NAME}); "
@@ -221,37 +224,32 @@ def read_manifest(data_dir: str | Path) -> Manifest:
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise UserError(f"--data_dir: {path} is not the manifest of a data set prepared by mrisynth")
     if document.pop("format_version", None) != FORMAT_VERSION:
-        raise UserError(f"--data_dir: {folder} was prepared by another version of mrisynth; prepare it again")
+        raise UserError(
+            f"--data_dir: {folder} was prepared by another version of mrisynth, in a form that this one "
+            f"does not read; remove it and prepare it again: {_command(document.get('settings'), folder)}"
+        )
     try:
-        return _from_document(document)
-    except (KeyError, TypeError, ValueError) as error:
+        document["splits"] = {split: SplitInfo(**document["splits"][split]) for split in Split}
+        document["sources"] = tuple(Source(**source) for source in document["sources"])
+        return Manifest(**document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"--data_dir: {path} is damaged ({error}); prepare the data set again") from error
 
 
-def _from_document(document: dict[str, Any]) -> Manifest:
-    """The manifest that a JSON document spells out."""
-    splits = {
-        name: Split(
-            subjects=tuple(split["subjects"]),
-            slices=split["slices"],
-            shards={
-                int(resolution): tuple(Shard(**shard) for shard in shards)
-                for resolution, shards in split["shards"].items()
-            },
-        )
-        for name, split in document["splits"].items()
-    }
-    if set(splits) != {TRAIN, HELDOUT}:
-        raise ValueError("its splits are not train and heldout")
-    document = {
-        **document,
-        "splits": splits,
-        "resolutions": tuple(document["resolutions"]),
-        "sources": tuple(_source_from(entry) for entry in document["sources"]),
-    }
-    return Manifest(**document)
+def _tuples(value: Any) -> Any:
+    """What JSON holds, its lists made tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(part) for key, part in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _source_from(entry: dict[str, Any]) -> Source:
-    """A source entry, its lists made tuples."""
-    return Source(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+def _command(settings: Any, folder: Path) -> str:
+    """The command that prepares a data set with the settings of its manifest, whatever version wrote it."""
+    settings = settings if isinstance(settings, dict) else {"input": "SCANS"}
+    defaults = {field.name: field.default for field in dataclasses.fields(PreparationConfig)}
+    flags = [
+        f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in settings.items()
+        if value != defaults.get(name)
+    ]
+    return shlex.join(["python", "tools/prepare_data.py", *flags, f"--output={folder}"])

@@ -1,35 +1,41 @@
-"""From a prepared data set to batches of images: tf.data in an order that depends on nothing but the seed.
+"""From a prepared data set to batches of samples: tf.data in an order that depends on nothing but the seed.
 
-Which image stands at position p follows from the seed and p, never from what was read before. So a data set
-opened at position p continues exactly where one that has given p images stands, at no cost: what a resumed
+Which sample stands at position p follows from the seed and p, never from what was read before. So a data set
+opened at position p continues exactly where one that has given p samples stands, at no cost: what a resumed
 training needs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from mrisynth.data.manifest import HELDOUT, TRAIN, Manifest, read_manifest
+from mrisynth.data.labels import UNKNOWN, LabelSchema
+from mrisynth.data.manifest import Split, read_manifest
+from mrisynth.data.samples import Samples
 from mrisynth.data.shuffling import EpochOrder
-from mrisynth.data.storage import LARGEST_PIXEL, ShardReader, shard_stem
+from mrisynth.data.storage import LARGEST_PIXEL, open_images, read_labels
 from mrisynth.errors import UserError
 
 
-def open_dataset(
+def open_samples(
     data_dir: str | Path,
     resolution: int,
     batch_size: int,
-    split: str = TRAIN,
+    split: Split | str = Split.TRAIN,
+    schema: LabelSchema = LabelSchema(),  # noqa: B008  (it is frozen)
     seed: int = 0,
     position: int = 0,
     mirror: bool = False,
     repeat: bool = True,
     shuffle: bool = True,
-    labels: bool = False,
     replicas: int = 1,
     replica_range: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
@@ -38,64 +44,78 @@ def open_dataset(
     Args:
         data_dir: A folder that `prepare_dataset` wrote.
         resolution: Pixels along an edge of the images; a stored resolution.
-        batch_size: Images in a global batch, a multiple of `replicas`.
+        batch_size: Samples in a global batch, a multiple of `replicas`.
         split: "train" or "heldout".
+        schema: The labels that are wanted, by columns of the label table; none by default.
         seed: Decides the order and the mirroring.
-        position: How many images were given since the start of training.
+        position: How many samples were given since the start of training.
         mirror: Whether each image is flipped left to right with probability one half.
         repeat: Whether to go on for ever; an epoch may then end within a batch. If not, one epoch is given,
             from `position` on, and its last batch may be smaller.
-        shuffle: Whether the images are permuted, anew in every epoch; else they come in stored order.
-        labels: Whether to give labels, too.
-        replicas: Parts that every global batch is dealt out to, in turns: image i goes to replica
+        shuffle: Whether the samples are permuted, anew in every epoch; else they come in stored order.
+        replicas: Parts that every global batch is dealt out to, in turns: sample i goes to replica
             i % replicas. Each part is an element, `batch_size / replicas` large.
         replica_range: First and last (exclusive) replica whose parts are wanted; all of them if None.
 
     Returns:
-        A data set of float32 images [batch, resolution, resolution, 1] in [-1, 1]. With `labels`, of
-        dictionaries: "image"; "source", "slice_index" (int64); "position_mm", "lesion_fraction" (float32,
-        NaN where unknown); "subject", "suffix" and "participant/..." (string), all [batch].
+        A data set of `Samples`: images, float32 [batch, resolution, resolution, channels] in [-1, 1], and
+        labels, float32 [batch, schema.width].
 
     Raises:
         UserError: No data set, an incomplete one, not at this resolution, or an empty split.
         ValueError: `batch_size` is no multiple of `replicas`, or replicas of a data set that ends.
     """
-    if batch_size < 1 or batch_size % replicas:
-        raise ValueError(f"a batch of {batch_size} images cannot be dealt out to {replicas} replicas")
-    if replicas > 1 and not repeat:
-        raise ValueError("a data set that ends cannot be dealt out to replicas; repeat it")
-    manifest = read_manifest(data_dir)
-    reader = _open_reader(manifest, Path(data_dir), split, resolution)
-    columns = _label_features(manifest) if labels else {}
-
-    order = EpochOrder(len(reader), seed, shuffle)
-
-    def read(positions: NDArray[np.int64]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
-        records, flips = order.at(positions)
-        return np.array(reader.read(records), dtype=object), flips
-
-    def load(positions: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
-        serialized, flips = tf.numpy_function(read, [positions], (tf.string, tf.bool), stateful=False)
-        serialized.set_shape(positions.shape)
-        flips.set_shape(positions.shape)
-        features = tf.io.parse_example(serialized, {"image": tf.io.FixedLenFeature([], tf.string), **columns})
-        images = _decode(features["image"], resolution)
-        if mirror:
-            images = tf.where(flips[:, None, None, None], tf.reverse(images, axis=[2]), images)
-        return {**features, "image": images} if labels else images
-
-    positions = _positions(len(reader), batch_size, position, repeat, replicas, replica_range)
-    dataset = positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    options = tf.data.Options()
-    # Every worker deals out its own share already (replica_range).
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    stored = _open_split(Path(data_dir), split, resolution, schema)
+    return _batches(stored, batch_size, seed, position, mirror, repeat, shuffle, replicas, replica_range)
 
 
-def _open_reader(manifest: Manifest, folder: Path, split: str, resolution: int) -> ShardReader:
-    """The records of one split and resolution."""
-    if split not in manifest.splits:
-        raise UserError(f"split {split} is neither {TRAIN} nor {HELDOUT}")
+def open_dataset(
+    data_dir: str | Path,
+    resolution: int,
+    batch_size: int,
+    split: Split | str = Split.TRAIN,
+    labels: bool = False,
+    **order: Any,
+) -> tf.data.Dataset:
+    """Opens one side of a prepared data set as images, alone or beside the columns of the label table.
+
+    Args:
+        data_dir: As of `open_samples`, like all but `labels`.
+        resolution: Pixels along an edge of the images; a stored resolution.
+        batch_size: Images in a global batch.
+        split: "train" or "heldout".
+        labels: Whether to give the columns of the label table.
+        **order: What else `open_samples` takes: `seed`, `position`, `mirror`, `repeat`, `shuffle`, `replicas`
+            and `replica_range`.
+
+    Returns:
+        A data set of float32 images [batch, resolution, resolution, channels] in [-1, 1]. With `labels`, of
+        dictionaries: "image"; "source", "slice_index" (int64); "position_mm", "lesion_fraction" (float32,
+        NaN where unknown); "subject", "session", "suffix" and "participant/..." (string, "n/a" where
+        unknown), all [batch].
+
+    Raises:
+        UserError: As of `open_samples`.
+        ValueError: As of `open_samples`.
+    """
+    stored = _open_split(Path(data_dir), split, resolution, LabelSchema())
+    if not labels:
+        return _batches(stored, batch_size, **order).map(lambda samples: samples.images)
+    columns = _label_columns(Path(data_dir), Split(split))
+    numbered = stored._replace(labels=np.arange(len(stored.images)))
+
+    def look_up(samples: Samples) -> dict[str, tf.Tensor]:
+        known = {name: tf.gather(values, samples.labels) for name, values in columns.items()}
+        return {"image": samples.images, **known}
+
+    return _batches(numbered, batch_size, **order).map(look_up)
+
+
+def _open_split(folder: Path, split: Split | str, resolution: int, schema: LabelSchema) -> Samples:
+    """The stored samples of a split: uint16 pixels on the disk, and encoded labels."""
+    manifest = read_manifest(folder)
+    if split not in tuple(Split):
+        raise UserError(f"split {split} is neither {' nor '.join(Split)}")
     if resolution not in manifest.resolutions:
         if resolution > manifest.resolution:
             raise UserError(
@@ -103,30 +123,79 @@ def _open_reader(manifest: Manifest, folder: Path, split: str, resolution: int) 
                 f"{resolution} is asked for; prepare it again at {resolution}"
             )
         raise UserError(f"--resolution={resolution} is not one of those in {folder}: {manifest.resolutions}")
-    if manifest.splits[split].slices == 0:
-        advice = "raise --holdout" if split == HELDOUT else "lower --holdout"
+    count = manifest.splits[split].slices
+    if count == 0:
+        advice = "raise --holdout" if split == Split.HELDOUT else "lower --holdout"
         raise UserError(
             f"--data_dir: no slice of {folder} is on the {split} side; {advice} in tools/prepare_data.py"
         )
-    shards = manifest.splits[split].shards[resolution]
+    with _damage_named(folder):
+        table = read_labels(folder, manifest, split) if schema.labels else {}
+        return Samples(open_images(folder, manifest, split, resolution), schema.encode(table, count))
+
+
+def _label_columns(folder: Path, split: Split) -> dict[str, NDArray]:
+    """The label table of a split with its values in their types, [N] each."""
+    with _damage_named(folder):
+        table = read_labels(folder, read_manifest(folder), split)
+        return {name: _typed(name, values) for name, values in table.items() if name != "split"}
+
+
+def _typed(name: str, values: list[str]) -> NDArray:
+    if name in ("source", "slice_index"):
+        return np.array([int(value) for value in values], np.int64)
+    if name in ("position_mm", "lesion_fraction"):
+        return np.array([math.nan if value == UNKNOWN else float(value) for value in values], np.float32)
+    return np.array([value.encode("utf-8", "surrogateescape") for value in values], object)
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Says what to do about files of a data set that are missing or damaged."""
     try:
-        return ShardReader(folder, shard_stem(split, resolution), shards)
-    except (ValueError, OSError) as error:
+        yield
+    except (ValueError, KeyError, OSError) as error:
         raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
 
 
-def _label_features(manifest: Manifest) -> dict[str, tf.io.FixedLenFeature]:
-    """How the labels of a record are parsed."""
-    types = {
-        "source": tf.int64,
-        "slice_index": tf.int64,
-        "position_mm": tf.float32,
-        "lesion_fraction": tf.float32,
-        "subject": tf.string,
-        "suffix": tf.string,
-    }
-    types |= {name: tf.string for name in manifest.labels if name.startswith("participant/")}
-    return {name: tf.io.FixedLenFeature([], dtype) for name, dtype in types.items()}
+def _batches(
+    stored: Samples,
+    batch_size: int,
+    seed: int = 0,
+    position: int = 0,
+    mirror: bool = False,
+    repeat: bool = True,
+    shuffle: bool = True,
+    replicas: int = 1,
+    replica_range: tuple[int, int] | None = None,
+) -> tf.data.Dataset:
+    """Batches of stored samples; see `open_samples`."""
+    if batch_size < 1 or batch_size % replicas:
+        raise ValueError(f"a batch of {batch_size} images cannot be dealt out to {replicas} replicas")
+    if replicas > 1 and not repeat:
+        raise ValueError("a data set that ends cannot be dealt out to replicas; repeat it")
+    images, labels = stored
+    order = EpochOrder(len(images), seed, shuffle)
+
+    def read(positions: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray]:
+        rows, flips = order.at(positions)
+        pixels = images[rows]
+        if mirror:
+            pixels[flips] = pixels[flips, :, ::-1]
+        return pixels, labels[rows]
+
+    def load(positions: tf.Tensor) -> Samples:
+        pixels, known = tf.numpy_function(read, [positions], (images.dtype, labels.dtype), stateful=False)
+        pixels.set_shape([positions.shape[0], *images.shape[1:]])
+        known.set_shape([positions.shape[0], *labels.shape[1:]])
+        return Samples(tf.cast(pixels, tf.float32) * (2.0 / LARGEST_PIXEL) - 1.0, known)
+
+    positions = _positions(len(images), batch_size, position, repeat, replicas, replica_range)
+    dataset = positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    options = tf.data.Options()
+    # Every worker deals out its own share already (replica_range).
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
 def _positions(
@@ -137,7 +206,7 @@ def _positions(
     replicas: int,
     replica_range: tuple[int, int] | None,
 ) -> tf.data.Dataset:
-    """Positions of the images of each element, int64 [batch]."""
+    """Positions of the samples of each element, int64 [batch]."""
     if not repeat:
         return tf.data.Dataset.range(position, count).batch(batch_size)
     first, last = replica_range or (0, replicas)
@@ -149,10 +218,3 @@ def _positions(
         return tf.ensure_shape(position + batch * batch_size + replica + offsets, [share])
 
     return tf.data.Dataset.range(tf.int64.max).map(element)
-
-
-def _decode(pixels: tf.Tensor, resolution: int) -> tf.Tensor:
-    """Raw pixels, string [batch], as images [batch, resolution, resolution, 1] in [-1, 1]."""
-    values = tf.cast(tf.io.decode_raw(pixels, tf.uint16, little_endian=True), tf.float32)
-    images = tf.reshape(values * (2.0 / LARGEST_PIXEL) - 1.0, [-1, resolution, resolution, 1])
-    return tf.ensure_shape(images, [pixels.shape[0], resolution, resolution, 1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -25,31 +24,33 @@ import numpy as np
 from tqdm import tqdm
 
 from mrisynth import __version__
+from mrisynth.atomic_io import folder_to_write
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import write_contact_sheet, write_histogram
 from mrisynth.data.discovery import Scan, find_scans
+from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
     FILE_NAME,
-    HELDOUT,
-    TRAIN,
     Manifest,
     Source,
     Split,
+    SplitInfo,
     read_manifest,
     write_manifest,
 )
 from mrisynth.data.slices import PLANES, field_of_view_pixels
-from mrisynth.data.storage import ShardWriter, SliceLabels, serialize, shard_stem
+from mrisynth.data.storage import SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksum, extract
 from mrisynth.errors import UserError
+from mrisynth.locking import LockedError, exclusive
 
-_LOCK_NAME = "lock"
+_UNKNOWN_CHANNEL = "image"
 
 
 def prepare_dataset(
     config: PreparationConfig | None = None, *, progress: bool = True, **settings
 ) -> Manifest:
-    """Turns scans into a data set to train on: TFRecord shards, manifest.json, contact sheet, histogram.
+    """Turns scans into a data set to train on: arrays, label table, manifest, contact sheet, histogram.
 
     Two runs with the same scans and settings give the same bytes, whatever the number of workers. An output
     that is complete and was made from the same scans with the same settings is left as it is.
@@ -77,10 +78,15 @@ def prepare_dataset(
         return existing
     aside = output.with_name(f".{output.name}.unfinished")
     try:
-        with _locked_folder(aside):
+        with (
+            folder_to_write(output.parent),
+            exclusive(output.with_name(f".{output.name}.lock")),
+            _emptied_folder(aside),
+        ):
             manifest = _write(scans, config, aside, progress)
-            (aside / _LOCK_NAME).unlink()
             aside.rename(output)
+    except LockedError as error:
+        raise UserError(f"--output: another process is writing {output} just now") from error
     except OSError as error:
         raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
     return manifest
@@ -134,19 +140,12 @@ def _identity(scan: Scan) -> tuple[str, str, str, str, dict[str, str]]:
 
 
 def _known(participant: dict[str, str]) -> dict[str, str]:
-    return {column: value for column, value in participant.items() if value != "n/a"}
-
-
-def _settings(config: PreparationConfig) -> dict[str, object]:
-    """The settings as they read in a manifest: tuples have become lists."""
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in config.settings().items()
-    }
+    return {column: value for column, value in participant.items() if value != UNKNOWN}
 
 
 def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     """Names the settings that differ, save for those that only say where the scans are."""
-    asked = _settings(config)
+    asked = config.settings()
     keys = sorted(asked.keys() - {"input", "masks"})
     return ", ".join(
         f"--{key}={manifest.settings.get(key)}" for key in keys if asked[key] != manifest.settings.get(key)
@@ -154,51 +153,34 @@ def _differences(manifest: Manifest, config: PreparationConfig) -> str:
 
 
 @contextlib.contextmanager
-def _locked_folder(path: Path) -> Iterator[None]:
-    """An empty folder that this process alone writes to; it is removed if the work fails.
-
-    The lock is the kernel's, so that it ends with its process, however that ends.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / _LOCK_NAME).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"--output: another process is writing it just now (in {path})") from error
-        for leftover in path.iterdir():
-            if leftover.name != _LOCK_NAME:
-                leftover.unlink()
-        try:
-            yield
-        except BaseException:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
+def _emptied_folder(path: Path) -> Iterator[None]:
+    """An empty folder, without what a killed run left in it; it is removed if the work fails."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool) -> Manifest:
     """Writes the whole data set into a folder, the manifest last."""
-    writers = {
-        (split, resolution): ShardWriter(folder, shard_stem(split, resolution))
-        for split in (TRAIN, HELDOUT)
-        for resolution in config.resolutions
-    }
     columns = sorted({column for scan in scans for column in scan.participant})
-    histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in (TRAIN, HELDOUT)}
+    histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
     sources: list[Source] = []
-    try:
+    with SampleWriter(folder, config.resolutions, columns) as writer:
         for scan, extracted in _extract_all(scans, config, progress):
             source = _source(scan, extracted, config, columns)
             _report(source, config.strict)
             if not source.skipped:
                 histograms[source.split] += extracted.histogram
-                _write_slices(writers, source, len(sources), extracted)
+                writer.append(source.split, extracted.images, _labels(source, len(sources), extracted))
             sources.append(source)
-    finally:
-        for writer in writers.values():
-            writer.abandon()
-    manifest = _manifest(config, writers, sources)
-    if not manifest.used:
-        raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
+        manifest = _manifest(config, sources)
+        if not manifest.used:
+            raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
+        writer.finish(manifest)
     write_contact_sheet(folder, manifest)
     write_histogram(folder, histograms)
     write_manifest(manifest, folder)
@@ -251,7 +233,7 @@ def _end_with_parent() -> None:
 def _source(scan: Scan, extracted: ExtractedScan, config: PreparationConfig, columns: list[str]) -> Source:
     """The manifest's entry for a scan; every scan of a data set has the same columns of participants.tsv."""
     usable = "skipped" not in extracted.facts
-    split = (HELDOUT if is_held_out(scan.subject, config.holdout) else TRAIN) if usable else ""
+    split = (Split.HELDOUT if is_held_out(scan.subject, config.holdout) else Split.TRAIN) if usable else ""
     return Source(
         name=scan.name,
         input=scan.input,
@@ -259,7 +241,7 @@ def _source(scan: Scan, extracted: ExtractedScan, config: PreparationConfig, col
         session=scan.session,
         suffix=scan.suffix,
         split=split,
-        participant={column: scan.participant.get(column, "n/a") for column in columns},
+        participant={column: scan.participant.get(column, UNKNOWN) for column in columns},
         mask=str(scan.mask or ""),
         **extracted.facts,
     )
@@ -279,83 +261,44 @@ def _report(source: Source, strict: bool) -> None:
         tqdm.write(f"{source.name}: {warning}", file=sys.stderr)
 
 
-def _write_slices(
-    writers: dict[tuple[str, int], ShardWriter], source: Source, number: int, extracted: ExtractedScan
-) -> None:
-    """Appends a scan's slices to the shards of its side, at every resolution."""
-    for position, slice_index in enumerate(source.slice_indices):
-        labels = SliceLabels(
-            subject=source.subject,
-            suffix=source.suffix,
-            source=number,
-            slice_index=slice_index,
-            position_mm=source.positions_mm[position],
-            lesion_fraction=float(extracted.lesion_fractions[position]),
-            participant=source.participant,
-        )
-        for resolution, images in extracted.images.items():
-            writers[source.split, resolution].write(serialize(images[position], labels))
+def _labels(source: Source, number: int, extracted: ExtractedScan) -> list[dict[str, object]]:
+    """What the label table says about the slices of a scan."""
+    names = {"subject": source.subject, "session": source.session, "suffix": source.suffix}
+    known = {name: value for name, value in names.items() if value}
+    participant = {f"participant/{column}": value for column, value in source.participant.items()}
+    return [{**known, "source": number, **labels, **participant} for labels in extracted.labels]
 
 
-def _manifest(
-    config: PreparationConfig, writers: dict[tuple[str, int], ShardWriter], sources: list[Source]
-) -> Manifest:
-    """Closes the shards and describes the data set."""
+def _manifest(config: PreparationConfig, sources: list[Source]) -> Manifest:
+    """Describes the data set."""
     splits = {}
-    for split in (TRAIN, HELDOUT):
+    for split in Split:
         members = [source for source in sources if source.split == split]
-        splits[split] = Split(
+        splits[split] = SplitInfo(
             subjects=tuple(sorted({source.subject for source in members})),
-            slices=sum(len(source.slice_indices) for source in members),
-            shards={resolution: writers[split, resolution].close() for resolution in config.resolutions},
+            slices=sum(source.slices for source in members),
         )
+    used = [source for source in sources if not source.skipped]
+    suffixes = {source.suffix for source in used}
     return Manifest(
         version=__version__,
-        settings=_settings(config),
+        settings=config.settings(),
+        channels=(suffixes.pop() or _UNKNOWN_CHANNEL if len(suffixes) == 1 else _UNKNOWN_CHANNEL,),
         plane=config.plane,
         orientation=PLANES[config.plane].description,
         resolutions=config.resolutions,
         field_of_view_mm=field_of_view_pixels(config.field_of_view, config.voxel_size) * config.voxel_size,
         slice_spacing_mm=config.voxel_size,
         splits=splits,
-        labels=label_vocabularies(sources),
+        labels=_describe_labels(used),
         sources=tuple(sources),
     )
 
 
-def label_vocabularies(sources: Sequence[Source]) -> dict[str, dict[str, object]]:
-    """What the labels of a data set can be.
-
-    Args:
-        sources: The files of the data set; skipped ones do not count.
-
-    Returns:
-        For "subject", "suffix" and every "participant/..." the kind: a "number" with its minimum and maximum
-        where all values but "n/a" are numbers, else a "category" with its values in order.
-    """
-    used = [source for source in sources if not source.skipped]
-    values: dict[str, set[str]] = {
-        "subject": {source.subject for source in used},
-        "suffix": {source.suffix for source in used},
-    }
+def _describe_labels(used: Sequence[Source]) -> dict[str, dict[str, object]]:
+    """What the labels of a data set can be, by column of its table."""
+    columns = {"suffix": [source.suffix for source in used]}
     for source in used:
         for column, value in source.participant.items():
-            values.setdefault(f"participant/{column}", set()).add(value)
-    return {
-        name: _vocabulary(those) if name.startswith("participant/") else _category(those)
-        for name, those in values.items()
-    }
-
-
-def _vocabulary(values: set[str]) -> dict[str, object]:
-    try:
-        numbers = [float(value) for value in values - {"n/a", ""}]
-    except ValueError:
-        return _category(values)
-    if not numbers or not np.all(np.isfinite(numbers)):
-        return _category(values)
-    return {"kind": "number", "minimum": min(numbers), "maximum": max(numbers)}
-
-
-def _category(values: set[str]) -> dict[str, object]:
-    return {"kind": "category", "values": sorted(values)}
+            columns.setdefault(f"participant/{column}", []).append(value)
+    return {name: describe_values(values) for name, values in columns.items()}

@@ -11,6 +11,7 @@ or from the front):
 from __future__ import annotations
 
 import dataclasses
+import enum
 
 import nibabel
 import numpy as np
@@ -21,8 +22,18 @@ from mrisynth.data.head_detection import Head, choose_slices, find_head, pool
 from mrisynth.data.volumes import AIR, UnusableScanError, Volume, from_unit_range
 
 
+class Plane(str, enum.Enum):
+    """The planes that scans are sliced in."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+
+    __str__ = str.__str__
+
+
 @dataclasses.dataclass(frozen=True)
-class Plane:
+class SlicingAxes:
     """Which axes of a RAS array a plane's slices are stacked along and made of; rows and columns run down.
 
     Attributes:
@@ -48,9 +59,13 @@ class Plane:
 
 
 PLANES = {
-    "axial": Plane(2, 1, 0, "row 0 anterior, column 0 the patient's right; slices from bottom to top"),
-    "coronal": Plane(1, 2, 0, "row 0 superior, column 0 the patient's right; slices from back to front"),
-    "sagittal": Plane(0, 2, 1, "row 0 superior, column 0 anterior; slices from left to right"),
+    Plane.AXIAL: SlicingAxes(
+        2, 1, 0, "row 0 anterior, column 0 the patient's right; slices from bottom to top"
+    ),
+    Plane.CORONAL: SlicingAxes(
+        1, 2, 0, "row 0 superior, column 0 the patient's right; slices from back to front"
+    ),
+    Plane.SAGITTAL: SlicingAxes(0, 2, 1, "row 0 superior, column 0 anterior; slices from left to right"),
 }
 
 
@@ -102,25 +117,25 @@ def extract_slices(
     Raises:
         UnusableScanError: The scan is too thin in this plane, or no slice is worth keeping.
     """
-    orientation = PLANES[plane]
-    stack = orientation.to_images(volume.data)
+    axes = PLANES[plane]
+    stack = axes.to_images(volume.data)
     if min(stack.shape[1:]) * volume.voxel_size < field_of_view / 16:
         raise UnusableScanError(f"too thin to be sliced in the {plane} plane ({_extent_mm(volume)})")
     head = find_head(stack, volume.voxel_size)
-    kept, dropped = choose_slices(head, min_head_fraction, _outside(volume, orientation, head))
+    kept, dropped = choose_slices(head, min_head_fraction, _outside(volume, axes, head))
     if kept.size == 0:
         raise UnusableScanError(f"none of its {len(stack)} slices shows a head ({_listed(dropped)})")
     pixels = field_of_view_pixels(field_of_view, volume.voxel_size)
-    corner, cropped = _place_field_of_view(head.box, pixels, anchor_top=orientation.row_axis == 2)
+    corner, cropped = _place_field_of_view(head.box, pixels, anchor_top=axes.row_axis == 2)
     images = rescale(_cut_out(stack, kept, corner, pixels), resolution)
     center = [sum(head.box[0]) / 2, corner[0] + (pixels - 1) / 2, corner[1] + (pixels - 1) / 2]
     return SliceStack(
         images=np.clip(images, -1.0, 1.0),
         indices=kept,
         positions_mm=(kept - center[0]) * volume.voxel_size,
-        lesion_fractions=_lesion_fractions(mask, orientation, kept, head),
+        lesion_fractions=_lesion_fractions(mask, axes, kept, head),
         dropped=dropped,
-        center_mm=_to_ras(center, volume, orientation),
+        center_mm=_to_ras(center, volume, axes),
         cropped_mm=cropped * volume.voxel_size,
     )
 
@@ -196,10 +211,10 @@ def slice_to_nifti(
     Returns:
         A float32 NIfTI image whose axes are those of RAS.
     """
-    orientation = PLANES[plane]
-    voxels = orientation.to_volume(from_unit_range(image, intensity_range).astype(np.float32)[None])
+    axes = PLANES[plane]
+    voxels = axes.to_volume(from_unit_range(image, intensity_range).astype(np.float32)[None])
     spacing = np.full(3, pixel_size)
-    spacing[orientation.stack_axis] = slice_thickness
+    spacing[axes.stack_axis] = slice_thickness
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = np.asarray(center_mm) - spacing * (np.array(voxels.shape) - 1) / 2
     result = nibabel.Nifti1Image(voxels, affine)
@@ -236,17 +251,17 @@ def _cut_out(
     return images
 
 
-def _outside(volume: Volume, plane: Plane, head: Head) -> NDArray[np.bool_]:
+def _outside(volume: Volume, axes: SlicingAxes, head: Head) -> NDArray[np.bool_]:
     """Where the pixels of `head.pooled` lie before the center of the first slice or behind that of the last.
 
     Beyond the sides of a scan's slices does not count: that is where many scans are cropped on purpose.
     """
     to_source = np.linalg.inv(volume.source_affine) @ volume.affine
-    axis = int(np.argmax(np.abs(to_source[:3, plane.stack_axis])))
+    axis = int(np.argmax(np.abs(to_source[:3, axes.stack_axis])))
     if volume.source_shape[axis] == 1:
         return np.zeros(head.mask.shape, bool)
     index = np.full(head.mask.shape, to_source[axis, 3])
-    for dimension, volume_axis in enumerate((plane.stack_axis, plane.row_axis, plane.column_axis)):
+    for dimension, volume_axis in enumerate((axes.stack_axis, axes.row_axis, axes.column_axis)):
         places = np.arange(head.mask.shape[dimension], dtype=np.float64)
         if dimension > 0:
             places = volume.data.shape[volume_axis] - 1 - ((places + 0.5) * head.pooling - 0.5)
@@ -255,21 +270,21 @@ def _outside(volume: Volume, plane: Plane, head: Head) -> NDArray[np.bool_]:
 
 
 def _lesion_fractions(
-    mask: NDArray[np.bool_] | None, orientation: Plane, kept: NDArray[np.int64], head: Head
+    mask: NDArray[np.bool_] | None, axes: SlicingAxes, kept: NDArray[np.int64], head: Head
 ) -> NDArray[np.float64]:
     """Lesion voxels of each kept slice, as a part of its head's voxels."""
     if mask is None:
         return np.full(len(kept), np.nan)
-    lesion = pool(orientation.to_images(mask)[kept].astype(np.float32), head.pooling)
+    lesion = pool(axes.to_images(mask)[kept].astype(np.float32), head.pooling)
     inside = head.mask[kept]
     return np.sum(lesion * inside, axis=(1, 2), dtype=np.float64) / np.count_nonzero(inside, axis=(1, 2))
 
 
-def _to_ras(center: list[float], volume: Volume, plane: Plane) -> tuple[float, float, float]:
+def _to_ras(center: list[float], volume: Volume, axes: SlicingAxes) -> tuple[float, float, float]:
     """RAS coordinates in mm of a place given in pixels of the stack."""
     index = np.zeros(3)
-    index[plane.stack_axis] = center[0]
-    for axis, position in ((plane.row_axis, center[1]), (plane.column_axis, center[2])):
+    index[axes.stack_axis] = center[0]
+    for axis, position in ((axes.row_axis, center[1]), (axes.column_axis, center[2])):
         index[axis] = volume.data.shape[axis] - 1 - position
     place = volume.affine[:3, :3] @ index + volume.affine[:3, 3]
     return tuple(float(coordinate) for coordinate in place)

@@ -7,6 +7,7 @@ an image can be taken back to the scan's units and place.
 from __future__ import annotations
 
 import dataclasses
+import enum
 import logging
 from pathlib import Path
 
@@ -21,7 +22,18 @@ from mrisynth.errors import UserError
 AIR = -1.0
 """What air becomes, and what stands where nothing was scanned."""
 
-INTERPOLATION_ORDERS = {"linear": 1, "cubic": 3}
+
+class Interpolation(str, enum.Enum):
+    """How scans are resampled."""
+
+    LINEAR = "linear"
+    CUBIC = "cubic"
+
+    __str__ = str.__str__
+
+
+INTERPOLATION_ORDERS = {Interpolation.LINEAR: 1, Interpolation.CUBIC: 3}
+"""The splines' orders."""
 
 # Orders of magnitude between a head and a nonsensical header: a larger grid would only exhaust the memory.
 _LARGEST_EXTENT_MM = 2000.0

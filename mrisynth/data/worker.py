@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
-from mrisynth.data.slices import extract_slices, halve
+from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
 from mrisynth.data.volumes import UnusableScanError, Volume, load_mask, load_volume
 
@@ -28,14 +28,14 @@ class ExtractedScan:
 
     Attributes:
         facts: What the manifest says about the file, by the names of `manifest.Source`.
-        images: Little-endian uint16 [N, r, r] for every resolution r; empty if the scan is of no use.
-        lesion_fractions: Float64 [N]; NaN without a mask.
+        images: Little-endian uint16 [N, r, r, 1] for every resolution r; empty if the scan is of no use.
+        labels: What the label table says about each of the N slices.
         histogram: Pixels of the largest images by intensity, in `HISTOGRAM_BINS` equal bins over [-1, 1].
     """
 
     facts: dict[str, object]
     images: dict[int, NDArray[np.uint16]] = dataclasses.field(default_factory=dict)
-    lesion_fractions: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.zeros(0))
+    labels: list[dict[str, float]] = dataclasses.field(default_factory=list)
     histogram: NDArray[np.int64] = dataclasses.field(
         default_factory=lambda: np.zeros(HISTOGRAM_BINS, np.int64)
     )
@@ -83,7 +83,7 @@ def pyramid(images: NDArray[np.float32], resolutions: tuple[int, ...]) -> dict[i
     """The images at every resolution, each the two by two means of the one above, quantized at the end.
 
     Args:
-        images: Float32 [N, r, r] in [-1, 1], r being the first of the resolutions.
+        images: Float32 [N, r, r, channels] in [-1, 1], r being the first of the resolutions.
         resolutions: Descending by factors of two.
     """
     levels = {}
@@ -105,22 +105,30 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     )
     if slices.cropped_mm > _WORTH_MENTIONING_MM:
         warnings.append(f"the head reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
-    images = pyramid(slices.images, config.resolutions)
+    images = pyramid(slices.images[..., None], config.resolutions)
     shift = 16 - (HISTOGRAM_BINS - 1).bit_length()
     return ExtractedScan(
         facts=facts
         | {
             "center_mm": slices.center_mm,
             "cropped_mm": slices.cropped_mm,
-            "slice_indices": tuple(slices.indices.tolist()),
-            "positions_mm": tuple(slices.positions_mm.tolist()),
+            "slices": len(slices.indices),
             "dropped": slices.dropped,
             "warnings": tuple(warnings),
         },
         images=images,
-        lesion_fractions=slices.lesion_fractions,
+        labels=_slice_labels(slices),
         histogram=np.bincount((images[config.resolution] >> shift).ravel(), minlength=HISTOGRAM_BINS),
     )
+
+
+def _slice_labels(slices: SliceStack) -> list[dict[str, float]]:
+    """What the label table says about each slice; without a mask, nothing about lesions."""
+    columns = {"slice_index": slices.indices, "position_mm": slices.positions_mm}
+    if not np.isnan(slices.lesion_fractions).any():
+        columns["lesion_fraction"] = slices.lesion_fractions
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _volume_facts(volume: Volume) -> dict[str, object]:

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 import mrisynth
 from mrisynth.atomic_io import write_text_aside
-from mrisynth.data.manifest import HELDOUT, TRAIN, Manifest
+from mrisynth.data.manifest import Manifest, Split
 from mrisynth.errors import UserError
 from mrisynth.training.ema import AveragedGenerator
 
@@ -198,7 +198,7 @@ def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
         "kind": "head phantoms drawn by mrisynth; no patient" if phantoms else "a data set of scans",
         **{
             side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}
-            for side, key in (("training", TRAIN), ("held_out", HELDOUT))
+            for side, key in (("training", Split.TRAIN), ("held_out", Split.HELDOUT))
         },
         "files_used": len(manifest.used),
         "files_left_out": len(manifest.skipped),
@@ -207,7 +207,7 @@ def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
 
 def _intensity_range(manifest: Manifest) -> list[float]:
     """The median training scan's intensities of -1 and 1."""
-    ranges = [source.intensity_range for source in manifest.used if source.split == TRAIN]
+    ranges = [source.intensity_range for source in manifest.used if source.split == Split.TRAIN]
     return [statistics.median(values) for values in zip(*ranges, strict=True)]
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mrisynth.data.labels import Label, LabelKind, LabelSchema
+from mrisynth.data.labels import Label, LabelKind, LabelSchema, describe_values
 
 SCHEMA = LabelSchema(
     (
@@ -54,3 +54,17 @@ def test_what_is_no_label_is_refused(document):
 def test_a_label_stands_once():
     with pytest.raises(ValueError, match="twice"):
         LabelSchema((*SCHEMA.labels, SCHEMA.labels[0]))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["40", "n/a", "41.5", ""], {"kind": "continuous", "minimum": 40.0, "maximum": 41.5}),
+        (["M", "n/a", "F", "M"], {"kind": "categorical", "values": ("F", "M")}),
+        (["40", "89+"], {"kind": "categorical", "values": ("40", "89+")}),
+        (["1", "inf"], {"kind": "categorical", "values": ("1", "inf")}),
+        (["n/a", ""], {"kind": "categorical", "values": ()}),
+    ],
+)
+def test_values_tell_numbers_from_categories(values, expected):
+    assert describe_values(values) == expected

@@ -1,12 +1,21 @@
-import json
+import csv
 import shutil
 
 import numpy as np
 import pytest
 
-from mrisynth.data import open_dataset, prepare_dataset, read_manifest
-from mrisynth.data.storage import ShardReader, dequantize, pixels_of, shard_stem
+from mrisynth.data import LabelSchema, Samples, open_dataset, open_samples, prepare_dataset, read_manifest
+from mrisynth.data.labels import Label
+from mrisynth.data.storage import dequantize
 from mrisynth.errors import UserError
+
+SCHEMA = LabelSchema(
+    (
+        Label("participant/sex", "categorical", ("F", "M")),
+        Label("participant/age", "continuous", mean=42.0, deviation=2.0),
+        Label("session", "categorical", ("ses-1",)),
+    )
+)
 
 
 def take(dataset, count):
@@ -14,10 +23,12 @@ def take(dataset, count):
 
 
 def stored_images(data_dir, resolution, split="train"):
-    shards = read_manifest(data_dir).splits[split].shards[resolution]
-    reader = ShardReader(data_dir, shard_stem(split, resolution), shards)
-    records = reader.read(np.arange(len(reader)))
-    return np.stack([dequantize(pixels_of(record, resolution)) for record in records])[..., None]
+    return dequantize(np.load(data_dir / f"{split}-r{resolution:04d}.npy"))
+
+
+def table_of(data_dir, split):
+    with (data_dir / "labels.tsv").open(newline="") as file:
+        return [row for row in csv.DictReader(file, delimiter="\t") if row["split"] == split]
 
 
 @pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64])
@@ -37,7 +48,7 @@ def test_a_lower_resolution_is_the_mean_of_the_higher(data_dir):
 def test_one_epoch_gives_every_image_once(data_dir):
     stored = stored_images(data_dir, 16)
     plain = np.concatenate(take(open_dataset(data_dir, 16, 7, repeat=False, shuffle=False), -1))
-    np.testing.assert_allclose(plain, stored, atol=1e-6)
+    np.testing.assert_array_equal(plain, stored)
     shuffled = np.concatenate(take(open_dataset(data_dir, 16, 7, repeat=False), -1))
     assert (shuffled != plain).any()
     np.testing.assert_array_equal(np.sort(shuffled.sum(axis=(1, 2, 3))), np.sort(plain.sum(axis=(1, 2, 3))))
@@ -90,20 +101,64 @@ def test_replicas_get_the_images_of_the_global_batch_in_turns(data_dir):
         open_dataset(data_dir, 8, 10, replicas=3)
 
 
-def test_labels_travel_with_their_images(data_dir):
+def test_without_a_schema_samples_are_images_with_labels_of_width_0(data_dir):
+    options = {"seed": 4, "position": 33, "mirror": True}
+    images = take(open_dataset(data_dir, 8, 6, **options), 3)
+    for batch, expected in zip(open_samples(data_dir, 8, 6, **options).take(3), images, strict=True):
+        assert isinstance(batch, Samples)
+        np.testing.assert_array_equal(batch.images, expected)
+        assert batch.labels.shape == (6, 0)
+    spec = open_samples(data_dir, 8, 6).element_spec
+    assert (spec.images.shape, spec.labels.shape) == ((6, 8, 8, 1), (6, 0))
+
+
+def encoded_by_hand(row):
+    """Subject sub-0N is 40 + N years old, and female where N is even (made_scans)."""
+    number = int(row["subject"][-1])
+    return [*([1, 0, 1] if number % 2 == 0 else [0, 1, 1]), (number - 2) / 2, 1, 0, 0]
+
+
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_samples_carry_the_encoded_labels_of_their_subject(split, data_dir):
+    images, rows = stored_images(data_dir, 64, split), table_of(data_dir, split)
+    (plain,) = open_samples(data_dir, 64, len(rows), split, SCHEMA, shuffle=False, repeat=False)
+    np.testing.assert_allclose(plain.labels, [encoded_by_hand(row) for row in rows])
+    # Slices of two subjects may be the same to the bit.
+    labels = {}
+    for image, row in zip(images, rows, strict=True):
+        labels.setdefault(image.tobytes(), []).append(encoded_by_hand(row))
+    shuffled = next(iter(open_samples(data_dir, 64, 40, split, SCHEMA)))
+    for image, encoded in zip(shuffled.images.numpy(), shuffled.labels.numpy(), strict=True):
+        assert encoded.tolist() in labels[image.tobytes()]
+
+
+def test_labels_are_dealt_out_and_resumed_with_their_images(data_dir):
+    whole = list(open_samples(data_dir, 8, 12, schema=SCHEMA).take(2))
+    parts = list(open_samples(data_dir, 8, 12, schema=SCHEMA, replicas=3, position=12).take(3))
+    for replica, part in enumerate(parts):
+        np.testing.assert_array_equal(part.labels, whole[1].labels[replica::3])
+        np.testing.assert_array_equal(part.images, whole[1].images[replica::3])
+
+
+def test_the_columns_of_the_table_travel_with_their_images(data_dir):
     manifest = read_manifest(data_dir)
     for split in ("train", "heldout"):
         batch = next(iter(open_dataset(data_dir, 16, 40, split=split, labels=True)))
         assert set(batch) >= {"image", "subject", "position_mm", "participant/age", "participant/sex"}
         assert batch["image"].shape == (40, 16, 16, 1)
+        known = {(row["source"], row["slice_index"]): row for row in table_of(data_dir, split)}
+        images = stored_images(data_dir, 16, split)
         for number in range(40):
-            source = manifest.sources[int(batch["source"][number])]
-            place = source.slice_indices.index(int(batch["slice_index"][number]))
+            values = {name: column[number].numpy() for name, column in batch.items()}
+            row = known[str(values["source"]), str(values["slice_index"])]
+            source = manifest.sources[values["source"]]
+            np.testing.assert_array_equal(values["image"], images[list(known.values()).index(row)])
+            assert values["position_mm"] == pytest.approx(float(row["position_mm"]))
             assert source.split == split
-            assert batch["subject"][number].numpy().decode() == source.subject
-            assert batch["suffix"][number].numpy() == b"FLAIR"
-            assert batch["participant/age"][number].numpy().decode() == source.participant["age"]
-            assert float(batch["position_mm"][number]) == pytest.approx(source.positions_mm[place])
+            assert values["subject"].decode() == source.subject == row["subject"]
+            assert values["suffix"] == b"FLAIR"
+            assert values["session"] == b"n/a"
+            assert values["participant/age"].decode() == source.participant["age"]
         # The masks cover everything to the right of the scanner's midline: about half of every head.
         assert float(batch["lesion_fraction"].numpy().min()) > 0.2
         assert float(batch["lesion_fraction"].numpy().max()) < 0.8
@@ -129,29 +184,22 @@ def test_what_cannot_be_opened_is_refused_in_a_sentence(data_dir, bids_folder, t
         open_dataset(data_dir, 128, 4)
     with pytest.raises(UserError, match=r"--resolution=24"):
         open_dataset(data_dir, 24, 4)
+    with pytest.raises(UserError, match="split test is neither train nor heldout"):
+        open_dataset(data_dir, 64, 4, split="test")
 
 
 def test_an_incomplete_data_set_is_refused(data_dir, tmp_path):
     copy = shutil.copytree(data_dir, tmp_path / "copy")
-    (copy / "train-r0064-00000-of-00001.tfrecord").unlink()
-    with pytest.raises(UserError, match=r"incomplete .*train-r0064-00000-of-00001.tfrecord is missing"):
+    (copy / "train-r0064.npy").unlink()
+    with pytest.raises(UserError, match=r"--data_dir: .* is incomplete \(train-r0064.npy is missing\)"):
         open_dataset(copy, 64, 4)
+    (copy / "labels.tsv").unlink()
     assert open_dataset(copy, 32, 4) is not None
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "mrisynth data set", "format_version": 0}'])
-def test_a_manifest_that_is_none_is_refused(text, tmp_path):
-    (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(UserError, match="--data_dir"):
-        read_manifest(tmp_path)
-
-
-def test_a_damaged_manifest_is_refused(data_dir, tmp_path):
-    document = json.loads((data_dir / "manifest.json").read_text())
-    del document["splits"]["train"]["shards"]
-    (tmp_path / "manifest.json").write_text(json.dumps(document))
-    with pytest.raises(UserError, match="damaged"):
-        read_manifest(tmp_path)
+    with pytest.raises(UserError, match=r"--data_dir: .* is incomplete .*labels.tsv"):
+        open_samples(copy, 32, 4, schema=SCHEMA)
+    (copy / "labels.tsv").write_text("this is no table")
+    with pytest.raises(UserError, match=r"--data_dir: .* is incomplete"):
+        open_dataset(copy, 32, 4, labels=True)
 
 
 def test_a_side_without_slices_is_refused(bids_folder, tmp_path):

@@ -2,7 +2,6 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth.data.head_detection import find_head, neighbor_correlation
 from mrisynth.data.slices import PLANES, extract_slices, halve, resampling_weights, rescale, slice_to_nifti
 from mrisynth.data.volumes import UnusableScanError, load_volume
 from tests.data.made_scans import RADII_MM, centered_affine, coordinates, head_image, head_intensity, rotation
@@ -108,24 +107,6 @@ def test_a_single_slice_gives_one_image_in_its_own_plane_only(tmp_path):
     assert sliced(image, tmp_path).images.shape == (1, 64, 64)
     with pytest.raises(UnusableScanError, match="coronal"):
         sliced(image, tmp_path, "coronal")
-
-
-def test_the_head_is_the_largest_region_and_has_no_holes():
-    stack = np.full((3, 40, 40), -1.0, np.float32)
-    stack[:, 10:30, 8:32] = 0.5
-    stack[:, 18:22, 18:22] = -1.0
-    stack[:, 1:3, 37:39] = 1.0
-    head = find_head(stack, voxel_size=3.0)
-    assert head.box == ((0, 2), (10, 29), (8, 31))
-    np.testing.assert_array_equal(head.areas, [480, 480, 480])
-
-
-def test_noise_hardly_correlates_and_anatomy_does():
-    noise = np.random.default_rng(0).normal(size=(60, 60)).astype(np.float32)
-    assert abs(neighbor_correlation(noise)) < 0.1
-    x, y = np.meshgrid(np.arange(60), np.arange(60))
-    disc = (np.hypot(x - 30, y - 30) < 20).astype(np.float32)
-    assert neighbor_correlation(disc) > 0.9
 
 
 def test_resampling_weights_by_hand():

@@ -1,32 +1,39 @@
-import dataclasses
-import math
+import csv
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from mrisynth.data.storage import (
-    ShardReader,
-    ShardWriter,
-    SliceLabels,
-    dequantize,
-    pixels_of,
-    quantize,
-    serialize,
-)
+from mrisynth.data.manifest import Manifest, Split, SplitInfo
+from mrisynth.data.storage import SampleWriter, dequantize, open_images, quantize, read_labels
 
-LABELS = SliceLabels("sub-1", "FLAIR", 3, 17, -4.5, math.nan, {"age": "51", "sex": "F"})
+ROW = {"subject": "sub-1", "suffix": "FLAIR", "source": 3, "slice_index": 17, "position_mm": -4.5}
 
 
-def images(count, resolution=8, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, (count, resolution, resolution)).astype(np.float32)
+def manifest_of(train, heldout=0, channels=("image",)):
+    splits = {Split.TRAIN: SplitInfo(("sub-1",), train), Split.HELDOUT: SplitInfo((), heldout)}
+    return Manifest(
+        version="",
+        settings={},
+        channels=channels,
+        plane="axial",
+        orientation="",
+        resolutions=(8,),
+        field_of_view_mm=256.0,
+        slice_spacing_mm=1.0,
+        splits=splits,
+        labels={},
+        sources=(),
+    )
 
 
-def written(folder, records, shard_bytes=10**6):
-    writer = ShardWriter(folder, "train-r0008", shard_bytes)
-    for record in records:
-        writer.write(record)
-    return writer.close()
+def random_pixels(count, channels=1, seed=0):
+    return np.random.default_rng(seed).integers(0, 65536, (count, 8, 8, channels), np.uint16)
+
+
+def write(folder, pixels, rows=None):
+    with SampleWriter(folder, (8,), ["age"]) as writer:
+        writer.append(Split.TRAIN, {8: pixels}, rows or [ROW] * len(pixels))
+        writer.finish(manifest_of(len(pixels), channels=("image",) * pixels.shape[-1]))
 
 
 def test_quantizing_by_hand():
@@ -36,70 +43,86 @@ def test_quantizing_by_hand():
 
 
 def test_sixteen_bits_come_back_within_half_a_step():
-    values = images(4)
+    values = np.random.default_rng(0).uniform(-1, 1, (4, 8, 8)).astype(np.float32)
     np.testing.assert_allclose(dequantize(quantize(values)), values, atol=1.01 / 65535)
     every = np.arange(65536, dtype=np.uint16)
     np.testing.assert_array_equal(quantize(dequantize(every)), every)
 
 
-def test_a_record_holds_the_pixels_and_every_label():
-    pixels = quantize(images(1)[0])
-    record = serialize(pixels, LABELS)
-    np.testing.assert_array_equal(pixels_of(record, 8), pixels)
-    feature = tf.train.Example.FromString(record).features.feature
-    assert feature["subject"].bytes_list.value[0] == b"sub-1"
-    assert feature["suffix"].bytes_list.value[0] == b"FLAIR"
-    assert feature["source"].int64_list.value[0] == 3
-    assert feature["slice_index"].int64_list.value[0] == 17
-    assert feature["position_mm"].float_list.value[0] == -4.5
-    assert math.isnan(feature["lesion_fraction"].float_list.value[0])
-    assert feature["participant/age"].bytes_list.value[0] == b"51"
-    reordered = dataclasses.replace(LABELS, participant={"sex": "F", "age": "51"})
-    assert serialize(pixels, reordered) == record
+@pytest.mark.parametrize("count", [1, 1234])
+def test_what_is_appended_bit_by_bit_is_one_plain_array(count, tmp_path):
+    pixels = random_pixels(count, channels=2)
+    with SampleWriter(tmp_path, (8,), []) as writer:
+        for start in range(0, count, 100):
+            part = pixels[start : start + 100]
+            writer.append(Split.TRAIN, {8: part}, [ROW] * len(part))
+        manifest = manifest_of(count, channels=("FLAIR", "T1w"))
+        writer.finish(manifest)
+    plain = np.load(tmp_path / "train-r0008.npy")
+    assert plain.dtype == np.uint16
+    np.testing.assert_array_equal(plain, pixels)
+    mapped = open_images(tmp_path, manifest, Split.TRAIN, 8)
+    assert isinstance(mapped.base, np.memmap)
+    order = np.random.default_rng(1).permutation(count)
+    np.testing.assert_array_equal(mapped[order], pixels[order])
+    assert np.load(tmp_path / "heldout-r0008.npy").shape == (0, 8, 8, 2)
 
 
-def test_shards_are_plain_tfrecord_files_read_in_any_order(tmp_path):
-    records = [serialize(quantize(image), LABELS) for image in images(11)]
-    shards = written(tmp_path, records, shard_bytes=3 * len(records[0]))
-    assert [shard.file for shard in shards] == [f"train-r0008-{n:05d}-of-00004.tfrecord" for n in range(4)]
-    assert [shard.records for shard in shards] == [3, 3, 3, 2]
-    assert [(tmp_path / shard.file).stat().st_size for shard in shards] == [shard.bytes for shard in shards]
-    in_order = tf.data.TFRecordDataset([str(tmp_path / shard.file) for shard in shards])
-    assert list(in_order.as_numpy_iterator()) == records
-    reader = ShardReader(tmp_path, "train-r0008", shards)
-    assert len(reader) == 11
-    assert reader.read(np.array([10, 0, 5, 5])) == [records[10], records[0], records[5], records[5]]
+def test_the_table_holds_a_row_a_sample_and_says_what_is_unknown(tmp_path):
+    with SampleWriter(tmp_path, (8,), ["age"]) as writer:
+        for split, fraction in ((Split.HELDOUT, 0.5), (Split.TRAIN, None), (Split.HELDOUT, 0.1)):
+            row = ROW | {"participant/age": "51", "source": 7 if fraction else 3}
+            row |= {"lesion_fraction": fraction} if fraction is not None else {}
+            writer.append(split, {8: random_pixels(1)}, [row])
+        writer.finish(manifest_of(1, 2))
+    with (tmp_path / "labels.tsv").open(newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))
+    assert rows[0] == [
+        *("split", "subject", "session", "suffix", "source", "slice_index", "position_mm"),
+        *("lesion_fraction", "participant/age"),
+    ]
+    assert rows[2] == ["train", "sub-1", "n/a", "FLAIR", "3", "17", "-4.5", "n/a", "51"]
+    heldout = read_labels(tmp_path, manifest_of(1, 2), Split.HELDOUT)
+    assert heldout["lesion_fraction"] == ["0.5", "0.1"]
+    assert heldout["source"] == ["7", "7"]
+    assert read_labels(tmp_path, manifest_of(1, 2), Split.TRAIN)["position_mm"] == ["-4.5"]
 
 
-def test_nothing_written_makes_no_files(tmp_path):
-    assert written(tmp_path, []) == ()
-    assert list(tmp_path.iterdir()) == []
-    assert len(ShardReader(tmp_path, "train-r0008", ())) == 0
+@pytest.mark.parametrize("name", ["with\ttab", 'a "quote', "two\nlines", "Müller", "not-utf-8-\udcff"])
+def test_odd_names_come_back(name, tmp_path):
+    write(tmp_path, random_pixels(1), [ROW | {"subject": name, "participant/age": name}])
+    columns = read_labels(tmp_path, manifest_of(1), Split.TRAIN)
+    assert (columns["subject"], columns["participant/age"]) == ([name], [name])
 
 
-def test_abandoned_shards_never_get_a_shards_name(tmp_path):
-    writer = ShardWriter(tmp_path, "train-r0008")
-    writer.write(b"record")
-    writer.abandon()
-    assert list(tmp_path.glob("*.tfrecord")) == []
+def test_what_was_not_finished_is_refused(tmp_path):
+    with SampleWriter(tmp_path, (8,), []) as writer:
+        writer.append(Split.TRAIN, {8: random_pixels(3)}, [ROW] * 3)
+    with pytest.raises(ValueError):  # noqa: PT011  (NumPy's own words)
+        open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
 
 
-def test_missing_and_cut_off_files_are_noticed(tmp_path):
-    shards = written(tmp_path, [serialize(quantize(image), LABELS) for image in images(3)])
-    path = tmp_path / shards[0].file
+def test_missing_cut_off_and_other_files_are_noticed(tmp_path):
+    write(tmp_path, random_pixels(3))
+    path = tmp_path / "train-r0008.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match="bytes instead of"):
-        ShardReader(tmp_path, "train-r0008", shards)
+    with pytest.raises(ValueError, match=r"train-r0008.npy has 511 bytes instead of 512"):
+        open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
+    np.save(path, random_pixels(3).astype(np.int16))
+    with pytest.raises(ValueError, match=r"train-r0008.npy holds int16 .* instead of uint16 \(3, 8, 8, 1\)"):
+        open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
     path.unlink()
-    with pytest.raises(ValueError, match="missing"):
-        ShardReader(tmp_path, "train-r0008", shards)
-    path.write_bytes(whole)
-    (tmp_path / "train-r0008.index.npy").unlink()
-    with pytest.raises(ValueError, match="missing"):
-        ShardReader(tmp_path, "train-r0008", shards)
+    with pytest.raises(ValueError, match=r"train-r0008.npy is missing"):
+        open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
+
+
+def test_a_table_of_another_length_is_refused(tmp_path):
+    write(tmp_path, random_pixels(3))
+    with pytest.raises(ValueError, match="3 rows of train, not 4"):
+        read_labels(tmp_path, manifest_of(4), Split.TRAIN)
 
 
 def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="gone"):
-        ShardWriter(tmp_path / "gone", "train-r0008").write(b"record")
+        SampleWriter(tmp_path / "gone", (8,), [])

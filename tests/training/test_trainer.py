@@ -156,10 +156,10 @@ def test_checkpoints_are_written_between_phases_too(tmp_path, small_dataset, mon
     assert len(saved) == 1 + 12 + 3
 
 
-def test_a_missing_shard_of_any_resolution_is_found_before_training(tmp_path, small_dataset):
+def test_missing_images_of_any_resolution_are_found_before_training(tmp_path, small_dataset):
     data = tmp_path / "data"
     shutil.copytree(small_dataset, data)
-    next(data.glob("train-r0004-*")).unlink()
+    (data / "train-r0004.npy").unlink()
     with pytest.raises(UserError, match="incomplete.*train-r0004"):
         train(make_config(tmp_path / "run", data))
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,48 @@
+import numpy as np
+
+from mrisynth.data.head_detection import choose_slices, find_head, neighbor_correlation, pool
+
+
+def test_the_head_is_the_largest_region_and_has_no_holes():
+    stack = np.full((3, 40, 40), -1.0, np.float32)
+    stack[:, 10:30, 8:32] = 0.5
+    stack[:, 18:22, 18:22] = -1.0
+    stack[:, 1:3, 37:39] = 1.0
+    head = find_head(stack, voxel_size=3.0)
+    assert head.box == ((0, 2), (10, 29), (8, 31))
+    np.testing.assert_array_equal(head.areas, [480, 480, 480])
+
+
+def test_noise_hardly_correlates_and_anatomy_does():
+    noise = np.random.default_rng(0).normal(size=(60, 60)).astype(np.float32)
+    assert abs(neighbor_correlation(noise)) < 0.1
+    x, y = np.meshgrid(np.arange(60), np.arange(60))
+    disc = (np.hypot(x - 30, y - 30) < 20).astype(np.float32)
+    assert neighbor_correlation(disc) > 0.9
+
+
+def test_pooling_by_hand():
+    stack = np.arange(20, dtype=np.float32).reshape(1, 4, 5)
+    np.testing.assert_array_equal(pool(stack, 2), [[[3, 5], [13, 15]]])
+    np.testing.assert_array_equal(pool(stack, 1), stack)
+
+
+def test_nothing_bright_is_no_head():
+    head = find_head(np.full((2, 12, 12), -1.0, np.float32), voxel_size=3.0)
+    assert not head.mask.any()
+    assert head.box == ((0, 1), (0, 11), (0, 11))
+
+
+def test_slices_are_left_out_for_the_first_reason_that_holds():
+    rng = np.random.default_rng(0)
+    x, y = np.meshgrid(np.arange(40), np.arange(40))
+    radii = [0, 15, 14, 5, 15, 15]
+    stack = np.stack([np.where(np.hypot(x - 20, y - 20) < radius, 0.5, -0.9) for radius in radii])
+    stack = (stack + rng.normal(0, 0.01, stack.shape)).astype(np.float32)
+    stack[0] = -0.9  # constant
+    stack[4] = rng.uniform(-1, 1, (40, 40))  # noise
+    outside = np.zeros(stack.shape, bool)
+    outside[5, :, 30:] = True  # a part of the last head was not scanned
+    kept, dropped = choose_slices(find_head(stack, voxel_size=3.0), 0.25, outside)
+    assert kept.tolist() == [1, 2]
+    assert dropped == {"constant": 1, "cut": 1, "little head": 1, "noise": 1}
