@@ -142,7 +142,7 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
             ["--attention_discriminator=64", "--resolution=32"],
             "--attention_discriminator.*maps of 4, 8, 16, 32 only",
         ),
-        (["--data_dir=/nowhere"], "--data_dir.*tools/prepare_data.py"),
+        (["--data_dir=/nowhere"], "--data_dir.*mrisynth-prepare"),
         (["--batch_sizes=4:6,8:8"], "--batch_sizes.*use 4 or 8"),
         (["--flagfile=/nowhere"], "--flagfile=/nowhere is not a file"),
     ],

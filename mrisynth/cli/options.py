@@ -65,7 +65,7 @@ def define_training_flags() -> None:
         "run_dir", None, "Folder of the run; runs/model_X if not given. Giving it again resumes."
     )
     flags.DEFINE_string(
-        "data_dir", None, "Data set prepared by tools/prepare_data.py; if not given, head phantoms are drawn."
+        "data_dir", None, "Data set prepared by mrisynth-prepare; if not given, head phantoms are drawn."
     )
     flags.DEFINE_integer("phantom_subjects", 32, "How many phantoms are drawn where --data_dir is not given.")
     flags.DEFINE_enum("model", "b", list(MODELS), "Model of the abstract; the attention and schedule it had.")
@@ -123,7 +123,7 @@ def _define_optimization_flags() -> None:
         "optimizer",
         default.optimizer,
         list(OPTIMIZERS),
-        "Of both networks; all but adam need tensorflow-addons ('.[addons]').",
+        "Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).",
     )
     flags.DEFINE_integer(
         "gp_interval",

@@ -210,14 +210,14 @@ def read_manifest(data_dir: str | Path) -> Manifest:
     """
     folder = Path(data_dir)
     if not folder.is_dir():
-        raise UserError(f"--data_dir: there is no folder {folder}; make one with tools/prepare_data.py")
+        raise UserError(f"--data_dir: there is no folder {folder}; make one with mrisynth-prepare")
     path = folder / FILE_NAME
     try:
         document = _tuples(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise UserError(
             f"--data_dir: {folder} is not a prepared data set (it has no {FILE_NAME}); "
-            f"make one with tools/prepare_data.py --input={folder} --output=..."
+            f"make one with mrisynth-prepare --input={folder} --output=..."
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"--data_dir: {path} cannot be read ({error}); prepare the data set again") from error

@@ -127,7 +127,7 @@ def _open_split(folder: Path, split: Split | str, resolution: int, schema: Label
     if count == 0:
         advice = "raise --holdout" if split == Split.HELDOUT else "lower --holdout"
         raise UserError(
-            f"--data_dir: no slice of {folder} is on the {split} side; {advice} in tools/prepare_data.py"
+            f"--data_dir: no slice of {folder} is on the {split} side; {advice} in mrisynth-prepare"
         )
     with _damage_named(folder):
         table = read_labels(folder, manifest, split) if schema.labels else {}

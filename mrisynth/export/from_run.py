@@ -94,5 +94,5 @@ def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} cannot be read ({error}); evaluate the run again with tools/evaluate.py, or remove it"
+            f"{path} cannot be read ({error}); evaluate the run again with mrisynth-evaluate, or remove it"
         ) from error

@@ -123,7 +123,7 @@ def read_card(version_folder: pathlib.Path) -> dict[str, Any]:
         UserError: If there is none, or it is damaged or of another version.
     """
     path = version_folder / JSON_FILE
-    again = "export the model again with tools/export.py"
+    again = "export the model again with mrisynth-export"
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

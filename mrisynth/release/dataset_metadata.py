@@ -80,7 +80,7 @@ def dataset_description(
             {
                 "Name": "mrisynth",
                 "Version": mrisynth.__version__,
-                "Description": f"Images drawn from the model {_model(generator)} by tools/generate.py. "
+                "Description": f"Images drawn from the model {_model(generator)} by mrisynth-generate. "
                 f"{_STATEMENT}",
             }
         ],

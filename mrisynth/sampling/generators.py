@@ -77,7 +77,7 @@ class Sampler:
         except tf.errors.ResourceExhaustedError as error:
             raise UserError(
                 f"{len(latents)} images of {self.resolution}x{self.resolution} at once do not fit the "
-                "device's memory; end what else uses it, or evaluate with tools/evaluate.py on the CPU "
+                "device's memory; end what else uses it, or evaluate with mrisynth-evaluate on the CPU "
                 "(CUDA_VISIBLE_DEVICES=-1)"
             ) from error
 

@@ -202,7 +202,7 @@ def _import_apis() -> object:
         )
     except ImportError as error:
         raise UserError(
-            "--protocol=grpc needs tensorflow-serving-api; python -m pip install '.[serving]', or use "
+            "--protocol=grpc needs tensorflow-serving-api; install mrisynth's extra serving, or use "
             "--protocol=rest"
         ) from error
     return apis
@@ -228,5 +228,5 @@ def _refusal(query: Query, message: str, unknown_model: bool) -> UserError:
 
 def _lacks_signature(query: Query) -> UserError:
     return UserError(
-        f"--model={query.model} has no --signature={query.signature}; serve one that tools/export.py wrote"
+        f"--model={query.model} has no --signature={query.signature}; serve one that mrisynth-export wrote"
     )

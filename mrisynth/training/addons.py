@@ -80,7 +80,7 @@ def _make(name: str) -> Any:
     except ImportError as error:
         raise UserError(
             f"--optimizer={name} needs tensorflow-addons, which only TensorFlow up to 2.15 can import: "
-            "install '.[addons]' on Python 3.10 or 3.11, or use --optimizer=adam"
+            "install mrisynth's extra addons on Python 3.10 or 3.11, or use --optimizer=adam"
         ) from error
     adam = {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON}
     if name == "rectified_adam":

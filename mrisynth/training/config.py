@@ -104,7 +104,7 @@ class RuntimeConfig:
         if self.eval_interval and self.strategy == "multi_worker":
             raise UserError(
                 f"--eval_interval={self.eval_interval} would keep other workers waiting; leave it out with "
-                "--strategy=multi_worker, and evaluate with tools/evaluate.py"
+                "--strategy=multi_worker, and evaluate with mrisynth-evaluate"
             )
         if self.profile_steps and not (
             len(self.profile_steps) == 2 and 0 <= self.profile_steps[0] <= self.profile_steps[1]

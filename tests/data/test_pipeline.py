@@ -178,7 +178,7 @@ def test_no_subject_is_on_both_sides(data_dir):
 def test_what_cannot_be_opened_is_refused_in_a_sentence(data_dir, bids_folder, tmp_path):
     with pytest.raises(UserError, match="--data_dir: there is no folder"):
         open_dataset(tmp_path / "nowhere", 64, 4)
-    with pytest.raises(UserError, match=r"--data_dir: .* not a prepared data set.*tools/prepare_data.py"):
+    with pytest.raises(UserError, match=r"--data_dir: .* not a prepared data set.*mrisynth-prepare"):
         open_dataset(bids_folder, 64, 4)
     with pytest.raises(UserError, match=r"--resolution=64, 128 is asked for"):
         open_dataset(data_dir, 128, 4)

@@ -35,7 +35,7 @@ def test_it_foretells_the_run_and_writes_nothing(tmp_path):
 
 def test_data_that_is_given_is_checked(tmp_path):
     result = call(TRAIN, "--dry_run", "--data_dir=/nowhere", f"--run_dir={tmp_path / 'run'}", *TINY)
-    check_refusal(result, "tools/prepare_data.py")
+    check_refusal(result, "mrisynth-prepare")
     assert not list(tmp_path.iterdir())
 
 

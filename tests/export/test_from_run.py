@@ -133,7 +133,7 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
     assert read_card(earlier)["evaluation"] is None
     assert any("has not been measured" in sentence for sentence in read_card(earlier)["limits"])
     (run_dir / "evaluation" / "results.json").write_text("{")
-    with pytest.raises(UserError, match=r"results.json cannot be read.*tools/evaluate.py"):
+    with pytest.raises(UserError, match=r"results.json cannot be read.*mrisynth-evaluate"):
         export_run(run_dir, tmp_path / "broken")
     assert not (tmp_path / "broken").exists()
 
@@ -241,5 +241,5 @@ def test_a_file_in_the_way_is_named(ended_run, tmp_path):
 def test_a_card_that_is_not_there_or_damaged_is_named(spoil, message, heads, tmp_path):
     shutil.copytree(heads / "assets.extra", tmp_path / "assets.extra")
     spoil(tmp_path / "assets.extra" / "model_card.json")
-    with pytest.raises(UserError, match=f"{message}.*tools/export.py"):
+    with pytest.raises(UserError, match=f"{message}.*mrisynth-export"):
         read_card(tmp_path)

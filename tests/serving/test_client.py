@@ -92,7 +92,7 @@ def foreign_server(tmp_path_factory):
 @pytest.mark.parametrize("signature", ["generate", "png", "serving_default"])
 def test_a_signature_that_is_not_there_is_named(protocol, signature, foreign_server):
     query = Query(address(foreign_server, protocol), protocol, "other", signature)
-    with pytest.raises(UserError, match=f"--model=other has no --signature={signature}; .*tools/export.py"):
+    with pytest.raises(UserError, match=f"--model=other has no --signature={signature}; .*mrisynth-export"):
         fetch(query)
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_model_server_is_said_in_a_sentence():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
-    with pytest.raises(UserError, match=r"--protocol=grpc needs tensorflow-serving-api.*\.\[serving\]"):
+    with pytest.raises(UserError, match=r"--protocol=grpc needs tensorflow-serving-api.*extra serving"):
         fetch(Query("localhost:8500", "grpc", "heads"))
 
 

@@ -124,5 +124,5 @@ def test_lookahead_steps_back_every_sixth_step():
 @pytest.mark.skipif(HAS_ADDONS, reason="tensorflow-addons is installed")
 @pytest.mark.parametrize("name", ADDONS)
 def test_without_addons_one_sentence_says_how_to_get_them(name):
-    with pytest.raises(UserError, match=rf"--optimizer={name} needs tensorflow-addons.*\[addons\].*adam"):
+    with pytest.raises(UserError, match=rf"--optimizer={name} needs tensorflow-addons.*extra addons.*adam"):
         optimizers.make_optimizer(name, variables())
