@@ -90,7 +90,7 @@ def _evaluate(config: TrainingConfig) -> bool:
         Whether there is an evaluation that was not there before.
     """
     from mrisynth.evaluation.config import AT_END, EvaluationConfig
-    from mrisynth.evaluation.faults import FAULTS, reason
+    from mrisynth.evaluation.evaluator import FAULTS, reason
     from mrisynth.report import evaluate_and_report
 
     output = config.run_dir / "evaluation"

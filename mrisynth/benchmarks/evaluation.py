@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
-from mrisynth.evaluation.reference import ReferenceImages, Slices
+from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.sampling.generators import Sampler
 
 _LAYOUT = 16

@@ -18,7 +18,7 @@ from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED, EvaluationConfig, EvaluationSettings
 from mrisynth.networks.config import NetworkConfig, level_of
-from mrisynth.privacy.thresholds import Thresholds
+from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release.config import BITS, FORMATS, InterpolationConfig, ReleaseConfig
 from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 from mrisynth.training.config import (

@@ -10,8 +10,7 @@ import tqdm
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import DURING, FEWEST_EVALUATED
-from mrisynth.evaluation.evaluator import Evaluator
-from mrisynth.evaluation.faults import FAULTS, reason
+from mrisynth.evaluation.evaluator import FAULTS, Evaluator, reason
 from mrisynth.evaluation.reference import SMALLEST_RESOLUTION, load_reference
 from mrisynth.networks import Generator
 from mrisynth.networks.config import resolution_of

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 
 from mrisynth.errors import UserError
-from mrisynth.privacy.thresholds import Thresholds
+from mrisynth.privacy.verdict import Thresholds
 
 FEWEST_EVALUATED = 20
 """Images of each set: neighbors and covariances of fewer say nothing."""

@@ -13,16 +13,23 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import mrisynth
-from mrisynth.evaluation import copying, measures
+from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
-from mrisynth.evaluation.copying import RealSides
-from mrisynth.evaluation.measures import ImageSet
-from mrisynth.evaluation.reference import ReferenceImages, check_images
-from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum, Privacy
+from mrisynth.evaluation.reference import check_images
+from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
+from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
+from mrisynth.metrics.registry import ImageSet
 from mrisynth.metrics.spectrum import power_spectrum
+from mrisynth.privacy import copying
+from mrisynth.privacy.bootstrap import Bootstrap
+from mrisynth.privacy.copying import Privacy
+from mrisynth.privacy.searches import RealSides, ReferenceImages
 from mrisynth.sampling.generators import Sampler
+
+FAULTS = (UserError, MemoryError, OSError, tf.errors.ResourceExhaustedError)
+"""What may go wrong while a generator is evaluated without taking its run with it."""
 
 _SHOWN = 64
 _INTERPOLATIONS = 4
@@ -67,13 +74,13 @@ class Evaluator:
             environment=_environment(),
             generator=dict(sampler.facts),
             data={
-                "training subjects": len(np.unique(training.subjects)),
-                "training slices": len(training.images),
-                "held-out subjects": len(np.unique(heldout.subjects)),
-                "held-out slices": len(heldout.images),
-                "generated images": len(images),
-                "images of each set compared": self._count,
-                "pairs for MS-SSIM": settings.pairs,
+                "training_subjects": len(np.unique(training.subjects)),
+                "training_slices": len(training.images),
+                "heldout_subjects": len(np.unique(heldout.subjects)),
+                "heldout_slices": len(heldout.images),
+                "generated_images": len(images),
+                "images_compared": self._count,
+                "pairs": settings.pairs,
                 "repeats": settings.repeats,
             },
             features=self._extractor.name,
@@ -91,14 +98,14 @@ class Evaluator:
         """The numbers that are watched during a run, by name; real images' own beside them."""
         images = self._draw(sampler)
         values = {}
-        for measure in self._measures(images):
-            values[measure.key] = measure.generated.mean
-            values[f"{measure.key}_real"] = measure.real.mean
+        for key, measure in self._measures(images).items():
+            values[key] = measure.generated.mean
+            values[f"{key}_real"] = measure.real.mean
         privacy = self._privacy(images)
         values["privacy/copies"] = privacy.copies / len(images)
-        for figures in privacy.closeness:
-            values[f"privacy/closer_share_{figures.measure}"] = figures.closer_share.value
-            values[f"privacy/membership_auc_{figures.measure}"] = figures.membership_auc.value
+        for distance, figures in privacy.closeness.items():
+            values[f"privacy/closer_share_{distance}"] = figures.closer_share.value
+            values[f"privacy/membership_auc_{distance}"] = figures.membership_auc.value
         return values
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
@@ -106,38 +113,62 @@ class Evaluator:
         check_images("generated images", images)
         return images
 
-    def _measures(self, images: NDArray[np.uint8]) -> tuple[Measure, ...]:
-        generated = ImageSet(images, self._extractor(images, self._progress))
-        return measures.describe(self._measure(generated), self._measured_real, images.shape[1])
+    def _measures(self, images: NDArray[np.uint8]) -> dict[str, Measure]:
+        generated = self._measure(self._image_set(images))
+        return {key: Measure(spread, self._measured_real[key]) for key, spread in generated.items()}
 
     def _privacy(self, images: NDArray[np.uint8]) -> Privacy:
+        settings = self._settings
         # Described here, when what the other measures needed is gone: together they would not fit in 8 GiB.
-        pairs = [(sides, copying.generated_side(sides, images, self._progress)) for sides in self._sides]
-        return copying.examine(images, self._real, pairs, self._settings, self._progress)
+        described = [(sides, sides.describe(images, self._progress)) for sides in self._sides]
+        bootstrap = Bootstrap(settings.draws, settings.seed, self._progress)
+        return copying.examine(images, self._real, described, settings.thresholds, bootstrap)
 
     @functools.cached_property
     def _sides(self) -> tuple[RealSides, RealSides]:
         return copying.describe_real(self._real, self._extractor, self._progress)
 
     @functools.cached_property
-    def _image_sets(self) -> tuple[ImageSet, ImageSet]:
-        """Training and held-out images with their features."""
-        sides = (self._real.training.images, self._real.heldout.images)
-        return tuple(ImageSet(images, self._extractor(images, self._progress)) for images in sides)
+    def _training(self) -> ImageSet:
+        return self._image_set(self._real.training.images)
 
-    @property
-    def _count(self) -> int:
-        """How many images of each set are compared."""
-        sides = (self._real.training.images, self._real.heldout.images)
-        return measures.compared_images(self._settings.images, *map(len, sides))
+    @functools.cached_property
+    def _heldout(self) -> ImageSet:
+        return self._image_set(self._real.heldout.images)
 
     @functools.cached_property
     def _measured_real(self) -> dict[str, Spread]:
-        return self._measure(self._image_sets[0])
+        return self._measure(self._training)
+
+    def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
+        return ImageSet(images[..., np.newaxis], self._extractor(images, self._progress))
+
+    @property
+    def _count(self) -> int:
+        """How many images of each set are compared: as many as there are of the smallest."""
+        sides = (self._real.training.images, self._real.heldout.images)
+        return min(registry.MOST_IMAGES, self._settings.images, *map(len, sides))
 
     def _measure(self, images: ImageSet) -> dict[str, Spread]:
-        heldout = self._image_sets[1]
-        return measures.measure_set(images, heldout, self._count, self._settings, self._progress)
+        settings = self._settings
+        return registry.measure(
+            images,
+            self._heldout,
+            self._count,
+            repeats=settings.repeats,
+            pairs=settings.pairs,
+            seed=settings.seed,
+            progress=self._progress,
+        )
+
+
+def reason(fault: BaseException) -> str:
+    """One of `FAULTS` as part of a sentence, on one line."""
+    if isinstance(fault, MemoryError):
+        return "it does not fit the memory"
+    if isinstance(fault, tf.errors.ResourceExhaustedError):
+        return "it does not fit the device's memory"
+    return " ".join(str(fault).split())
 
 
 def _spread_out(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:

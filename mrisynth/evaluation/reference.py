@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 
 import numpy as np
@@ -13,35 +12,10 @@ from mrisynth.data import open_dataset, read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.image_io import to_gray
+from mrisynth.privacy.searches import ReferenceImages, Slices
 
 SMALLEST_RESOLUTION = 16
 _BATCH = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Slices:
-    """Gray slices and whose they are.
-
-    Attributes:
-        images: uint8 [N, H, H], in the order of the data set: by subject, slice after slice.
-        subjects: [N].
-    """
-
-    images: NDArray[np.uint8]
-    subjects: NDArray[np.str_]
-
-
-@dataclasses.dataclass(frozen=True)
-class ReferenceImages:
-    """Both sides of a data set.
-
-    Attributes:
-        training: What the generator was trained on.
-        heldout: Subjects that it never saw.
-    """
-
-    training: Slices
-    heldout: Slices
 
 
 def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = False) -> ReferenceImages:

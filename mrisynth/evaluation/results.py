@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.atomic_io import write_text_aside
+from mrisynth.errors import UserError
 from mrisynth.metrics.estimates import Spread
+from mrisynth.privacy.copying import Privacy
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import Verdict
+
+FORMAT = "mrisynth results"
+FORMAT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,22 +27,12 @@ class Measure:
     """One measure of generated images, and the same of real ones.
 
     Attributes:
-        key: Name in results.json and TensorBoard, as "swd/64".
-        group: What it belongs to in the table, as "Sliced Wasserstein distance".
-        title: Its name within the group, as "64x64".
-        better: "lower", "higher" or "like real".
         generated: Generated images, against held-out ones if it compares two sets.
         real: Training images in the place of the generated ones.
-        note: What a reader must know beside the number; empty if nothing.
     """
 
-    key: str
-    group: str
-    title: str
-    better: str
     generated: Spread
     real: Spread
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,52 +53,6 @@ class PowerSpectrum:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClosePair:
-    """A generated image and its nearest training slice.
-
-    Attributes:
-        generated: uint8 [H, H].
-        training: uint8 [H, H], mirrored and shifted onto the generated one, its brightness fitted.
-        correlation: Of the two, as they are shown.
-        mirrored: Whether the training slice had to be mirrored.
-        shift: By how many pixels it had to be moved down and to the right.
-        feature_distance: Of the two, squared.
-        copy: Whether it counts as a copy.
-    """
-
-    generated: NDArray[np.uint8]
-    training: NDArray[np.uint8]
-    correlation: float
-    mirrored: bool
-    shift: tuple[int, int]
-    feature_distance: float
-    copy: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Privacy:
-    """The whole answer to whether the images are non-confidential.
-
-    Attributes:
-        verdict: The answer.
-        closeness: By each measure of distance.
-        copies: How many generated images count as copies.
-        controls: How many slices of new patients do.
-        control_count: How many slices of new patients were looked at for that.
-        pairs: The closest pairs of all, the closest first.
-        thresholds: What the verdict was decided by, name and value.
-    """
-
-    verdict: Verdict
-    closeness: tuple[Closeness, ...]
-    copies: int
-    controls: int
-    control_count: int
-    pairs: tuple[ClosePair, ...]
-    thresholds: dict[str, float]
-
-
-@dataclasses.dataclass(frozen=True)
 class Evaluation:
     """Everything that was found out about a generator.
 
@@ -107,9 +61,9 @@ class Evaluation:
         date: Of the evaluation, YYYY-MM-DD.
         environment: Versions by package.
         generator: What was evaluated, by name: model, resolution, settings. No paths.
-        data: Counts of the data set by name: subjects and slices of each side, images compared.
+        data: Counts by name: subjects and slices of each side, images compared.
         features: Which feature extractor, in words.
-        measures: Every measure, in the order of the table.
+        measures: By key, in the order of tables; `mrisynth.metrics.registry.find` says what they are.
         spectrum: Power spectra.
         privacy: The answer to the question of copies.
         samples: Generated images, uint8 [N, H, H], none picked.
@@ -119,13 +73,82 @@ class Evaluation:
 
     short: bool
     date: str
-    environment: dict[str, str]
-    generator: dict[str, str | int | float]
-    data: dict[str, int]
+    environment: Mapping[str, str]
+    generator: Mapping[str, str | int | float]
+    data: Mapping[str, int]
     features: str
-    measures: tuple[Measure, ...]
+    measures: Mapping[str, Measure]
     spectrum: PowerSpectrum
     privacy: Privacy
     samples: NDArray[np.uint8]
     real: NDArray[np.uint8]
     interpolation: NDArray[np.uint8]
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as what the json module writes: all of its numbers, none of its images.
+
+    Distances of images are written as their 0th to 100th percentiles.
+    """
+    return {"format": FORMAT, "format_version": FORMAT_VERSION, **_encode(evaluation)}
+
+
+def _encode(value: object) -> Any:
+    if isinstance(value, Closeness):
+        distances = {name: _percentiles(getattr(value, name)) for name in ("generated", "heldout")}
+        return _encode(vars(value) | distances)
+    if dataclasses.is_dataclass(value):
+        return _encode(vars(value))
+    if isinstance(value, Mapping):
+        return {key: _encode(item) for key, item in value.items() if not _is_image(item)}
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _is_image(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint8
+
+
+def _percentiles(distances: NDArray[np.float64]) -> dict[str, Any]:
+    return {"images": len(distances), "percentiles": np.percentile(distances, np.arange(101))}
+
+
+def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
+    """Writes results.json, first aside, then renamed.
+
+    Args:
+        evaluation: What was found out.
+        path: Of the file.
+
+    Raises:
+        ValueError: If a number is not finite, which JSON has no word for.
+        OSError: If it cannot be written.
+    """
+    text = json.dumps(to_json(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text_aside(pathlib.Path(path), text + "\n")
+
+
+def read_results(path: pathlib.Path) -> dict[str, Any] | None:
+    """Reads results.json.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        What `to_json` returned; None if there is no such file.
+
+    Raises:
+        UserError: If it cannot be read, or is of another version.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        if (results["format"], results["format_version"]) != (FORMAT, FORMAT_VERSION):
+            raise ValueError("it is of another version")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); evaluate the run again with tools/evaluate.py, or remove it"
+        ) from error
+    return results

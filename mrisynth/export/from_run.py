@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from typing import Any
 
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.evaluation import document
+from mrisynth.evaluation.results import read_results
 from mrisynth.export.model_card import describe, read_card, write_card
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks.config import resolution_of
@@ -84,15 +83,5 @@ def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:
 
 def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any] | None:
     """The run's results.json, if it is of what the run has come to now."""
-    path = run_dir / _RESULTS
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-        if (results["format"], results["format_version"]) != (document.FORMAT, document.FORMAT_VERSION):
-            raise ValueError("it is of another version")
-        return results if results["generator"].get("iterations") == average.iteration else None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); evaluate the run again with mrisynth-evaluate, or remove it"
-        ) from error
+    results = read_results(run_dir / _RESULTS)
+    return results if results and results["generator"].get("iterations") == average.iteration else None

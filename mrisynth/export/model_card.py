@@ -21,6 +21,8 @@ import mrisynth
 from mrisynth.atomic_io import write_text_aside
 from mrisynth.data.manifest import Manifest, Split
 from mrisynth.errors import UserError
+from mrisynth.metrics import registry
+from mrisynth.metrics.estimates import Spread
 from mrisynth.training.ema import AveragedGenerator
 
 FORMAT = "mrisynth model card"
@@ -216,10 +218,10 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "date": results["date"],
         "short": results["short"],
-        "generated_images": results["data"]["generated images"],
+        "generated_images": results["data"]["generated_images"],
         "features": results["features"],
         "measures": results["measures"],
-        "privacy": {name: privacy[name] for name in ("verdict", "reasons", "copies")},
+        "privacy": {name: privacy[name] for name in ("verdict", "copies")},
     }
 
 
@@ -240,8 +242,9 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterato
             "treat them as confidential as the training data until it has."
         )
     else:
+        words = evaluation["privacy"]["verdict"]["words"]
         yield (
-            f"The evaluation's verdict on copying is: {evaluation['privacy']['verdict']}. Even \"no sign of "
+            f"The evaluation's verdict on copying is: {words}. Even \"no sign of "
             'copying" is evidence, not proof: the tests see whole slices, not a lesion alone, and not what '
             "else a model may reveal."
         )
@@ -256,17 +259,11 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
     if evaluation is None:
         return ["## Evaluation", "", "Not evaluated."]
     form = "the short form" if evaluation["short"] else "in full"
-    rows = [
-        (
-            f"{measure['group']}, {measure['title']}",
-            *(
-                f"{measure[side]['mean']:.4g} ± {measure[side]['standard_deviation']:.2g}"
-                for side in ("generated", "real")
-            ),
-            measure["better"],
-        )
-        for measure in evaluation["measures"].values()
-    ]
+    rows = []
+    for key, measure in evaluation["measures"].items():
+        metric, _ = registry.find(key)
+        values = (str(Spread(**measure[side])) for side in ("generated", "real"))
+        rows.append((registry.full_title(key), *values, metric.direction.value))
     return [
         "## Evaluation",
         "",
@@ -275,9 +272,9 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
         "",
         *_table(("measure", "generated", "real", "better"), rows),
         "",
-        f"Copying: **{evaluation['privacy']['verdict']}**",
+        f"Copying: **{evaluation['privacy']['verdict']['words']}**",
         "",
-        *(f"- {reason}" for reason in evaluation["privacy"]["reasons"]),
+        *(f"- {reason}" for reason in evaluation["privacy"]["verdict"]["reasons"]),
     ]
 
 

@@ -1,8 +1,9 @@
-"""A number and how sure one is of it."""
+"""A number, how sure one is of it, and how it is written."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,16 @@ class Spread:
         """The spread of repeated values, of which there must be two."""
         return cls(float(np.mean(values)), float(np.std(values, ddof=1)))
 
+    def __str__(self) -> str:
+        """Mean ± standard deviation, to two digits of the latter but at most five of the former."""
+        mean, deviation = self.mean, self.standard_deviation
+        if not (mean and deviation and math.isfinite(mean * deviation)) or abs(mean) < 1e-4:
+            return f"{format_number(mean)} ± {format_number(deviation, 2)}"
+        finest = 4 - math.floor(math.log10(abs(mean)))
+        wanted = 1 - math.floor(math.log10(deviation))
+        decimals = max(0, min(wanted, finest))
+        return f"{mean:,.{decimals}f} ± {deviation:,.{decimals}f}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -39,3 +50,15 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, its whole part never rounded."""
+    if not math.isfinite(value):
+        return "not available"
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if not -4 <= magnitude < 9:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(0, digits - 1 - magnitude)}f}"

@@ -10,12 +10,26 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from mrisynth.errors import UserError
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric
 
 SMALLEST_RESOLUTION = 16
 
 _CHUNK_PIXELS = 2**21
 _THREADS = -1
 """All there are."""
+
+
+@metric(
+    key="spectrum",
+    title="Power spectrum",
+    group=Group.FIDELITY,
+    direction=Direction.LOWER,
+    explanation="How much generated and real images differ in coarse and fine structure.",
+    detail="difference in dB",
+)
+def _measure(comparison: Comparison) -> dict[str, float]:
+    sides = (comparison.images, comparison.reference)
+    return {"spectrum": spectrum_difference(*(power_spectrum(each.images[..., 0])[1] for each in sides))}
 
 
 def power_spectrum(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

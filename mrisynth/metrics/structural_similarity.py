@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.errors import UserError
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric
 
 SMALLEST_RESOLUTION = 16
 WINDOW_SIZE = 11
@@ -28,6 +29,39 @@ _STRIP = 32
 """Filtered pixels that one matrix product yields along an axis: small enough to waste little on zeros."""
 _CHUNK_PIXELS = 2**20
 _SEED_PERIOD = 2**32
+_PAIRS_AT_A_TIME = 500
+
+
+def _note(resolution: int) -> str:
+    scales, all_scales = scales_at(resolution), len(WEIGHTS)
+    if scales == all_scales:
+        return ""
+    return f"{scales} of {all_scales} scales: images of {resolution}x{resolution} have no more"
+
+
+@metric(
+    key="ms_ssim",
+    title="Multiscale structural similarity (MS-SSIM)",
+    group=Group.DIVERSITY,
+    direction=Direction.LIKE_REAL,
+    explanation=(
+        "How much two randomly chosen images resemble each other; generated images that resemble each other "
+        "more than real ones do are not diverse enough."
+    ),
+    source="Wang, Simoncelli and Bovik, Multiscale structural similarity, Asilomar 2003.",
+    detail="random pairs",
+    note=_note,
+)
+def _measure(comparison: Comparison) -> dict[str, float]:
+    images = comparison.all_images.images[..., 0]
+    first, second = random_pairs(len(images), comparison.pairs, comparison.seed)
+    values = []
+    # Some at a time: pairs are copies of images.
+    for start in range(0, comparison.pairs, _PAIRS_AT_A_TIME):
+        some = slice(start, start + _PAIRS_AT_A_TIME)
+        sides = (images[chosen[some]] for chosen in (first, second))
+        values.append(ms_ssim_values(*sides, progress=comparison.progress))
+    return {"ms_ssim": float(np.mean(np.concatenate(values)))}
 
 
 def scales_at(resolution: int) -> int:

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.errors import UserError
+from mrisynth.metrics.registry import MOST_IMAGES, Comparison, Direction, Group, metric
 from mrisynth.metrics.wasserstein import wasserstein_distances
 
-MOST_IMAGES = 16_384
 COARSEST_RESOLUTION = 16
 PATCH_SIZE = 7
 PATCHES_PER_IMAGE = 128
@@ -40,6 +40,23 @@ _THREADS = min(os.cpu_count() or 1, 8)
 _SEED_PERIOD = 2**32
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
+
+
+@metric(
+    key="swd",
+    title="Sliced Wasserstein distance",
+    group=Group.FIDELITY,
+    direction=Direction.LOWER,
+    explanation=(
+        "How much small patches of generated images differ from patches of real ones, from coarse to fine."
+    ),
+    source="Karras et al., Progressive Growing of GANs, ICLR 2018, arXiv 1710.10196.",
+    part_title=lambda level: "mean of the levels" if level == "mean" else f"{level}x{level}",
+)
+def _measure(comparison: Comparison) -> dict[str, float]:
+    real, measured = (each.images[..., 0] for each in (comparison.reference, comparison.images))
+    distances = sliced_wasserstein_distance(real, measured, comparison.seed, progress=comparison.progress)
+    return {f"swd/{level}": distance for level, distance in distances.items()}
 
 
 @dataclasses.dataclass(frozen=True)

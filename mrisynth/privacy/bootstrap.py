@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.metrics.estimates import Interval
-from mrisynth.privacy.search import Groups
+from mrisynth.privacy.nearest_neighbors import Groups
 
 _PERCENTILES = (2.5, 97.5)
 

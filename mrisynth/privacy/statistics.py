@@ -17,8 +17,9 @@ from scipy.cluster.vq import kmeans2
 
 from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy.bootstrap import Bootstrap, Weights, weighted_quantile
-from mrisynth.privacy.neighbors import Distance, Neighbors
-from mrisynth.privacy.search import Groups
+from mrisynth.privacy.distances import Neighbors
+from mrisynth.privacy.nearest_neighbors import Groups
+from mrisynth.privacy.searches import RealNeighbors, RealSides, Search, Side
 
 _CELL_SLICES = 50
 """Held-out slices a cell of C_T has on average."""
@@ -31,7 +32,6 @@ class Closeness:
     """How close generated images come to training images, by one measure of distance.
 
     Attributes:
-        measure: "pixels" (1 - correlation after alignment) or "features" (squared Euclidean).
         generated: Distance of every generated image to its nearest training slice, [N].
         heldout: The same of every held-out slice, [M].
         limit: Distance that the closest held-out slices, such as 1 %, do not exceed.
@@ -45,7 +45,6 @@ class Closeness:
             generated image whether a subject was trained on; 0.5 is guessing.
     """
 
-    measure: str
     generated: NDArray[np.float64]
     heldout: NDArray[np.float64]
     limit: float
@@ -57,143 +56,41 @@ class Closeness:
     membership_auc: Interval
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One set of images as a measure of distance describes it.
-
-    Attributes:
-        described: [N, ...].
-        subjects: Groups of the images; every image its own where they are generated.
-    """
-
-    described: NDArray
-    subjects: Groups
-
-
-@dataclasses.dataclass(frozen=True)
-class RealSearch:
-    """What is looked up of a data set alone.
-
-    Attributes:
-        training: Nearest training slices of the training slices, those of their own subject left out.
-        heldout: Nearest training slices of the held-out slices.
-    """
-
-    training: Neighbors
-    heldout: Neighbors
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """What is looked up of generated images.
-
-    Attributes:
-        real: What is looked up of the data set.
-        generated: Nearest training slices of the generated images.
-        training_to_generated: Distance of every training slice to its nearest generated image.
-        heldout_to_generated: The same of the held-out slices.
-    """
-
-    real: RealSearch
-    generated: Neighbors
-    training_to_generated: NDArray[np.float32]
-    heldout_to_generated: NDArray[np.float32]
-
-
-def search_real(distance: Distance, training: Side, heldout: Side, progress: bool = False) -> RealSearch:
-    """Looks up how close new patients come, which training subjects are to each other."""
-    return RealSearch(
-        training=_find(distance, training, training, training.subjects.numbers, progress),
-        heldout=_find(distance, heldout, training, None, progress),
-    )
-
-
-def search(
-    distance: Distance,
-    training: Side,
-    heldout: Side,
-    real: RealSearch,
-    generated: Side,
-    progress: bool = False,
-) -> Search:
-    """Looks up the nearest images that the rest of this module counts."""
-    return Search(
-        real=real,
-        generated=_find(distance, generated, training, None, progress),
-        training_to_generated=_find(distance, training, generated, None, progress).nearest,
-        heldout_to_generated=_find(distance, heldout, generated, None, progress).nearest,
-    )
-
-
-def _find(
-    distance: Distance, queries: Side, references: Side, left_out: NDArray[np.intp] | None, progress: bool
-) -> Neighbors:
-    return distance.neighbors(
-        queries.described, references.described, references.subjects, left_out=left_out, progress=progress
-    )
-
-
 def closeness(
-    distance: Distance,
-    found: Search,
-    training: Side,
-    heldout: Side,
-    generated: Side,
-    closest_part: float,
-    bootstrap: Bootstrap,
+    sides: RealSides, found: Search, generated: Side, closest_part: float, bootstrap: Bootstrap
 ) -> Closeness:
     """Counts what was found.
 
     Args:
-        distance: The measure of distance.
-        found: What `search` found.
-        training: Training slices.
-        heldout: Held-out slices.
-        generated: Generated images.
+        sides: The data set by a measure of distance.
+        found: What was looked up of generated images.
+        generated: These images by the same measure.
         closest_part: Of the held-out slices, against which generated images are close.
         bootstrap: For the intervals; its seed also divides space into the cells of C_T.
 
     Returns:
         Every figure with its interval.
     """
-    distances = np.sort(found.real.heldout.nearest).astype(np.float64)
+    training, heldout = sides.training.subjects, sides.heldout.subjects
+    ours, theirs = found.generated.nearest, found.real.heldout.nearest
+    distances = np.sort(theirs).astype(np.float64)
     limit = weighted_quantile(distances, np.ones(len(distances)), closest_part)
     # Generated images near one subject rise and fall together with it.
-    near = Groups.of(training.subjects.numbers[found.generated.indices[:, 0]])
-    cells = _cells(
-        [distance.coordinates(side.described) for side in (training, heldout, generated)], bootstrap.seed
-    )
+    near = Groups.of(training.numbers[found.generated.indices[:, 0]])
+    described = (side.described for side in (sides.training, sides.heldout, generated))
+    cells = _cells([sides.distance.coordinates(each) for each in described], bootstrap.seed)
     return Closeness(
-        measure=distance.name,
-        generated=found.generated.nearest.astype(np.float64),
-        heldout=found.real.heldout.nearest.astype(np.float64),
+        generated=ours.astype(np.float64),
+        heldout=theirs.astype(np.float64),
         limit=limit,
         # Between as many as there are, a new one is as likely to come before the first as between any two.
         expected_share=float(np.sum(distances <= limit) / (len(distances) + 1)),
-        closer_share=closer_share(
-            found.generated.nearest,
-            near,
-            found.real.heldout.nearest,
-            heldout.subjects,
-            closest_part,
-            bootstrap,
-        ),
+        closer_share=closer_share(ours, near, theirs, heldout, closest_part, bootstrap),
         authenticity=_share(authentic(found.generated, found.real.training), near, bootstrap),
-        authenticity_heldout=_share(
-            authentic(found.real.heldout, found.real.training), heldout.subjects, bootstrap
-        ),
-        c_t=c_t(
-            found.generated.nearest,
-            near,
-            found.real.heldout.nearest,
-            heldout.subjects,
-            *cells,
-            bootstrap,
-        ),
+        authenticity_heldout=_share(authentic(found.real.heldout, found.real.training), heldout, bootstrap),
+        c_t=c_t(ours, near, theirs, heldout, *cells, bootstrap),
         membership_auc=membership_auc(
-            training.subjects.means(found.training_to_generated),
-            heldout.subjects.means(found.heldout_to_generated),
-            bootstrap,
+            training.means(found.training_to_generated), heldout.means(found.heldout_to_generated), bootstrap
         ),
     )
 
@@ -386,7 +283,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
     """Counts what is alone with one training subject, by any measure of distance.
 
     Args:
-        found: What `search` found, by each measure.
+        found: What was looked up, by each measure.
         copy_ratio: A copy's distance to its nearest subject is less than this part of that to any other.
 
     Returns:
@@ -403,7 +300,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
     return Copies(np.stack(generated), count, total, most)
 
 
-def is_alone(images: Neighbors, real: RealSearch, copy_ratio: float) -> NDArray[np.bool_]:
+def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArray[np.bool_]:
     """Which images are alone with one training subject: what `find_copies` counts by each measure.
 
     Args:

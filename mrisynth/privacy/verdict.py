@@ -4,16 +4,62 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from mrisynth.privacy.statistics import Closeness, Copies
-from mrisynth.privacy.thresholds import CHANCE, Thresholds
+from mrisynth.errors import UserError
+
+if TYPE_CHECKING:  # Flags are read, and thresholds checked, without TensorFlow.
+    from mrisynth.privacy.statistics import Closeness, Copies
 
 NO_SIGN = "no sign of copying"
 INCONCLUSIVE = "inconclusive"
 COPIES_FOUND = "copies found"
 
+CHANCE = 0.5
+"""Area under the curve of a guess."""
+
 _Z = 1.96
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """What the verdict is decided by.
+
+    Attributes:
+        copy_ratio: A generated image is a copy if it is nearer to a training slice than half of the held-out
+            slices, and its distance to that subject is less than this part of the distance to any other.
+        max_unseen_copies: Too few images are generated if a larger part of them could be copies, none of
+            which has been drawn.
+        closest_part: Of the held-out slices, against which generated images are close.
+        max_closer_share: Part of the generated images that may be close before it is a doubt.
+        min_c_t: C_T below which it is a doubt.
+        max_membership_auc: Area under the membership attack's curve that is still harmless.
+        max_auc_error: Half the interval of that area, in the absence of any leak, beyond which there are too
+            few subjects to say anything.
+    """
+
+    copy_ratio: float = 0.25
+    max_unseen_copies: float = 0.01
+    closest_part: float = 0.01
+    max_closer_share: float = 0.05
+    min_c_t: float = -3.0
+    max_membership_auc: float = 0.7
+    max_auc_error: float = 0.2
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name != "min_c_t" and not 0 < value < 1:
+                raise UserError(f"--{field.name}={value} must be more than 0 and less than 1")
+        if self.min_c_t > 0:
+            raise UserError(f"--min_c_t={self.min_c_t} must not be more than 0, which is no copying at all")
+        if self.max_membership_auc <= CHANCE:
+            raise UserError(
+                f"--max_membership_auc={self.max_membership_auc} must be more than 0.5, which is guessing"
+            )
+        if not 0.01 <= self.max_auc_error < CHANCE:
+            raise UserError(f"--max_auc_error={self.max_auc_error} must be at least 0.01 and less than 0.5")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +77,7 @@ class Verdict:
 
 def decide(
     copies: Copies,
-    measured: Sequence[Closeness],
+    measured: Mapping[str, Closeness],
     training_subjects: int,
     heldout_subjects: int,
     limits: Thresholds,
@@ -40,7 +86,7 @@ def decide(
 
     Args:
         copies: What was found.
-        measured: By each measure of distance.
+        measured: By the name of each measure of distance.
         training_subjects: How many there are.
         heldout_subjects: How many there are.
         limits: See `Thresholds`.
@@ -75,17 +121,17 @@ def _copies_found(copies: Copies) -> list[str]:
     ]
 
 
-def _leaks(measured: Sequence[Closeness], limits: Thresholds) -> list[str]:
+def _leaks(measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
     """So does it if training subjects can be told from others."""
     reasons = []
-    for figures in measured:
+    for distance, figures in measured.items():
         share, area = figures.closer_share, figures.membership_auc
         # Smooth images are close to everything; only what is closer to training subjects than to others is
         # evidence of copying.
         many_and_told_apart = share.low > limits.max_closer_share and area.low > CHANCE
         if area.low > limits.max_membership_auc or many_and_told_apart:
             reasons.append(
-                f"By {figures.measure}, training subjects lie closer to the generated images than subjects "
+                f"By {distance}, training subjects lie closer to the generated images than subjects "
                 f"who were never trained on: {_guess(figures)}."
             )
     return reasons
@@ -125,12 +171,12 @@ def _copies_by_chance(copies: Copies) -> list[str]:
 
 
 def _doubts(
-    measured: Sequence[Closeness], training_subjects: int, heldout_subjects: int, limits: Thresholds
+    measured: Mapping[str, Closeness], training_subjects: int, heldout_subjects: int, limits: Thresholds
 ) -> list[str]:
     """So is every figure that points to copying, or may."""
     reasons = []
-    for figures in measured:
-        by = f"By {figures.measure},"
+    for distance, figures in measured.items():
+        by = f"By {distance},"
         if figures.closer_share.low > limits.max_closer_share:
             reasons.append(
                 f"{by} {_percent(figures.closer_share.value)} of the generated images are closer to training "
@@ -167,7 +213,7 @@ def _needed_to_settle(
     return f"; {training} training and {heldout} held-out subjects would settle it"
 
 
-def _findings(copies: Copies, measured: Sequence[Closeness], limits: Thresholds) -> list[str]:
+def _findings(copies: Copies, measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
     """What was found where there are no copies."""
     total = len(copies.generated)
     reasons = []
@@ -176,9 +222,9 @@ def _findings(copies: Copies, measured: Sequence[Closeness], limits: Thresholds)
             f"None of {total:,} generated images is far closer to one training subject than to any other; "
             f"copies rarer than {_percent(unseen_copies(total))} of all could have been missed."
         )
-    for figures in measured:
+    for distance, figures in measured.items():
         reasons.append(
-            f"By {figures.measure}, {_percent(figures.closer_share.value)} of the generated images are "
+            f"By {distance}, {_percent(figures.closer_share.value)} of the generated images are "
             f"closer to training slices than the closest {_percent(limits.closest_part)} of new patients' "
             f"slices; {_guess(figures)}."
         )

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 
 from mrisynth.errors import UserError
-from mrisynth.privacy.thresholds import Thresholds
+from mrisynth.privacy.verdict import Thresholds
 
 NIFTI, PNG, NPY = FORMATS = ("nifti", "png", "npy")
 BITS = (8, 16)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.evaluation.copying import RealSides, describe_real
-from mrisynth.evaluation.reference import ReferenceImages
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
 from mrisynth.privacy import statistics
-from mrisynth.privacy.neighbors import Neighbors
+from mrisynth.privacy.copying import describe_real
+from mrisynth.privacy.searches import ReferenceImages
 
 
 class CopyFilter:
@@ -42,13 +41,9 @@ class CopyFilter:
             [N].
         """
         copies = [
-            statistics.is_alone(_nearest(sides, images), sides.found, self._copy_ratio)
+            statistics.is_alone(
+                sides.nearest_training(sides.describe(images)), sides.neighbors, self._copy_ratio
+            )
             for sides in self._sides
         ]
         return np.logical_or.reduce(copies)
-
-
-def _nearest(sides: RealSides, images: NDArray[np.uint8]) -> Neighbors:
-    """Nearest training slices."""
-    described = sides.distance.describe(images)
-    return sides.distance.neighbors(described, sides.training.described, sides.training.subjects)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from mrisynth.atomic_io import folder_to_write
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationConfig
-from mrisynth.evaluation.document import write_results
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.evaluation.reference import load_reference
-from mrisynth.evaluation.results import Evaluation
+from mrisynth.evaluation.results import Evaluation, read_results, write_results
+from mrisynth.metrics import registry
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
 from mrisynth.sampling.generators import Sampler, TrainingData, open_run, open_saved_model
@@ -54,9 +53,10 @@ def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Eval
 def evaluated_iterations(output: pathlib.Path) -> int | None:
     """How far the run had come whose evaluation is in a folder; None if there is none, or not of a run."""
     try:
-        return json.loads((output / RESULTS).read_text(encoding="utf-8"))["generator"]["iterations"]
-    except (OSError, ValueError, KeyError, TypeError):
+        results = read_results(output / RESULTS)
+    except UserError:
         return None
+    return results and results["generator"].get("iterations")
 
 
 def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
@@ -106,13 +106,11 @@ def _writing_to(output: pathlib.Path) -> Iterator[None]:
 def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
     """What was found, in a few lines for the screen."""
     rows = [("", "generated", "real")]
-    for measure in evaluation.measures:
-        both = (measure.generated, measure.real)
-        values = (f"{spread.mean:.4g} +- {spread.standard_deviation:.2g}" for spread in both)
-        rows.append((f"{measure.group}, {measure.title}", *values))
+    for key, measure in evaluation.measures.items():
+        rows.append((registry.full_title(key), str(measure.generated), str(measure.real)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = [f"{name:{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}" for name, ours, theirs in rows]
-    verdict, images = evaluation.privacy.verdict, len(evaluation.privacy.closeness[0].generated)
+    verdict, images = evaluation.privacy.verdict, evaluation.data["generated_images"]
     form = f" (short form, {images:,} images)" if evaluation.short else ""
     return "\n".join(
         [

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.atomic_io import write_text_aside
-from mrisynth.evaluation.results import ClosePair, Evaluation, Measure
-from mrisynth.metrics.estimates import Interval, Spread
+from mrisynth.evaluation.results import Evaluation, Measure
+from mrisynth.metrics import registry
+from mrisynth.metrics.estimates import Interval, format_number
+from mrisynth.metrics.registry import Direction, Metric
+from mrisynth.privacy.copying import ClosePair
+from mrisynth.privacy.distances import DISTANCES
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import NO_SIGN
-from mrisynth.report.explanations import MEANINGS, Explanation, explain, explain_distance
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
 
@@ -29,13 +31,40 @@ _FULL_SIZE_CELL = 512
 _SHEET_WIDTH = 1024
 
 
+_LOOKS = {NO_SIGN: "good", INCONCLUSIVE: "open", COPIES_FOUND: "bad"}
+"""Color and symbol of a verdict."""
+_ADVICE = {
+    NO_SIGN: (
+        "No test below found that the model repeats the scans it was trained on. This is evidence, not "
+        "proof; the decision to share images stays with the people responsible for the scans."
+    ),
+    INCONCLUSIVE: (
+        "The tests below do not settle the question. Treat images and model as confidential until an "
+        "evaluation with more images or more patients does."
+    ),
+    COPIES_FOUND: (
+        "Generated images come too close to scans of patients the model was trained on. Treat images and "
+        "model as confidential."
+    ),
+}
+
+
 @dataclasses.dataclass(frozen=True)
-class _Group:
-    """Measures that belong together."""
+class _Row:
+    """A row of the table of measures."""
 
     title: str
-    explanation: Explanation
-    measures: tuple[Measure, ...]
+    measure: Measure
+    ratio: str
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Group:
+    """The rows of one measure."""
+
+    metric: Metric
+    rows: tuple[_Row, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,30 +88,32 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
     Returns:
         A page without scripts that loads nothing.
     """
-    privacy = evaluation.privacy
-    distances = [explain_distance(closeness.measure) for closeness in privacy.closeness]
+    privacy, words = evaluation.privacy, evaluation.privacy.verdict.words
+    closeness = list(privacy.closeness.values())
+    distances = [DISTANCES[name] for name in privacy.closeness]
+    plots = [distance_plot(c, d.axis) for c, d in zip(closeness, distances, strict=True)]
     return (
         _environment()
         .get_template(_TEMPLATE)
         .render(
             evaluation=evaluation,
             show_real=show_real,
-            meaning=MEANINGS[privacy.verdict.words],
-            copies_possible=privacy.verdict.words != NO_SIGN,
-            compared=len(privacy.closeness[0].generated),
-            heldout=len(privacy.closeness[0].heldout),
+            look=_LOOKS[words],
+            advice=_ADVICE[words],
+            copies_possible=words != NO_SIGN,
+            thresholds=dataclasses.asdict(privacy.thresholds),
+            compared=len(closeness[0].generated),
+            heldout=len(closeness[0].heldout),
             overviews=list(_overviews(evaluation, show_real)),
             full_sizes=list(_full_sizes(evaluation, show_real)),
-            pairs=[(pair, _pair_picture(pair, show_real)) for pair in privacy.pairs],
+            pairs=[(pair, _pair_picture(pair, show_real)) for pair in privacy.closest_pairs],
             interpolation=_interpolation(evaluation.interpolation),
-            groups=_groups(evaluation.measures),
+            groups=_groups(evaluation),
             distances=distances,
-            distance_plots=[
-                distance_plot(c, d.axis) for c, d in zip(privacy.closeness, distances, strict=True)
-            ],
+            distance_plots=plots,
             spectrum_plot=spectrum_plot(evaluation.spectrum),
-            closest=f"{100 * privacy.closeness[0].expected_share:.2g} %",
-            cells=_cells(privacy.closeness),
+            closest=f"{100 * closeness[0].expected_share:.2g} %",
+            cells=_cells(closeness),
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
     )
@@ -102,44 +133,13 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
     write_text_aside(pathlib.Path(path), render(evaluation, show_real))
 
 
-def format_number(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, its whole part never rounded."""
-    if not math.isfinite(value):
-        return "not available"
-    if value == 0:
-        return "0"
-    magnitude = math.floor(math.log10(abs(value)))
-    if not -4 <= magnitude < 9:
-        return _with_minus(f"{value:.{digits - 1}e}")
-    return _with_minus(f"{value:,.{max(0, digits - 1 - magnitude)}f}")
-
-
-def format_spread(spread: Spread) -> str:
-    """Mean ± standard deviation, to two digits of the latter but at most five of the former."""
-    mean, deviation = spread.mean, spread.standard_deviation
-    if not (mean and deviation and math.isfinite(mean * deviation)) or abs(mean) < 1e-4:
-        return f"{format_number(mean)} ± {format_number(deviation, 2)}"
-    finest = 4 - math.floor(math.log10(abs(mean)))
-    wanted = 1 - math.floor(math.log10(deviation))
-    decimals = max(0, min(wanted, finest))
-    return _with_minus(f"{mean:,.{decimals}f} ± {deviation:,.{decimals}f}")
-
-
 def format_interval(interval: Interval, percent: bool) -> tuple[str, str]:
     """A value, and from where to where its confidence interval goes."""
     factor, unit, decimals = (100, " %", 1) if percent else (1, "", 2)
     value, low, high = (
-        _with_minus(f"{factor * number:.{decimals}f}")
-        for number in (interval.value, interval.low, interval.high)
+        f"{factor * number:.{decimals}f}" for number in (interval.value, interval.low, interval.high)
     )
     return value + unit, f"{low} to {high}{unit}"
-
-
-def format_ratio(measure: Measure) -> str:
-    """How many times as large the generated images' value is; empty where that says nothing."""
-    if measure.better != "lower" or not measure.real.mean > 0:
-        return ""
-    return f"{format_number(measure.generated.mean / measure.real.mean, 2)} \N{MULTIPLICATION SIGN}"
 
 
 def format_shift(shift: tuple[int, int]) -> str:
@@ -153,8 +153,9 @@ def format_shift(shift: tuple[int, int]) -> str:
     return f"moved {', '.join(parts)}" if parts else "not moved"
 
 
-def _with_minus(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}")
+def _with_minus(number: object) -> str:
+    """A number as text, with the sign that typesetters use."""
+    return str(number).replace("-", "\N{MINUS SIGN}")
 
 
 def _environment() -> jinja2.Environment:
@@ -166,10 +167,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": format_number,
-        "spread": format_spread,
+        "number": lambda value: _with_minus(format_number(value)),
+        "with_minus": _with_minus,
         "interval": format_interval,
-        "ratio": format_ratio,
         "shift": format_shift,
     }
     return environment
@@ -215,16 +215,26 @@ def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
     return gray_picture(sheet(images.reshape(-1, size, size), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 
 
-def _groups(measures: tuple[Measure, ...]) -> list[_Group]:
-    """Neighbors in the table that share a group."""
-    groups = []
-    for title, found in itertools.groupby(measures, key=lambda measure: measure.group):
-        members = tuple(found)
-        groups.append(_Group(title, explain(members[0]), members))
-    return groups
+def _groups(evaluation: Evaluation) -> list[_Group]:
+    """The measures by what they measure, in their order."""
+    resolution = evaluation.samples.shape[1]
+    rows: dict[Metric, list[_Row]] = {}
+    for key, measure in evaluation.measures.items():
+        metric, title = registry.find(key)
+        rows.setdefault(metric, []).append(
+            _Row(title, measure, _ratio(measure, metric.direction), metric.note(resolution))
+        )
+    return [_Group(metric, tuple(found)) for metric, found in rows.items()]
 
 
-def _cells(closeness: tuple[Closeness, ...]) -> dict[str, list[_Cell]]:
+def _ratio(measure: Measure, direction: Direction) -> str:
+    """How many times as large the generated images' value is; empty where that says nothing."""
+    if direction is not Direction.LOWER or not measure.real.mean > 0:
+        return ""
+    return f"{format_number(measure.generated.mean / measure.real.mean, 2)} \N{MULTIPLICATION SIGN}"
+
+
+def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
     """The rows of the privacy table, by the name of what is in them."""
     farthest = max([3.0] + [max(-found.c_t.low, found.c_t.high) for found in closeness])
     return {

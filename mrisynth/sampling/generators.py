@@ -153,13 +153,13 @@ def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
     settings: dict[str, object] = {}
     for name in ("run", "network", "optimization"):
         settings |= _section(config, name)
-    facts = {name.replace("_", " "): _in_words(value) for name, value in settings.items()}
+    facts = {name: _in_words(value) for name, value in settings.items()}
     full, done, last = average.generator.resolution, average.iteration, average.last_iteration
     return {
         "finished": "yes" if done == last else f"no, at iteration {done:,} of {last:,}",
         "iterations": done,
-        "images shown": average.images,
-        "training precision": str(_section(config, "environment").get("dtype_policy", "unknown")),
+        "images_shown": average.images,
+        "training_precision": str(_section(config, "environment").get("dtype_policy", "unknown")),
         **facts,
         "resolution": resolution if resolution == full else f"{resolution} of {full}",
         **({"alpha": average.alpha} if average.alpha < 1 else {}),
@@ -229,9 +229,9 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
     # The signature's function does not keep its variables alive.
     call.model = loaded
     facts = {
-        "latent size": latent_size,
+        "latent_size": latent_size,
         "resolution": resolution,
-        "training data": "said by --data_dir, not checked",
+        "training_data": "said by --data_dir, not checked",
     }
     assumed = NetworkConfig(attention_generator=_ASSUMED_ATTENTION)
     return Sampler(resolution, latent_size, facts, call, _images_at_once(assumed, resolution))

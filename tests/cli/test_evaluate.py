@@ -28,8 +28,8 @@ def test_a_run_ends_with_the_short_form(evaluable_run):
     result, run_dir = evaluable_run.ended, evaluable_run.folder
     results = read_results(run_dir / "evaluation")
     assert results["short"] is True
-    assert results["data"]["generated images"] == 2000
-    assert results["data"]["pairs for MS-SSIM"] == 2100
+    assert results["data"]["generated_images"] == 2000
+    assert results["data"]["pairs"] == 2100
     assert results["generator"]["finished"] == "yes"
     assert "copying (short form, 2,000 images): " in result.stdout
     assert result.stdout.startswith("Finished: ")
@@ -70,10 +70,10 @@ def test_the_tool_evaluates_a_run(evaluable_run, small_dataset, tmp_path):
     assert result.returncode == 0, result.stderr
     results = read_results(tmp_path)
     assert results["short"] is False
-    assert results["data"]["generated images"] == 100
+    assert results["data"]["generated_images"] == 100
     assert results["generator"]["model"] == "b"
     page = (tmp_path / "report.html").read_text()
-    assert results["privacy"]["verdict"] in page
+    assert results["privacy"]["verdict"]["words"] in page
     for secret in (str(small_dataset), str(run_dir), "sub-0"):
         assert secret not in page
         assert secret not in json.dumps(results)

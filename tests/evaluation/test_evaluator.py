@@ -9,8 +9,9 @@ from scipy import ndimage
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
-from mrisynth.evaluation.reference import ReferenceImages, Slices
+from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from tests.evaluation.given_images import GivenImages
 from tests.made_images import draw_subjects, plant
 
 pytestmark = pytest.mark.slow
@@ -36,23 +37,9 @@ def new():
     return images[np.random.RandomState(0).permutation(len(images))]
 
 
-@dataclasses.dataclass
-class Given:
-    """Stands for a generator: gives the images it is given."""
-
-    given: np.ndarray
-    facts: dict = dataclasses.field(default_factory=lambda: {"model": "given"})
-
-    def draw(self, count, seed=0, progress=False):
-        return self.given[:count]
-
-    def interpolations(self, rows, steps, seed=0):
-        return np.zeros((rows, steps, *self.given.shape[1:]), np.uint8)
-
-
 def evaluate(real, images):
     settings = dataclasses.replace(SETTINGS, images=len(images)) if len(images) >= 20 else SETTINGS
-    return Evaluator(real, settings).evaluate(Given(images))
+    return Evaluator(real, settings).evaluate(GivenImages(images))
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +48,16 @@ def perfect(real, new):
 
 
 def values(evaluation):
-    return {measure.key: measure.generated.mean for measure in evaluation.measures}
+    return {key: measure.generated.mean for key, measure in evaluation.measures.items()}
 
 
 def test_a_perfect_generator_is_as_good_as_real_images_and_copies_nothing(perfect):
     assert perfect.privacy.verdict.words == NO_SIGN
     assert perfect.privacy.copies == 0
-    for measure in perfect.measures:
+    for key, measure in perfect.measures.items():
         spread = max(measure.generated.standard_deviation, measure.real.standard_deviation)
         scale = max(abs(measure.real.mean), 0.05)
-        assert abs(measure.generated.mean - measure.real.mean) < 0.6 * scale + 4 * spread, measure.key
+        assert abs(measure.generated.mean - measure.real.mean) < 0.6 * scale + 4 * spread, key
 
 
 @pytest.mark.parametrize("planted", [0, 5])
@@ -83,7 +70,7 @@ def test_one_per_cent_of_copies_is_found_and_shown(real, new, planted):
     privacy = evaluate(real, images).privacy
     assert privacy.copies == planted
     assert privacy.verdict.words == (COPIES_FOUND if planted else NO_SIGN)
-    shown = [pair for pair in privacy.pairs if pair.copy]
+    shown = [pair for pair in privacy.closest_pairs if pair.copy]
     assert len(shown) == planted
     for pair in shown:
         (place,) = (i for i in places if (images[i] == pair.generated).all())
@@ -97,7 +84,7 @@ def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figur
     privacy = evaluate(real, images).privacy
     assert privacy.verdict.words == COPIES_FOUND
     assert privacy.copies > 420
-    pixels = privacy.closeness[0]
+    pixels = privacy.closeness["pixels"]
     assert pixels.closer_share.low > 0.9
     assert pixels.authenticity.high < 0.1
     assert pixels.authenticity.high < pixels.authenticity_heldout.low
@@ -129,9 +116,9 @@ def test_mode_collapse_shows_in_recall_coverage_and_ms_ssim(real, new, perfect):
 
 
 def test_counts_are_of_subjects_and_slices(perfect):
-    assert perfect.data["training subjects"] == 60
-    assert perfect.data["held-out slices"] == 160
-    assert perfect.data["images of each set compared"] == 160
+    assert perfect.data["training_subjects"] == 60
+    assert perfect.data["heldout_slices"] == 160
+    assert perfect.data["images_compared"] == 160
 
 
 def test_the_same_seed_gives_the_same_numbers(real, new, perfect):

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from mrisynth.evaluation.document import to_json, write_results
+from mrisynth.errors import UserError
+from mrisynth.evaluation.results import read_results, to_json, write_results
 from mrisynth.metrics.estimates import Spread
 from mrisynth.privacy.verdict import COPIES_FOUND
 from tests.report.made_evaluations import REASONS, make_evaluation
@@ -18,14 +19,14 @@ def test_the_document_holds_every_number_and_no_image(tmp_path):
     document = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert [file.name for file in tmp_path.iterdir()] == ["results.json"]
     assert document == to_json(evaluation)
-    assert (document["format"], document["format_version"]) == ("mrisynth evaluation", 1)
+    assert (document["format"], document["format_version"]) == ("mrisynth results", 1)
     for name in ("short", "date", "environment", "generator", "data", "features"):
         assert document[name] == getattr(evaluation, name)
     assert not {"samples", "real", "interpolation"} & document.keys()
-    for measure in evaluation.measures:
-        assert document["measures"][measure.key] == {
-            name: value for name, value in dataclasses.asdict(measure).items() if name != "key"
-        }
+    assert document == read_results(tmp_path / "results.json")
+    assert list(document["measures"]) == list(evaluation.measures)
+    for key, measure in evaluation.measures.items():
+        assert document["measures"][key] == dataclasses.asdict(measure)
     for name, values in document["spectrum"].items():
         np.testing.assert_array_equal(values, getattr(evaluation.spectrum, name))
 
@@ -33,12 +34,12 @@ def test_the_document_holds_every_number_and_no_image(tmp_path):
 def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
     evaluation = make_evaluation(COPIES_FOUND, **SMALL)
     privacy = to_json(evaluation)["privacy"]
-    assert privacy["verdict"] == COPIES_FOUND
-    assert privacy["reasons"] == list(REASONS[COPIES_FOUND])
+    assert privacy["verdict"] == {"words": COPIES_FOUND, "reasons": list(REASONS[COPIES_FOUND])}
     assert privacy["copies"] == 3
-    assert privacy["thresholds"] == evaluation.privacy.thresholds
-    for closeness in evaluation.privacy.closeness:
-        found = privacy["closeness"][closeness.measure]
+    assert privacy["thresholds"] == dataclasses.asdict(evaluation.privacy.thresholds)
+    assert list(privacy["closeness"]) == ["pixels", "features"]
+    for distance, closeness in evaluation.privacy.closeness.items():
+        found = privacy["closeness"][distance]
         for name in ("closer_share", "authenticity", "authenticity_heldout", "c_t", "membership_auc"):
             assert found[name] == dataclasses.asdict(getattr(closeness, name))
         for name in ("generated", "heldout"):
@@ -49,7 +50,7 @@ def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
             assert percentiles == sorted(percentiles)
             assert percentiles[50] == np.median(distances)
             assert (percentiles[0], percentiles[-1]) == (distances.min(), distances.max())
-    second = evaluation.privacy.pairs[1]
+    second = evaluation.privacy.closest_pairs[1]
     assert privacy["closest_pairs"][1] == {
         "correlation": second.correlation,
         "feature_distance": second.feature_distance,
@@ -61,13 +62,31 @@ def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
 
 def test_what_is_not_a_number_is_not_written(tmp_path):
     evaluation = make_evaluation(**SMALL)
-    measure = dataclasses.replace(evaluation.measures[0], real=Spread(float("nan"), 0.0))
+    measure = dataclasses.replace(evaluation.measures["ms_ssim"], real=Spread(float("nan"), 0.0))
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_results(dataclasses.replace(evaluation, measures=(measure,)), tmp_path / "results.json")
+        write_results(
+            dataclasses.replace(evaluation, measures={"ms_ssim": measure}), tmp_path / "results.json"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_measures_with_one_key_are_refused():
-    evaluation = make_evaluation(**SMALL)
-    with pytest.raises(ValueError, match="share a key"):
-        to_json(dataclasses.replace(evaluation, measures=evaluation.measures[:1] * 2))
+def test_every_key_is_a_word_and_not_a_sentence():
+    def keys(value):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield key
+                yield from keys(item)
+        elif isinstance(value, list):
+            for item in value:
+                yield from keys(item)
+
+    assert [key for key in keys(to_json(make_evaluation(COPIES_FOUND, **SMALL))) if " " in key] == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format": "mrisynth evaluation", "format_version": 1}'])
+def test_what_is_not_results_is_refused_in_one_sentence(text, tmp_path):
+    path = tmp_path / "results.json"
+    assert read_results(path) is None
+    path.write_text(text)
+    with pytest.raises(UserError, match=rf"{path} cannot be read \(.*\); evaluate the run again"):
+        read_results(path)

@@ -121,7 +121,7 @@ def test_the_card_says_what_was_trained_on_what(private_data, heads):
 
 def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, tmp_path):
     evaluation = read_card(heads)["evaluation"]
-    assert evaluation["privacy"]["verdict"] == "inconclusive"
+    assert evaluation["privacy"]["verdict"]["words"] == "inconclusive"
     assert evaluation["measures"]["ms_ssim"]["real"]["mean"] == 0.25
     page = (heads / "assets.extra" / "model_card.md").read_text()
     assert "**inconclusive**" in page
@@ -147,7 +147,7 @@ def test_an_evaluation_that_comes_after_the_export_gets_into_its_card(private_da
     made_run.write_evaluation(tmp_path / "run", iteration=made_run.SCHEDULE.iterations)
     add_evaluation(exported, tmp_path / "run")
     after = read_card(exported)
-    assert after["evaluation"]["privacy"]["verdict"] == "inconclusive"
+    assert after["evaluation"]["privacy"]["verdict"]["words"] == "inconclusive"
     assert "**inconclusive**" in (exported / "assets.extra" / "model_card.md").read_text()
     changed = {"evaluation", "limits"}
     assert {key for key in before if before[key] != after[key]} == changed

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mrisynth.privacy.bootstrap import Bootstrap, weighted_quantile
-from mrisynth.privacy.search import Groups
+from mrisynth.privacy.nearest_neighbors import Groups
 
 
 def mean_of(values):

@@ -6,8 +6,9 @@ from scipy.stats import mannwhitneyu
 
 from mrisynth.privacy import statistics
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.neighbors import Neighbors
-from mrisynth.privacy.search import Groups
+from mrisynth.privacy.distances import Neighbors
+from mrisynth.privacy.nearest_neighbors import Groups
+from mrisynth.privacy.searches import RealNeighbors, Search
 
 BOOTSTRAP = Bootstrap(200)
 
@@ -107,7 +108,7 @@ def test_the_interval_of_c_t_holds_where_nothing_is_copied():
 def searched(generated, heldout, training):
     """A search whose distances are given, nearest and second nearest subject."""
     sides = [Neighbors(np.zeros((len(d), 2), int), np.array(d)) for d in (generated, heldout, training)]
-    return statistics.Search(statistics.RealSearch(sides[2], sides[1]), sides[0], np.zeros(1), np.zeros(1))
+    return Search(RealNeighbors(sides[2], sides[1]), sides[0], np.zeros(1), np.zeros(1))
 
 
 NEW = [[1.0, 1.2]] * 100
@@ -146,8 +147,8 @@ def test_the_rule_of_three():
 
 def test_with_a_single_training_subject_nothing_is_alone():
     lone = Neighbors(np.zeros((3, 1), int), np.full((3, 1), 0.1))
-    real = statistics.RealSearch(lone.without(np.ones((3, 1), bool)), lone)
-    found = statistics.find_copies([statistics.Search(real, lone, np.zeros(1), np.zeros(1))], 0.25)
+    real = RealNeighbors(lone.without(np.ones((3, 1), bool)), lone)
+    found = statistics.find_copies([Search(real, lone, np.zeros(1), np.zeros(1))], 0.25)
     assert (found.count, found.controls) == (0, 0)
 
 
@@ -156,6 +157,6 @@ def test_with_two_training_subjects_their_own_slices_are_no_copies():
     training = Neighbors(np.zeros((3, 2), int), np.array([[0.1, np.inf]] * 3))
     new = Neighbors(np.zeros((3, 2), int), np.array([[1.0, 1.2]] * 3))
     found = statistics.find_copies(
-        [statistics.Search(statistics.RealSearch(training, new), new, np.zeros(1), np.zeros(1))], 0.35
+        [Search(RealNeighbors(training, new), new, np.zeros(1), np.zeros(1))], 0.35
     )
     assert found.controls == 0

@@ -6,11 +6,17 @@ import pytest
 from mrisynth.errors import UserError
 from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy.statistics import Closeness, Copies
-from mrisynth.privacy.thresholds import Thresholds
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, auc_error, decide, subjects_needed
+from mrisynth.privacy.verdict import (
+    COPIES_FOUND,
+    INCONCLUSIVE,
+    NO_SIGN,
+    Thresholds,
+    auc_error,
+    decide,
+    subjects_needed,
+)
 
 HARMLESS = Closeness(
-    measure="pixels",
     generated=np.ones(1000),
     heldout=np.ones(100),
     limit=0.5,
@@ -25,7 +31,7 @@ HARMLESS = Closeness(
 
 def verdict(copies=0, images=1000, training=65, heldout=18, limits=Thresholds(), **changes):  # noqa: B008
     flagged = Copies(np.arange(images)[np.newaxis] < copies, 0, 2000, 0.0015)
-    return decide(flagged, [dataclasses.replace(HARMLESS, **changes)], training, heldout, limits)
+    return decide(flagged, {"pixels": dataclasses.replace(HARMLESS, **changes)}, training, heldout, limits)
 
 
 def test_no_sign():

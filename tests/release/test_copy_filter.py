@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mrisynth.errors import UserError
-from mrisynth.evaluation.copying import describe_real, generated_side
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy import statistics
-from mrisynth.privacy.thresholds import Thresholds
+from mrisynth.privacy.copying import describe_real
+from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release import release as module
 from mrisynth.release.copy_filter import CopyFilter
 from tests.made_images import draw_subjects
@@ -72,10 +72,8 @@ def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
     real = load_reference(small_dataset, 16)
     training = real.training.images
     images = np.concatenate([training[:, :, ::-1], real.heldout.images, draw_subjects(60, 1, size=16)])
-    found = []
-    for sides in describe_real(real, ScatteringFeatures()):
-        generated = generated_side(sides, images)
-        found.append(statistics.search(sides.distance, sides.training, sides.heldout, sides.found, generated))
+    described = describe_real(real, ScatteringFeatures())
+    found = [sides.search(sides.describe(images)) for sides in described]
     counted = statistics.find_copies(found, Thresholds.copy_ratio).generated
     assert counted[: len(training)].all()
     assert not counted.all()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrisynth.evaluation.results import ClosePair, Evaluation, Measure, PowerSpectrum, Privacy
+from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
 from mrisynth.metrics.estimates import Interval, Spread
+from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Verdict
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Thresholds, Verdict
 
 REASONS = {
     NO_SIGN: (
@@ -68,31 +69,17 @@ def make_evaluation(
     )
 
 
-def make_measures() -> tuple[Measure, ...]:
-    swd = "Sliced Wasserstein distance"
-    similarity = "Multiscale structural similarity"
-    return (
-        Measure("swd/64", swd, "64x64", "lower", Spread(21.37, 0.412), Spread(6.083, 0.133)),
-        Measure("swd/32", swd, "32x32", "lower", Spread(14.92, 0.287), Spread(5.514, 0.092)),
-        Measure("swd/16", swd, "16x16", "lower", Spread(1234.56, 18.3), Spread(0.0, 0.0)),
-        Measure(
-            "ms_ssim",
-            similarity,
-            "random pairs",
-            "like real",
-            Spread(0.30412, 0.0017),
-            Spread(0.28931, 0.0021),
-            "Three scales, as 64x64 images have no more.",
-        ),
-        Measure("frechet", "Fréchet distance", "features", "lower", Spread(38.21, 0.61), Spread(9.774, 0.23)),
-        Measure(
-            "precision", "Precision", "3 neighbors", "higher", Spread(0.7113, 0.012), Spread(0.8302, 0.009)
-        ),
-        Measure("recall", "Recall", "3 neighbors", "higher", Spread(0.4216, 0.019), Spread(0.8197, 0.011)),
-        Measure(
-            "unheard/of", "Unheard of", "in words", "like real", Spread(-3.2e-7, 4e-8), Spread(2.5e-7, 1e-8)
-        ),
-    )
+def make_measures() -> dict[str, Measure]:
+    return {
+        "frechet": Measure(Spread(38.21, 0.61), Spread(9.774, 0.23)),
+        "kernel": Measure(Spread(-3.2e-7, 4e-8), Spread(2.5e-7, 1e-8)),
+        "precision": Measure(Spread(0.7113, 0.012), Spread(0.8302, 0.009)),
+        "swd/64": Measure(Spread(21.37, 0.412), Spread(6.083, 0.133)),
+        "swd/32": Measure(Spread(14.92, 0.287), Spread(5.514, 0.092)),
+        "swd/16": Measure(Spread(1234.56, 18.3), Spread(0.0, 0.0)),
+        "ms_ssim": Measure(Spread(0.30412, 0.0017), Spread(0.28931, 0.0021)),
+        "recall": Measure(Spread(0.4216, 0.019), Spread(0.8197, 0.011)),
+    }
 
 
 def make_spectrum(generator: np.random.Generator) -> PowerSpectrum:
@@ -115,9 +102,8 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
     def interval(value: float, half: float) -> Interval:
         return Interval(value, max(value - uncertain * half, -9.0), value + uncertain * half)
 
-    closeness = tuple(
-        Closeness(
-            measure=measure,
+    closeness = {
+        measure: Closeness(
             generated=scale * generated,
             heldout=scale * heldout,
             limit=scale * float(np.sort(heldout)[5]),
@@ -131,15 +117,15 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
             membership_auc=interval(0.871 if copied else 0.523, 0.047),
         )
         for measure, scale in (("pixels", 1.0), ("features", 41.0))
-    )
+    }
     return Privacy(
         verdict=Verdict(words, REASONS[words]),
         closeness=closeness,
         copies=copied,
         controls=0,
         control_count=2563,
-        pairs=tuple(make_pair(index, size, copied) for index in range(pairs)),
-        thresholds={"copy correlation at least": 0.98, "closer share at most": 0.02, "subjects at least": 8},
+        closest_pairs=tuple(make_pair(index, size, copied) for index in range(pairs)),
+        thresholds=Thresholds(copy_ratio=0.31, max_closer_share=0.02),
     )
 
 

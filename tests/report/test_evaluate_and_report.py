@@ -1,5 +1,6 @@
 """From a run and a data set to results.json and report.html; what is measured is made up."""
 
+import json
 import pathlib
 import shutil
 
@@ -8,10 +9,13 @@ import pytest
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import AT_END, EvaluationConfig
+from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.privacy.verdict import NO_SIGN
 from mrisynth.report import evaluate_and_report
 from tests.made_runs import make_state, write_run
 from tests.report.made_evaluations import make_evaluation
+
+HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
 
 
 @pytest.fixture
@@ -128,9 +132,9 @@ def test_another_data_set_than_the_runs_is_refused(run_dir, small_dataset, tmp_p
 @pytest.mark.parametrize(
     ("text", "iterations"),
     [
-        ('{"generator": {"iterations": 7}}', 7),
-        ('{"generator": {}}', None),
-        ('{"generator": 7}', None),
+        (json.dumps({**HEAD, "generator": {"iterations": 7}}), 7),
+        (json.dumps({**HEAD, "generator": {}}), None),
+        ('{"generator": {"iterations": 7}}', None),
         ("[]", None),
         ("{", None),
         (None, None),

@@ -68,7 +68,7 @@ def test_the_facts_say_where_the_run_stands(iteration, resolution, alpha, finish
     assert sampler.facts.get("alpha") == alpha
     assert sampler.facts["finished"] == finished
     assert sampler.facts["iterations"] == iteration
-    assert sampler.facts["training precision"] == "float32"
+    assert sampler.facts["training_precision"] == "float32"
     assert "precision" not in sampler.facts
 
 
@@ -91,7 +91,7 @@ def test_odd_sections_of_a_configuration_are_left_out(state, tmp_path):
     change_config(tmp_path, run=3, runtime=[], data=None, environment="x", optimization=None)
     sampler, trained_on = open_run(tmp_path)
     assert trained_on.fingerprint is None
-    assert sampler.facts["training precision"] == "unknown"
+    assert sampler.facts["training_precision"] == "unknown"
 
 
 def change_config(folder, **sections):
@@ -213,7 +213,7 @@ def images_of_any_rank(latents):
 
 def test_what_a_saved_model_was_trained_on_is_not_checked(tmp_path):
     sampler = open_saved_model(save_model(tmp_path, same_images, latents=[None, 4]))
-    assert sampler.facts["training data"] == "said by --data_dir, not checked"
+    assert sampler.facts["training_data"] == "said by --data_dir, not checked"
     assert sampler.at_once == 512
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mrisynth.metrics.features import ScatteringFeatures
-from mrisynth.privacy.neighbors import FeatureDistance, PixelDistance
-from mrisynth.privacy.search import Groups
+from mrisynth.privacy.distances import FeatureDistance, PixelDistance
+from mrisynth.privacy.nearest_neighbors import Groups
 from tests.made_images import draw_subjects, plant
 
 

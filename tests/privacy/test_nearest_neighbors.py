@@ -1,6 +1,6 @@
 import numpy as np
 
-from mrisynth.privacy.search import Groups, ReferenceIndex
+from mrisynth.privacy.nearest_neighbors import Groups, ReferenceIndex
 
 
 def test_groups_gather_rows_wherever_they_lie():

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.privacy import alignment
-from mrisynth.privacy.search import Groups, ReferenceIndex
+from mrisynth.privacy.nearest_neighbors import Groups, ReferenceIndex
 
 SUBJECTS = 8
 """How many subjects' nearest images are looked at closely."""
@@ -72,9 +72,13 @@ class Distance(Protocol):
 
     Attributes:
         name: "pixels" or "features".
+        title: Heading in a report.
+        axis: What a number means, for the axis of a plot.
     """
 
     name: str
+    title: str
+    axis: str
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray:
         """What images are compared by; uint8 [N, H, H] -> [N, ...]."""
@@ -122,6 +126,8 @@ class PixelDistance:
     """
 
     name = "pixels"
+    title = "By gray values"
+    axis = "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
         """Thumbnails, uint8 [N, T, T] with T = min(H, 64), of box means."""
@@ -218,6 +224,8 @@ class FeatureDistance:
     """
 
     name = "features"
+    title = "By features"
+    axis = "squared distance between features"
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         self._extractor = extractor
@@ -279,3 +287,7 @@ def _as_query(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def _as_reference(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     squares = np.einsum("md,md->m", rows, rows)[:, np.newaxis]
     return np.concatenate([rows, squares, np.ones_like(squares)], axis=-1)
+
+
+DISTANCES = {distance.name: distance for distance in (PixelDistance, FeatureDistance)}
+"""The measures of distance by name."""

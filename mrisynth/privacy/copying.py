@@ -1,0 +1,148 @@
+"""Whether generated images are copies: every measure of distance, the closest pairs, the verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.metrics.features import FeatureExtractor
+from mrisynth.privacy import alignment, statistics, verdict
+from mrisynth.privacy.bootstrap import Bootstrap
+from mrisynth.privacy.distances import FeatureDistance, PixelDistance
+from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side
+from mrisynth.privacy.statistics import Closeness, Copies
+from mrisynth.privacy.verdict import Thresholds, Verdict
+
+_PAIRS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class ClosePair:
+    """A generated image and its nearest training slice.
+
+    Attributes:
+        generated: uint8 [H, H].
+        training: uint8 [H, H], mirrored and shifted onto the generated one, its brightness fitted.
+        correlation: Of the two, as they are shown.
+        mirrored: Whether the training slice had to be mirrored.
+        shift: By how many pixels it had to be moved down and to the right.
+        feature_distance: Of the two, squared.
+        copy: Whether it counts as a copy.
+    """
+
+    generated: NDArray[np.uint8]
+    training: NDArray[np.uint8]
+    correlation: float
+    mirrored: bool
+    shift: tuple[int, int]
+    feature_distance: float
+    copy: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Privacy:
+    """The whole answer to whether the images are non-confidential.
+
+    Attributes:
+        verdict: The answer.
+        copies: How many generated images count as copies.
+        controls: How many slices of new patients do.
+        control_count: How many slices of new patients were looked at for that.
+        thresholds: What the verdict was decided by.
+        closeness: The figures by the name of each measure of distance.
+        closest_pairs: The closest pairs of all, copies first, then the closest first.
+    """
+
+    verdict: Verdict
+    copies: int
+    controls: int
+    control_count: int
+    thresholds: Thresholds
+    closeness: dict[str, Closeness]
+    closest_pairs: tuple[ClosePair, ...]
+
+
+def describe_real(
+    real: ReferenceImages, extractor: FeatureExtractor, progress: bool = False
+) -> tuple[RealSides, RealSides]:
+    """Describes a data set by pixels and by features, once for any number of generators."""
+    return tuple(
+        RealSides.of(distance, real, progress) for distance in (PixelDistance(), FeatureDistance(extractor))
+    )
+
+
+def examine(
+    images: NDArray[np.uint8],
+    real: ReferenceImages,
+    described: Sequence[tuple[RealSides, Side]],
+    limits: Thresholds,
+    bootstrap: Bootstrap,
+) -> Privacy:
+    """Compares generated images with the slices they were trained on.
+
+    Args:
+        images: Generated, uint8 [N, H, H].
+        real: The data set.
+        described: The data set and the generated images by pixels, then by features.
+        limits: What the verdict is decided by.
+        bootstrap: For the confidence intervals; says whether there are progress bars, too.
+
+    Returns:
+        The figures, the closest pairs and the verdict.
+    """
+    found, figures = [], {}
+    for sides, generated in described:
+        searched = sides.search(generated, bootstrap.progress)
+        found.append(searched)
+        figures[sides.distance.name] = statistics.closeness(
+            sides, searched, generated, limits.closest_part, bootstrap
+        )
+    copies = statistics.find_copies(found, limits.copy_ratio)
+    sides, _ = described[0]
+    subjects = (sides.training.subjects.count, sides.heldout.subjects.count)
+    return Privacy(
+        verdict=verdict.decide(copies, figures, *subjects, limits),
+        copies=copies.count,
+        controls=copies.controls,
+        control_count=copies.control_count,
+        thresholds=limits,
+        closeness=figures,
+        closest_pairs=_closest_pairs(images, real.training.images, found, copies, described[1]),
+    )
+
+
+def _closest_pairs(
+    images: NDArray[np.uint8],
+    training: NDArray[np.uint8],
+    found: Sequence[Search],
+    copies: Copies,
+    by_features: tuple[RealSides, Side],
+) -> tuple[ClosePair, ...]:
+    """The closest pairs by either measure, copies first, each generated image once."""
+    # The two measures have no unit in common: an image's place in the order of each is compared.
+    places = [np.argsort(np.argsort(each.generated.nearest)) for each in found]
+    # What was found to be a copy is shown beside what it was found to be a copy of.
+    places = [np.where(flagged, -1, place) for flagged, place in zip(copies.by_measure, places, strict=True)]
+    order = np.argsort(np.minimum(*places), kind="stable")[:_PAIRS]
+    sides, generated = by_features
+    pairs = []
+    for index in order:
+        nearest = found[0] if places[0][index] <= places[1][index] else found[1]
+        neighbor = nearest.generated.indices[index, 0]
+        aligned = alignment.align(images[index], training[neighbor])
+        difference = generated.described[index] - sides.training.described[neighbor, :1]
+        pairs.append(
+            ClosePair(
+                generated=images[index],
+                training=alignment.lay_onto(images[index], training[neighbor], aligned),
+                correlation=aligned.correlation,
+                mirrored=aligned.mirrored,
+                shift=(aligned.rows, aligned.columns),
+                feature_distance=float(np.sum(difference**2, axis=-1).min()),
+                copy=bool(copies.generated[index]),
+            )
+        )
+    return tuple(pairs)

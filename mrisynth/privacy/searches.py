@@ -1,0 +1,142 @@
+"""What is nearest to what: generated images, training slices and held-out slices, by one measure of distance.
+
+What concerns the real slices alone is looked up once, for any number of generators.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.privacy.distances import Distance, Neighbors
+from mrisynth.privacy.nearest_neighbors import Groups
+
+
+@dataclasses.dataclass(frozen=True)
+class Slices:
+    """Gray slices and whose they are.
+
+    Attributes:
+        images: uint8 [N, H, H], in the order of the data set: by subject, slice after slice.
+        subjects: [N].
+    """
+
+    images: NDArray[np.uint8]
+    subjects: NDArray[np.str_]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReferenceImages:
+    """Both sides of a data set.
+
+    Attributes:
+        training: What the generator was trained on.
+        heldout: Subjects that it never saw.
+    """
+
+    training: Slices
+    heldout: Slices
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One set of images as a measure of distance describes it.
+
+    Attributes:
+        described: [N, ...].
+        subjects: Groups of the images; every image its own where they are generated.
+    """
+
+    described: NDArray
+    subjects: Groups
+
+
+@dataclasses.dataclass(frozen=True)
+class RealNeighbors:
+    """Nearest training slices of the data set itself: how close new patients come.
+
+    Attributes:
+        training: Of the training slices, those of their own subject left out.
+        heldout: Of the held-out slices.
+    """
+
+    training: Neighbors
+    heldout: Neighbors
+
+
+@dataclasses.dataclass(frozen=True)
+class RealSides:
+    """Both sides of a data set by one measure of distance.
+
+    Attributes:
+        distance: The measure of distance.
+        training: Training slices.
+        heldout: Held-out slices.
+        neighbors: What is looked up of them.
+    """
+
+    distance: Distance
+    training: Side
+    heldout: Side
+    neighbors: RealNeighbors
+
+    @classmethod
+    def of(cls, distance: Distance, real: ReferenceImages, progress: bool = False) -> RealSides:
+        """Describes both sides and looks up how close they are."""
+        training, heldout = (
+            Side(distance.describe(side.images, progress), Groups.of(side.subjects))
+            for side in (real.training, real.heldout)
+        )
+        neighbors = RealNeighbors(
+            training=_find(distance, training, training, progress, training.subjects.numbers),
+            heldout=_find(distance, heldout, training, progress),
+        )
+        return cls(distance, training, heldout, neighbors)
+
+    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> Side:
+        """Describes generated images, uint8 [N, H, H]."""
+        return Side(self.distance.describe(images, progress), Groups.of(np.arange(len(images))))
+
+    def nearest_training(self, generated: Side, progress: bool = False) -> Neighbors:
+        """Looks up the nearest training slices of generated images."""
+        return _find(self.distance, generated, self.training, progress)
+
+    def search(self, generated: Side, progress: bool = False) -> Search:
+        """Looks up everything that is counted of generated images."""
+        return Search(
+            real=self.neighbors,
+            generated=self.nearest_training(generated, progress),
+            training_to_generated=_find(self.distance, self.training, generated, progress).nearest,
+            heldout_to_generated=_find(self.distance, self.heldout, generated, progress).nearest,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is looked up of generated images.
+
+    Attributes:
+        real: What is looked up of the data set.
+        generated: Nearest training slices of the generated images.
+        training_to_generated: Distance of every training slice to its nearest generated image.
+        heldout_to_generated: Distance of every held-out slice to its nearest generated image.
+    """
+
+    real: RealNeighbors
+    generated: Neighbors
+    training_to_generated: NDArray[np.float32]
+    heldout_to_generated: NDArray[np.float32]
+
+
+def _find(
+    distance: Distance,
+    queries: Side,
+    references: Side,
+    progress: bool,
+    left_out: NDArray[np.intp] | None = None,
+) -> Neighbors:
+    return distance.neighbors(
+        queries.described, references.described, references.subjects, left_out=left_out, progress=progress
+    )
