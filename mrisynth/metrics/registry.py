@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-import mrisynth.metrics
 from mrisynth.errors import UserError
 from mrisynth.metrics.estimates import Spread
 
@@ -149,17 +148,18 @@ def metric(key: str, **description: object) -> Callable[[Compute], Compute]:
 @functools.cache
 def _import_all() -> None:
     """Imports every module of this folder, so that its measures are registered."""
-    for module in pkgutil.iter_modules(mrisynth.metrics.__path__):
-        importlib.import_module(f"{mrisynth.metrics.__name__}.{module.name}")
+    package = importlib.import_module(__package__)
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{__package__}.{module.name}")
 
 
 def all_metrics() -> list[Metric]:
-    """All measures, in the order in which tables show them: by group, then by title."""
+    """All measures in the order of tables: by group, those of images before those of features, by title."""
     _import_all()
     groups = list(Group)
     return sorted(
         (described for described, _ in _REGISTERED.values()),
-        key=lambda described: (groups.index(described.group), described.title),
+        key=lambda each: (groups.index(each.group), not each.per_channel, each.title),
     )
 
 

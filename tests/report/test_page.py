@@ -124,9 +124,7 @@ def test_counts_settings_versions_and_pairs_are_there():
     ):
         for name, value in values.items():
             assert name.replace("_", " ").replace("heldout", "held-out") in text
-            assert (
-                f"{value:g}" if isinstance(value, float) else f"{value:,}" if value != str(value) else value
-            ) in text
+            assert {str: "{}", int: "{:,}", float: "{:g}"}[type(value)].format(value) in text
     assert "training slice: 3 of 2,000 generated images; as a control, 0 of 2,563 slices" in text
     assert text.count("counts as a copy") == 3
     assert "Short form" in text

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from mrisynth.privacy.distances import PixelDistance
+from mrisynth.privacy.searches import RealSides, ReferenceImages, Slices
+from tests.made_images import draw_subjects
+
+
+@pytest.fixture(scope="module")
+def sides():
+    training, heldout = draw_subjects(4, 5, size=16), draw_subjects(3, 5, seed=1, size=16)
+    slices = (Slices(training, np.repeat(np.arange(4), 5)), Slices(heldout, np.repeat(np.arange(3), 5)))
+    return RealSides.of(PixelDistance(), ReferenceImages(*slices)), training, heldout
+
+
+def test_new_patients_slices_are_compared_with_other_subjects_alone(sides):
+    described, _, heldout = sides
+    own = np.repeat(np.arange(4), 5)
+    found = described.neighbors.training
+    assert found.indices.shape == (20, 4)
+    assert (own[found.indices[:, 0]] != own).all()
+    assert np.isinf(found.distances[:, -1]).all()
+    assert len(described.neighbors.heldout.nearest) == len(heldout)
+    assert (described.heldout.subjects.count, described.training.subjects.count) == (3, 4)
+
+
+def test_generated_images_are_looked_up_both_ways(sides):
+    described, training, heldout = sides
+    generated = np.concatenate([training[7:8], heldout[3:5]])
+    found = described.search(described.describe(generated))
+    assert found.generated.indices[0, 0] == 7
+    np.testing.assert_allclose(found.generated.nearest[0], 0, atol=1e-5)
+    # Of the training slices, the copied one is nearest to a generated image; of the held-out ones, both.
+    assert np.argmin(found.training_to_generated) == 7
+    np.testing.assert_allclose(found.heldout_to_generated[3:5], 0, atol=1e-5)
+    assert found.real is described.neighbors
+
+
+def test_every_generated_image_is_a_subject_of_its_own(sides):
+    described, training, _ = sides
+    assert described.describe(training[:6]).subjects.count == 6
