@@ -13,6 +13,7 @@ from PIL import Image
 
 from mrisynth import main
 from mrisynth.errors import UserError
+from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
 from tests.programs import TRAIN, call, check_refusal, command, start
@@ -68,7 +69,11 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
 ):
     if iterations:
         (tmp_path / "evaluation").mkdir()
-        results = {"generator": {"iterations": iterations}}
+        results = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "generator": {"iterations": iterations},
+        }
         (tmp_path / "evaluation" / "results.json").write_text(json.dumps(results))
     asked = []
     monkeypatch.setattr(evaluate_and_report, "evaluate_and_report", asked.append)
