@@ -125,7 +125,7 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
     assert evaluation["measures"]["ms_ssim"]["real"]["mean"] == 0.25
     page = (heads / "assets.extra" / "model_card.md").read_text()
     assert "**inconclusive**" in page
-    assert "| MS-SSIM, all | 0.25 ± 0.01 | 0.25 ± 0.01 | like real |" in page
+    assert "(MS-SSIM), random pairs | 0.250 ± 0.010 | 0.250 ± 0.010 | like real |" in page
     run_dir = tmp_path / "run"
     shutil.copytree(ended_run, run_dir)
     made_run.write_evaluation(run_dir, iteration=made_run.SCHEDULE.iterations - 1)
