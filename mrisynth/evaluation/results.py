@@ -149,6 +149,6 @@ def read_results(path: pathlib.Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} cannot be read ({error}); evaluate the run again with tools/evaluate.py, or remove it"
+            f"{path} cannot be read ({error}); evaluate the run again with mrisynth-evaluate, or remove it"
         ) from error
     return results

@@ -179,7 +179,7 @@ def find(key: str) -> tuple[Metric, str]:
         channel, (name, _, rest) = f"{name}, ", rest.partition("/")
     if name not in _REGISTERED:
         raise UserError(
-            f"{key} is no measure that this mrisynth knows; evaluate again with tools/evaluate.py"
+            f"{key} is no measure that this mrisynth knows; evaluate again with mrisynth-evaluate"
         )
     described, _ = _REGISTERED[name]
     return described, channel + (described.part_title(rest) if rest else described.detail)
