@@ -80,6 +80,7 @@ def test_many_bad_iterations_send_it_back_with_other_draws(tmp_path, small_datas
     assert all(np.all(np.isfinite(value)) for value in weights(state))
 
 
+@pytest.mark.slow
 def test_going_back_ends_the_same_when_it_is_interrupted(tmp_path, small_dataset, poison, monkeypatch):
     poison(lambda iteration, attempt: (iteration >= 35) & (attempt < 2))
     whole = weights(train(make_config(tmp_path / "whole", small_dataset)))
@@ -112,6 +113,7 @@ def test_checkpoints_are_not_written_while_iterations_are_skipped(tmp_path, smal
     assert kept == [30, 40, 68, 69, 70]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_helped_ends_with_a_report(tmp_path, small_dataset, poison):
     poison(lambda iteration, _: iteration >= 35)
     config = make_config(tmp_path, small_dataset)

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import importlib.util
 import json
 import shutil
@@ -72,12 +73,38 @@ def logged_scalars(run_dir):
     return found
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, small_dataset):
+    """Trains a model to its end, once: its configuration and its state."""
+
+    @functools.cache
+    def trained(model):
+        config = make_config(tmp_path_factory.mktemp("trained") / model, small_dataset, model)
+        return config, train(config)
+
+    return trained
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A finished run of model a in a folder that may be changed, and its weights."""
+    config, state = trained("a")
+    shutil.copytree(config.run_dir, tmp_path / "run")
+    return dataclasses.replace(config, run_dir=tmp_path / "run"), weights(state)
+
+
+# Model b is model c without the fine-tuning.
 @pytest.mark.parametrize(
-    "model", [pytest.param(m, marks=pytest.mark.both_stacks) if m == "c" else m for m in options.MODELS]
+    "model",
+    [
+        "a",
+        pytest.param("b", marks=pytest.mark.slow),
+        pytest.param("c", marks=pytest.mark.both_stacks),
+        "d",
+    ],
 )
-def test_a_whole_run_of_every_model(model, tmp_path, small_dataset):
-    config = make_config(tmp_path / "run", small_dataset, model)
-    state = train(config)
+def test_a_whole_run_of_every_model(model, trained):
+    config, state = trained(model)
     assert int(state.iteration) == config.schedule.iterations == (15 if model == "c" else 12)
     assert all(np.all(np.isfinite(value)) for value in weights(state).values())
     scalars = logged_scalars(config.run_dir)
@@ -133,9 +160,8 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path, small_dataset, capsys):
-    config = make_config(tmp_path / "run", small_dataset, "a")
-    whole = weights(train(config))
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, capsys):
+    config, whole = finished
     newest = config.run_dir / "checkpoints" / "checkpoint-12.data-00000-of-00001"
     newest.write_bytes(newest.read_bytes()[:100])
     for name, value in weights(train(config)).items():
@@ -165,9 +191,8 @@ def test_missing_images_of_any_resolution_are_found_before_training(tmp_path, sm
     assert not (tmp_path / "run").exists()
 
 
-def test_checkpoints_without_a_configuration_are_not_touched(tmp_path, small_dataset):
-    config = make_config(tmp_path / "run", small_dataset, "a")
-    train(config)
+def test_checkpoints_without_a_configuration_are_not_touched(finished):
+    config, _ = finished
     (config.run_dir / "config.json").unlink()
     with pytest.raises(UserError, match="has checkpoints but no config.json"):
         train(config)
@@ -187,9 +212,8 @@ def test_a_schedule_of_another_size_than_the_networks_is_refused(tmp_path, small
         dataclasses.replace(config, schedule=GrowthSchedule(16, total_iterations=0))
 
 
-def test_a_finished_run_trains_no_more(tmp_path, small_dataset, monkeypatch):
-    config = make_config(tmp_path / "run", small_dataset, "a")
-    first = weights(train(config))
+def test_a_finished_run_trains_no_more(finished, monkeypatch):
+    config, first = finished
 
     def refuse(*_):
         raise AssertionError("trained again")
@@ -199,9 +223,8 @@ def test_a_finished_run_trains_no_more(tmp_path, small_dataset, monkeypatch):
         np.testing.assert_array_equal(value, first[name])
 
 
-def test_another_configuration_in_the_same_folder_is_refused(tmp_path, small_dataset):
-    config = make_config(tmp_path / "run", small_dataset, "a")
-    train(config)
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    config, _ = finished
     before = (config.run_dir / "config.json").read_bytes()
     other = dataclasses.replace(
         config, optimization=dataclasses.replace(config.optimization, gradient_penalty=5.0)
