@@ -15,7 +15,7 @@ from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from mrisynth.cli import options
 from mrisynth.errors import UserError
-from mrisynth.training.config import TrainingConfig
+from mrisynth.training.config import Strategy, TrainingConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -36,8 +36,8 @@ def main() -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
+    from mrisynth.disk_errors import naming_disk_errors
     from mrisynth.export.from_run import add_evaluation, export_run
-    from mrisynth.run_folder import naming_disk_errors
     from mrisynth.training import checkpoints, strategies, trainer
 
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
@@ -51,17 +51,17 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
         trainer.train(config, strategy, evaluate)
     except trainer.Interrupted as interruption:
         if chief:
-            print(f"Stopped; run the same command again to go on from {config.run_dir}/checkpoints.")
+            print(f"Stopped; run the same command again to go on from {config.folder.checkpoints}.")
         sys.exit(128 + interruption.signal_number)
     if not chief:
         return
-    exported = config.run_dir / "saved_model" / "1"
+    exported = config.folder.exported
     if exported.exists():
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
     else:
         with naming_disk_errors(config.run_dir):
-            path = export_run(config.run_dir, config.run_dir / "saved_model")
-        print(f"Finished: samples are in {config.run_dir / 'samples'}, the generator is in {path}.")
+            path = export_run(config.run_dir, config.folder.saved_model)
+        print(f"Finished: samples are in {config.folder.samples}, the generator is in {path}.")
     sys.stdout.flush()
     if _evaluate(config):
         with naming_disk_errors(config.run_dir):
@@ -93,7 +93,7 @@ def _evaluate(config: TrainingConfig) -> bool:
     from mrisynth.evaluation.evaluator import FAULTS, reason
     from mrisynth.report import evaluate_and_report
 
-    output = config.run_dir / "evaluation"
+    output = config.folder.evaluation
     if evaluate_and_report.evaluated_iterations(output) == config.schedule.iterations:
         return False
     asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
@@ -113,7 +113,7 @@ def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:
 
         return strategies.make_strategy(config.runtime.strategy)
 
-    if config.runtime.strategy == "multi_worker":
+    if config.runtime.strategy is Strategy.MULTI_WORKER:
         sys.stderr.write("waiting for the other workers\n")
     return app.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
 
@@ -149,7 +149,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
 
     if config.data_dir.exists():
         return
-    scans = config.data_dir.parent / "scans"
+    scans = config.folder.phantom_scans
     if not scans.exists():
         try:
             write_phantoms(scans, subjects, seed=0)

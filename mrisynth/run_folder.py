@@ -1,35 +1,80 @@
-"""What a user is told when the run's folder cannot be written."""
+"""Every path inside a run's folder, once."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import pathlib
-import shutil
-from collections.abc import Iterator
 
-import tensorflow as tf
-
-from mrisynth.errors import UserError
+RESULTS_NAME = "results.json"
+REPORT_NAME = "report.html"
 
 
-@contextlib.contextmanager
-def naming_disk_errors(folder: pathlib.Path) -> Iterator[None]:
-    """Turns what Python and TensorFlow raise when a disk is full into one sentence.
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run, which need not exist yet.
 
-    Args:
-        folder: What is written to; nothing else may go wrong inside the context.
-
-    Raises:
-        UserError: If something could not be written.
+    Attributes:
+        path: The folder itself.
     """
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        # TensorFlow's own errors end in the reason and the name of the operation.
-        reason = getattr(error, "strerror", None) or str(error).split(";")[-1].split("[Op")[0].strip()
-        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        free = shutil.disk_usage(existing).free / 2**20
-        raise UserError(
-            f"{folder} cannot be written ({reason}, {free:,.0f} MiB are free there); make room and run the "
-            "same command again to go on from the last checkpoint"
-        ) from error
+
+    path: pathlib.Path
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The settings of the run, a JSON file."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """The folder of TensorBoard's events and profiles."""
+        return self.path / "tensorboard"
+
+    @property
+    def samples(self) -> pathlib.Path:
+        """The folder of the image grids."""
+        return self.path / "samples"
+
+    def sample_grid(self, name: str, image: int, resolution: int) -> pathlib.Path:
+        """The PNG file of one grid of images.
+
+        Args:
+            name: Either "generated" or "real".
+            image: Number of images that the run had been shown.
+            resolution: Pixels along an edge of an image.
+        """
+        return self.samples / f"{name}_{image:09d}_{resolution:03d}x{resolution:03d}.png"
+
+    @property
+    def evaluation(self) -> pathlib.Path:
+        """The folder of the run's evaluation."""
+        return self.path / "evaluation"
+
+    @property
+    def results(self) -> pathlib.Path:
+        """What the evaluation measured, a JSON file."""
+        return self.evaluation / RESULTS_NAME
+
+    @property
+    def saved_model(self) -> pathlib.Path:
+        """The folder of the versions of the exported generator."""
+        return self.path / "saved_model"
+
+    @property
+    def exported(self) -> pathlib.Path:
+        """The version of the exported generator that a run writes at its end."""
+        return self.saved_model / "1"
+
+    @property
+    def phantom_scans(self) -> pathlib.Path:
+        """The scans of the head phantoms that a run without other data draws."""
+        return self.path / "phantoms" / "scans"
+
+    @property
+    def phantom_data(self) -> pathlib.Path:
+        """The data set that is prepared from the phantoms."""
+        return self.path / "phantoms" / "prepared"

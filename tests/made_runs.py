@@ -5,6 +5,7 @@ import tensorflow as tf
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.training import checkpoints
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
 
@@ -28,6 +29,6 @@ def make_state():
 def write_run(folder, state, iteration, data_dir=None, fingerprint="fingerprint", phantom_subjects=None):
     data_dir = data_dir or folder / "data"
     config = TrainingConfig(folder, data_dir, phantom_subjects, network=NETWORK, schedule=SCHEDULE)
-    checkpoints.write_config(config, fingerprint, {"dtype_policy": "float32"})
+    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": "float32"}))
     state.iteration.assign(iteration)
-    checkpoints.Checkpoints(folder, state, tf.distribute.get_strategy()).save()
+    checkpoints.Checkpoints(config.folder, state, tf.distribute.get_strategy()).save()

@@ -17,8 +17,8 @@ def main() -> None:
     """Exports the generator and says where it is."""
     config = export_config()
     app.import_tensorflow()
+    from mrisynth.disk_errors import naming_disk_errors
     from mrisynth.export.from_run import export_run
-    from mrisynth.run_folder import naming_disk_errors
 
     with naming_disk_errors(config.output):
         path = export_run(config.run_dir, config.output, config.data_dir)

@@ -17,16 +17,19 @@ from mrisynth.data.slices import PLANES
 from mrisynth.data.volumes import INTERPOLATION_ORDERS
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED, EvaluationConfig, EvaluationSettings
-from mrisynth.networks.config import NetworkConfig, level_of
+from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, level_of
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release.config import BITS, FORMATS, InterpolationConfig, ReleaseConfig
+from mrisynth.run_folder import RunFolder
 from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 from mrisynth.training.config import (
-    AUGMENTATIONS,
-    OPTIMIZERS,
-    STRATEGIES,
+    Augmentation,
+    JitCompile,
     OptimizationConfig,
+    OptimizerName,
+    Precision,
     RuntimeConfig,
+    Strategy,
     TrainingConfig,
 )
 from mrisynth.training.schedule import DEFAULT_BATCH_SIZES, GrowthSchedule
@@ -47,15 +50,11 @@ class ModelDefaults:
     finetune_iterations: int = 0
 
 
-_PRECISIONS = ["auto", "float32", "mixed_bfloat16"]
-
-# The abstract does not say where its attention sits; 32x32 and 64x64 maps are our choice.
-_ATTENTION = (32, 64)
 MODELS: Mapping[str, ModelDefaults] = {
     "a": ModelDefaults(),
-    "b": ModelDefaults(attention_discriminator=_ATTENTION),
-    "c": ModelDefaults(attention_discriminator=_ATTENTION, finetune_iterations=375_000),
-    "d": ModelDefaults(attention_discriminator=_ATTENTION, attention_generator=_ATTENTION),
+    "b": ModelDefaults(attention_discriminator=DEFAULT_ATTENTION),
+    "c": ModelDefaults(attention_discriminator=DEFAULT_ATTENTION, finetune_iterations=375_000),
+    "d": ModelDefaults(attention_discriminator=DEFAULT_ATTENTION, attention_generator=DEFAULT_ATTENTION),
 }
 
 
@@ -122,7 +121,7 @@ def _define_optimization_flags() -> None:
     flags.DEFINE_enum(
         "optimizer",
         default.optimizer,
-        list(OPTIMIZERS),
+        list(OptimizerName),
         "Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).",
     )
     flags.DEFINE_integer(
@@ -138,7 +137,7 @@ def _define_optimization_flags() -> None:
     flags.DEFINE_enum(
         "augment",
         default.augment,
-        list(AUGMENTATIONS),
+        list(Augmentation),
         "For small data sets: mirror flips real images left to right with probability 1/2; diffaug changes "
         "real and generated images alike before the discriminator sees them.",
     )
@@ -150,7 +149,7 @@ def _define_runtime_flags() -> None:
     flags.DEFINE_enum(
         "strategy",
         default.strategy,
-        list(STRATEGIES),
+        list(Strategy),
         "How devices share the work: default is one device, mirrored all GPUs of this machine, multi_worker "
         "all GPUs of several machines (see the README).",
     )
@@ -160,13 +159,13 @@ def _define_runtime_flags() -> None:
     flags.DEFINE_enum(
         "precision",
         default.precision,
-        _PRECISIONS,
+        list(Precision),
         "What is computed in; auto takes bfloat16 where the hardware has it.",
     )
     flags.DEFINE_enum(
         "jit_compile",
         default.jit_compile,
-        ["auto", "true", "false"],
+        list(JitCompile),
         "Compile the step with XLA; auto does so on GPUs.",
     )
     flags.DEFINE_bool("dry_run", False, "Foretell the run's time, memory and disk, and write nothing.")
@@ -198,7 +197,7 @@ def training_config() -> TrainingConfig:
     network = _network_config(MODELS[values.model], values.resolution)
     return TrainingConfig(
         run_dir=run_dir,
-        data_dir=pathlib.Path(values.data_dir) if values.data_dir else run_dir / "phantoms" / "prepared",
+        data_dir=pathlib.Path(values.data_dir) if values.data_dir else RunFolder(run_dir).phantom_data,
         phantom_subjects=None if values.data_dir else values.phantom_subjects,
         model=values.model,
         network=network,
@@ -313,7 +312,7 @@ def define_benchmark_flags() -> None:
     flags.DEFINE_list(
         "batch_sizes", ["8:64", "16:64", "32:32", "64:8", "128:8", "256:8"], "Images a step by resolution."
     )
-    flags.DEFINE_enum("precision", "auto", _PRECISIONS, "What is compared with plain float32.")
+    flags.DEFINE_enum("precision", "auto", list(Precision), "What is compared with plain float32.")
     flags.DEFINE_integer("rounds", 5, "Turns over which medians are taken.")
     flags.DEFINE_string("data_dir", None, "Prepared data set for the input pipeline; phantoms if not given.")
     flags.DEFINE_list(
@@ -454,7 +453,7 @@ def _default_output(run_dir: pathlib.Path | None) -> pathlib.Path:
             "without --run_dir, --output must name the folder for results.json and report.html; give "
             "--run_dir, or --saved_model with --data_dir and --output"
         )
-    return run_dir / "evaluation"
+    return RunFolder(run_dir).evaluation
 
 
 def _define_copy_ratio() -> None:

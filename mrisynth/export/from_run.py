@@ -11,9 +11,8 @@ from mrisynth.evaluation.results import read_results
 from mrisynth.export.model_card import describe, read_card, write_card
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks.config import resolution_of
+from mrisynth.run_folder import RunFolder
 from mrisynth.training.ema import AveragedGenerator, load_average
-
-_RESULTS = pathlib.PurePath("evaluation", "results.json")
 
 
 def export_run(
@@ -62,11 +61,12 @@ def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:
 def _card(
     name: str, run_dir: pathlib.Path, average: AveragedGenerator, data_dir: pathlib.Path | None = None
 ) -> dict[str, Any]:
-    manifest = read_manifest(data_dir or average.config["runtime"]["data_dir"])
-    if manifest.fingerprint != average.config["data"]["fingerprint"]:
+    data_dir = data_dir or average.config.training.data_dir
+    manifest = read_manifest(data_dir)
+    if manifest.fingerprint != average.config.fingerprint:
         raise UserError(
-            f"--data_dir={data_dir or average.config['runtime']['data_dir']} is not the data set that "
-            f"--run_dir={run_dir} was trained on; say where that is"
+            f"--data_dir={data_dir} is not the data set that --run_dir={run_dir} was trained on; say where "
+            "that is"
         )
     return describe(name, average, manifest, _results(run_dir, average))
 
@@ -83,5 +83,5 @@ def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:
 
 def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any] | None:
     """The run's results.json, if it is of what the run has come to now."""
-    results = read_results(run_dir / _RESULTS)
+    results = read_results(RunFolder(run_dir).results)
     return results if results and results["generator"].get("iterations") == average.iteration else None

@@ -54,7 +54,8 @@ def describe(
     Returns:
         The card, as the json module writes it.
     """
-    config, generator = average.config, average.generator
+    config, generator = average.config.training, average.generator
+    settings = average.config.identity()
     evaluated = None if evaluation is None else _evaluation(evaluation)
     return {
         "format": FORMAT,
@@ -62,22 +63,22 @@ def describe(
         "date": datetime.date.today().isoformat(),
         "model": {
             "name": name,
-            "letter": config["run"]["model"],
+            "letter": config.model,
             "resolution": generator.resolution,
             "channels": generator.channels,
             "latent_size": generator.latent_size,
             "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
             "attention_generator": list(generator.attention_resolutions),
-            "attention_discriminator": config["network"]["attention_discriminator"],
+            "attention_discriminator": list(config.network.attention_discriminator),
         },
         "training": {
             "images_shown": average.images,
             "iterations": average.iteration,
-            "precision": config["environment"]["dtype_policy"],
-            "schedule": config["schedule"],
-            "optimization": config["optimization"],
+            "precision": average.config.environment.get("dtype_policy", "unknown"),
+            "schedule": settings["schedule"],
+            "optimization": settings["optimization"],
         },
-        "data": _data(manifest, config["data"]["phantom_subjects"] is not None),
+        "data": _data(manifest, config.phantom_subjects is not None),
         "preparation": {
             setting: value for setting, value in manifest.settings.items() if setting not in _PRIVATE_SETTINGS
         },

@@ -13,6 +13,9 @@ SMALLEST_RESOLUTION = 4
 ATTENTION_CHANNELS = 8
 """The fewest that self-attention can divide by eight."""
 
+DEFAULT_ATTENTION = (32, 64)
+"""Resolutions whose maps attend where a model has self-attention; [ABS] does not say which."""
+
 
 def resolution_of(level: int) -> int:
     """The resolution (pixels along an axis) of a level: 4 * 2^level."""

@@ -17,10 +17,8 @@ from mrisynth.evaluation.results import Evaluation, read_results, write_results
 from mrisynth.metrics import registry
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
+from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME
 from mrisynth.sampling.generators import Sampler, TrainingData, open_run, open_saved_model
-
-RESULTS = "results.json"
-REPORT = "report.html"
 
 
 def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
@@ -44,16 +42,16 @@ def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Eval
     real = load_reference(data_dir, sampler.resolution, progress)
     evaluation = Evaluator(real, config.settings, extractor, progress).evaluate(sampler)
     with _writing_to(config.output):
-        write_report(evaluation, config.output / REPORT, show_real=config.show_real)
+        write_report(evaluation, config.output / REPORT_NAME, show_real=config.show_real)
         # Last: where it is, the evaluation is complete.
-        write_results(evaluation, config.output / RESULTS)
+        write_results(evaluation, config.output / RESULTS_NAME)
     return evaluation
 
 
 def evaluated_iterations(output: pathlib.Path) -> int | None:
     """How far the run had come whose evaluation is in a folder; None if there is none, or not of a run."""
     try:
-        results = read_results(output / RESULTS)
+        results = read_results(output / RESULTS_NAME)
     except UserError:
         return None
     return results and results["generator"].get("iterations")
@@ -92,7 +90,7 @@ def _writing_to(output: pathlib.Path) -> Iterator[None]:
     """Turns what is raised where --output cannot be written into one sentence."""
     try:
         with folder_to_write(output):
-            for path in (output / RESULTS, output / REPORT):
+            for path in (output / RESULTS_NAME, output / REPORT_NAME):
                 if path.is_dir():
                     raise IsADirectoryError(0, f"{path.name} is a folder there")
             yield
@@ -117,6 +115,6 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
             *table,
             f"copying{form}: {verdict.words}",
             *(f"  {reason}" for reason in verdict.reasons),
-            f"see {output / REPORT}",
+            f"see {output / REPORT_NAME}",
         ]
     )

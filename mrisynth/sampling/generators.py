@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +14,7 @@ from tqdm import tqdm
 from mrisynth.errors import UserError
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
-from mrisynth.networks.config import NetworkConfig, resolution_of
+from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
 from mrisynth.networks.memory import largest_activation_bytes
 from mrisynth.sampling.exports import UNREADABLE, version_folder
 from mrisynth.sampling.latents import draw_latents, interpolate
@@ -23,7 +22,6 @@ from mrisynth.training.ema import AveragedGenerator, load_average
 
 _ACTIVATION_BYTES = 2**28
 """So many images are drawn at once that the largest activation of the network takes no more than this."""
-_ASSUMED_ATTENTION = (32, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,43 +142,27 @@ def open_run(run_dir: pathlib.Path) -> tuple[Sampler, TrainingData]:
     """
     average = load_average(run_dir)
     sampler = sampler_of(average.generator, average.level, average.alpha, _facts(average))
-    return sampler, _training_data(run_dir, average.config)
+    return sampler, TrainingData(average.config.training.data_dir, average.config.fingerprint)
 
 
 def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
     """What a report says about a run: where it stands, then its settings."""
     config, resolution = average.config, resolution_of(average.level)
+    identity = config.identity()
     settings: dict[str, object] = {}
     for name in ("run", "network", "optimization"):
-        settings |= _section(config, name)
+        settings |= identity[name]
     facts = {name: _in_words(value) for name, value in settings.items()}
-    full, done, last = average.generator.resolution, average.iteration, average.last_iteration
+    full, done, last = average.generator.resolution, average.iteration, config.training.schedule.iterations
     return {
         "finished": "yes" if done == last else f"no, at iteration {done:,} of {last:,}",
         "iterations": done,
         "images_shown": average.images,
-        "training_precision": str(_section(config, "environment").get("dtype_policy", "unknown")),
+        "training_precision": str(config.environment.get("dtype_policy", "unknown")),
         **facts,
         "resolution": resolution if resolution == full else f"{resolution} of {full}",
         **({"alpha": average.alpha} if average.alpha < 1 else {}),
     }
-
-
-def _training_data(run_dir: pathlib.Path, config: dict[str, Any]) -> TrainingData:
-    """A run's own phantoms move with it; any other data set is looked for where it was."""
-    own = run_dir / "phantoms" / "prepared"
-    data = _section(config, "data")
-    folder = pathlib.Path(str(_section(config, "runtime").get("data_dir", own)))
-    if not folder.exists() and data.get("phantom_subjects") is not None:
-        folder = own
-    fingerprint = data.get("fingerprint")
-    return TrainingData(folder, fingerprint if isinstance(fingerprint, str) else None)
-
-
-def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """A section of config.json; empty if it is not what it should be."""
-    section = config.get(name)
-    return section if isinstance(section, dict) else {}
 
 
 def _in_words(value: object) -> str | int | float:
@@ -233,7 +215,7 @@ def open_saved_model(path: pathlib.Path) -> Sampler:
         "resolution": resolution,
         "training_data": "said by --data_dir, not checked",
     }
-    assumed = NetworkConfig(attention_generator=_ASSUMED_ATTENTION)
+    assumed = NetworkConfig(attention_generator=DEFAULT_ATTENTION)
     return Sampler(resolution, latent_size, facts, call, _images_at_once(assumed, resolution))
 
 

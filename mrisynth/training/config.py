@@ -6,15 +6,70 @@ import dataclasses
 import math
 import pathlib
 
+from mrisynth.choices import Choice
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
+from mrisynth.run_folder import RunFolder
 from mrisynth.training.schedule import GrowthSchedule
 
-OPTIMIZERS = ("adam", "rectified_adam", "lookahead", "lamb", "yogi")
-"""Adam, and what tensorflow-addons supplies; "lookahead" is Lookahead over Adam."""
 
-AUGMENTATIONS = ("none", "mirror", "diffaug")
-STRATEGIES = ("default", "mirrored", "multi_worker")
+class OptimizerName(Choice):
+    """Adam, and what tensorflow-addons supplies; Lookahead goes over Adam."""
+
+    ADAM = "adam"
+    RECTIFIED_ADAM = "rectified_adam"
+    LOOKAHEAD = "lookahead"
+    LAMB = "lamb"
+    YOGI = "yogi"
+
+
+class Augmentation(Choice):
+    """What is done to images before the discriminator sees them.
+
+    MIRROR flips real images left to right with probability 1/2. DIFFAUG changes real and generated images
+    alike (see `mrisynth.training.augmentation`).
+    """
+
+    NONE = "none"
+    MIRROR = "mirror"
+    DIFFAUG = "diffaug"
+
+
+class Strategy(Choice):
+    """How devices share the work (see `mrisynth.training.strategies.make_strategy`)."""
+
+    DEFAULT = "default"
+    MIRRORED = "mirrored"
+    MULTI_WORKER = "multi_worker"
+
+
+class Precision(Choice):
+    """What is computed in; AUTO takes bfloat16 where the hardware has it."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+
+
+class JitCompile(Choice):
+    """Whether XLA compiles the step; AUTO compiles on GPUs."""
+
+    AUTO = "auto"
+    TRUE = "true"
+    FALSE = "false"
+
+
+def _set_choice(config: OptimizationConfig | RuntimeConfig, name: str, kind: type[Choice]) -> None:
+    """Makes a field that may be a plain word a member of its enum.
+
+    Raises:
+        UserError: If there is no such member, naming the flag and the words that there are.
+    """
+    try:
+        object.__setattr__(config, name, kind(getattr(config, name)))
+    except ValueError as error:
+        words = ", ".join(kind)
+        raise UserError(f"--{name}={getattr(config, name)} is not one of {words}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,23 +79,21 @@ class OptimizationConfig:
     Attributes:
         gradient_penalty: Weight of the gradient penalty.
         drift: Weight of the squared scores of real images.
-        ema_decay: Of the exponential moving average of the generator's weights, per step of the generator.
-        optimizer: Of both networks, one of `OPTIMIZERS`.
-        gp_interval: The gradient penalty is computed in every so many-th iteration, so many times as
-            heavy.
-        critic_steps: Iterations, each a step of the discriminator, for every step of the generator.
-        augment: "none"; "mirror" flips real images left to right with probability 1/2; "diffaug" changes real
-            and generated images alike before the discriminator sees them.
-        seed: Of the weights, the latents and the order of the data.
+        ema_decay: Decay of the moving average of the generator's weights at every step of the generator.
+        optimizer: Optimizer of both networks.
+        gp_interval: Number of iterations from one gradient penalty to the next, each so many times as heavy.
+        critic_steps: Number of steps of the discriminator, one an iteration, for one step of the generator.
+        augment: What is done to images before the discriminator sees them.
+        seed: Seed of the weights, the latents and the order of the data.
     """
 
     gradient_penalty: float = 10.0
     drift: float = 1e-3
     ema_decay: float = 0.999
-    optimizer: str = "adam"
+    optimizer: OptimizerName = OptimizerName.ADAM
     gp_interval: int = 1
     critic_steps: int = 1
-    augment: str = "none"
+    augment: Augmentation = Augmentation.NONE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -52,9 +105,8 @@ class OptimizationConfig:
         for name in ("gp_interval", "critic_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
-        for name, choices in (("optimizer", OPTIMIZERS), ("augment", AUGMENTATIONS)):
-            if getattr(self, name) not in choices:
-                raise UserError(f"--{name}={getattr(self, name)} is not one of {', '.join(choices)}")
+        _set_choice(self, "optimizer", OptimizerName)
+        _set_choice(self, "augment", Augmentation)
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
@@ -72,22 +124,22 @@ class RuntimeConfig:
     """How a run is carried out; changing it does not make it another run.
 
     Attributes:
-        strategy: One of `STRATEGIES`.
+        strategy: How devices share the work.
         gpus: Numbers of the GPUs of this machine to use; None for all.
-        precision: "auto", "float32" or "mixed_bfloat16".
-        jit_compile: "auto", "true" or "false": whether XLA compiles the step.
+        precision: What is computed in.
+        jit_compile: Whether XLA compiles the step.
         deterministic: Whether TensorFlow must give the same bits every time.
-        checkpoint_minutes: Between checkpoints.
-        scalar_interval: Iterations between scalars in TensorBoard.
-        grid_interval: Images between sample grids.
-        eval_interval: Images between evaluations, counted from the start of the run; 0 for none.
+        checkpoint_minutes: Minutes between checkpoints.
+        scalar_interval: Number of iterations between scalars in TensorBoard.
+        grid_interval: Number of images between sample grids.
+        eval_interval: Number of images between evaluations, counted from the start of the run; 0 for none.
         profile_steps: First and last iteration that TensorBoard's profiler records; none if empty.
     """
 
-    strategy: str = "default"
+    strategy: Strategy = Strategy.DEFAULT
     gpus: tuple[int, ...] | None = None
-    precision: str = "auto"
-    jit_compile: str = "auto"
+    precision: Precision = Precision.AUTO
+    jit_compile: JitCompile = JitCompile.AUTO
     deterministic: bool = False
     checkpoint_minutes: float = 10.0
     scalar_interval: int = 100
@@ -96,12 +148,15 @@ class RuntimeConfig:
     profile_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        _set_choice(self, "strategy", Strategy)
+        _set_choice(self, "precision", Precision)
+        _set_choice(self, "jit_compile", JitCompile)
         for name in ("scalar_interval", "grid_interval"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
         if self.eval_interval < 0:
             raise UserError(f"--eval_interval={self.eval_interval} must not be negative")
-        if self.eval_interval and self.strategy == "multi_worker":
+        if self.eval_interval and self.strategy is Strategy.MULTI_WORKER:
             raise UserError(
                 f"--eval_interval={self.eval_interval} would keep other workers waiting; leave it out with "
                 "--strategy=multi_worker, and evaluate with mrisynth-evaluate"
@@ -119,14 +174,14 @@ class TrainingConfig:
     """A whole run.
 
     Attributes:
-        run_dir: Where everything the run writes goes.
+        run_dir: The folder for everything that the run writes.
         data_dir: A prepared data set.
         phantom_subjects: How many phantoms are drawn into data_dir first; None where it is given.
-        model: "a", "b", "c" or "d" of [ABS]; what the other settings default from.
+        model: "a", "b", "c" or "d" of [ABS], which the other settings have their defaults from.
         network: Size of the networks.
-        schedule: Growth.
-        optimization: Losses and averages.
-        runtime: Devices, precision, intervals.
+        schedule: Growth of the networks.
+        optimization: Losses, optimizers and the moving average.
+        runtime: Devices, precision and intervals.
     """
 
     run_dir: pathlib.Path
@@ -146,3 +201,8 @@ class TrainingConfig:
             )
         if self.phantom_subjects is not None and self.phantom_subjects < 2:
             raise UserError(f"--phantom_subjects={self.phantom_subjects} must be at least 2")
+
+    @property
+    def folder(self) -> RunFolder:
+        """The paths in `run_dir`."""
+        return RunFolder(self.run_dir)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 
 import tensorflow as tf
+
+from mrisynth.run_folder import RunFolder
 
 
 class Profiler:
     """Runs TensorFlow's profiler from one iteration to another.
 
     Args:
-        run_dir: The profile goes to its folder tensorboard/.
+        folder: The run's folder, where the profile goes beside TensorBoard's events.
         steps: First and last iteration of the run to record; none if empty.
     """
 
-    def __init__(self, run_dir: pathlib.Path, steps: Sequence[int]) -> None:
-        self._folder = str(run_dir / "tensorboard")
+    def __init__(self, folder: RunFolder, steps: Sequence[int]) -> None:
+        self._folder = str(folder.tensorboard)
         self._steps = steps
         self._running = False
 

@@ -66,7 +66,7 @@ class Recovery:
         report = self._report(position, metrics)
         # Workers save by their own clocks; the first one's count holds for all.
         self._attempts = strategies.from_chief(self._strategy, self._attempts)
-        if self._attempts == MOST_ATTEMPTS or not self._checkpoints.go_back():
+        if self._attempts == MOST_ATTEMPTS or not self._checkpoints.roll_back():
             raise UserError(report)
         self._attempts += 1
         self._state.skipped_in_a_row.assign(tf.zeros_like(self._state.skipped_in_a_row))

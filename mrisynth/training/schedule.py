@@ -8,10 +8,19 @@ import functools
 import math
 from collections.abc import Mapping
 
+from mrisynth.choices import Choice
 from mrisynth.errors import UserError
 from mrisynth.networks.config import level_of, resolution_of
 
 DEFAULT_BATCH_SIZES: Mapping[int, int] = {4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}
+
+
+class PhaseKind(Choice):
+    """What a phase is for: fading a resolution in, stabilizing it, or fine-tuning (model (c) of [ABS])."""
+
+    FADE = "fade"
+    STABLE = "stable"
+    FINETUNE = "finetune"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,17 +28,17 @@ class Phase:
     """A stretch of training with the same networks, batch and learning rate.
 
     Attributes:
-        kind: "fade" (a resolution is faded in), "stable", or "finetune" (model (c)'s extra part).
-        level: Of the networks; 0 is 4x4.
-        batch_size: Global, over all replicas.
-        learning_rate: Of both optimizers.
+        kind: What the phase is for.
+        level: Level of the networks; 0 is 4x4.
+        batch_size: Number of images in a batch, over all replicas.
+        learning_rate: Learning rate of both optimizers.
         first_iteration: Number of iterations of the run before the phase.
-        iterations: Of the phase.
+        iterations: Number of iterations of the phase.
         first_image: Number of images of the run before the phase.
-        fade_images: Over which alpha rises from 0 to 1; 0 unless the phase is a fade.
+        fade_images: Number of images over which alpha rises from 0 to 1; 0 unless the phase is a fade.
     """
 
-    kind: str
+    kind: PhaseKind
     level: int
     batch_size: int
     learning_rate: float
@@ -46,12 +55,12 @@ class Phase:
     @property
     def fading(self) -> bool:
         """Whether the resolution is being faded in."""
-        return self.kind == "fade"
+        return self.kind is PhaseKind.FADE
 
     @property
     def resets_optimizers(self) -> bool:
         """Whether the optimizers start afresh: at every fade and stable period, not when fine-tuning."""
-        return self.kind != "finetune"
+        return self.kind is not PhaseKind.FINETUNE
 
     @property
     def images(self) -> int:
@@ -80,9 +89,9 @@ class Position:
     """Where a run stands after some iterations.
 
     Attributes:
-        phase: That the next iteration belongs to.
-        iteration: Of the run.
-        image: Number of images seen.
+        phase: The phase that the next iteration belongs to.
+        iteration: Number of iterations of the run so far.
+        image: Number of images seen so far.
         alpha: Weight of the phase's resolution in the next iteration, 0 to 1.
     """
 
@@ -102,14 +111,14 @@ class GrowthSchedule:
     """Which resolution, alpha, batch and learning rate are due at every iteration ([PG] section 2, [ABS]).
 
     Attributes:
-        resolution: The last one, in pixels.
-        fade_images: To fade a resolution in; none for 4x4.
-        stable_images: To stabilize a resolution.
-        total_iterations: Of the run without fine-tuning; the last resolution runs on until then. 0: the last
-            resolution is stabilized like the others.
-        finetune_iterations: Added at the end at the reduced rate (model (c)).
-        learning_rate: Before fine-tuning.
-        finetune_learning_rate: While fine-tuning.
+        resolution: The last resolution, in pixels.
+        fade_images: Number of images to fade a resolution in; 4x4 needs none.
+        stable_images: Number of images to stabilize a resolution.
+        total_iterations: Length of the run without fine-tuning; the last resolution runs on until then. With
+            0 the last resolution is stabilized like the others.
+        finetune_iterations: Number of iterations added at the end at the reduced rate (model (c)).
+        learning_rate: Learning rate before fine-tuning.
+        finetune_learning_rate: Learning rate while fine-tuning.
         batch_sizes: Global batch by resolution; while a resolution fades in, its own batch is used.
 
     Raises:
@@ -155,8 +164,8 @@ class GrowthSchedule:
         planned = []
         for level in range(level_of(self.resolution) + 1):
             if level > 0:
-                planned.append(("fade", level, self.fade_images))
-            planned.append(("stable", level, self.stable_images))
+                planned.append((PhaseKind.FADE, level, self.fade_images))
+            planned.append((PhaseKind.STABLE, level, self.stable_images))
         phases: list[Phase] = []
         iteration = image = 0
         for index, (kind, level, images) in enumerate(planned):
@@ -164,7 +173,7 @@ class GrowthSchedule:
             iterations = _iterations(images, batch_size)
             if index == len(planned) - 1 and self.total_iterations:
                 iterations = self.total_iterations - iteration
-            fade_images = self.fade_images if kind == "fade" else 0
+            fade_images = self.fade_images if kind is PhaseKind.FADE else 0
             phase = Phase(
                 kind, level, batch_size, self.learning_rate, iteration, iterations, image, fade_images
             )
@@ -172,9 +181,8 @@ class GrowthSchedule:
             iteration, image = phase.last_iteration, image + phase.images
         if self.finetune_iterations:
             rate = self.finetune_learning_rate
-            phases.append(
-                Phase("finetune", level, batch_size, rate, iteration, self.finetune_iterations, image)
-            )
+            count = self.finetune_iterations
+            phases.append(Phase(PhaseKind.FINETUNE, level, batch_size, rate, iteration, count, image))
         return tuple(phases)
 
     @property
@@ -184,7 +192,7 @@ class GrowthSchedule:
 
     @property
     def iterations(self) -> int:
-        """Of the whole run, fine-tuning included."""
+        """Number of iterations of the whole run, fine-tuning included."""
         return self.phases[-1].last_iteration
 
     @property

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.layers.normalization import MINIBATCH_GROUP
-from mrisynth.training.config import STRATEGIES
+from mrisynth.training.config import JitCompile, Precision, Strategy
 
 _MATRIX_SIZE = 2048
 _MOST_TASKS = 64
@@ -22,25 +22,23 @@ _SLURM_PORT = 8888
 _LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
-def make_strategy(name: str) -> tf.distribute.Strategy:
+def make_strategy(name: Strategy) -> tf.distribute.Strategy:
     """The tf.distribute strategy that a name stands for.
 
     Args:
-        name: "default" (one device), "mirrored" (all GPUs of this machine, or its CPU where it has none), or
-            "multi_worker" (all GPUs of several machines, which TF_CONFIG or Slurm names). The last must be
-            made before TensorFlow has computed anything, and waits until every worker is there.
+        name: DEFAULT (one device), MIRRORED (all GPUs of this machine, or its CPU where it has none), or
+            MULTI_WORKER (all GPUs of several machines, which TF_CONFIG or Slurm names). The last must be made
+            before TensorFlow has computed anything, and waits until every worker is there.
 
     Raises:
-        UserError: If the name is unknown, or nothing says who the workers are.
+        UserError: If nothing says who the workers are.
     """
-    if name == "default":
-        return tf.distribute.get_strategy()
-    if name == "mirrored":
+    if name == Strategy.MULTI_WORKER:
+        return _multi_worker_strategy()
+    if name == Strategy.MIRRORED:
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in found])
-    if name == "multi_worker":
-        return _multi_worker_strategy()
-    raise UserError(f"--strategy={name} is unknown; use one of {', '.join(STRATEGIES)}")
+    return tf.distribute.get_strategy()
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
@@ -209,15 +207,15 @@ def has_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def dtype_policy(precision: str) -> str:
-    """The Keras dtype policy for --precision=auto|float32|mixed_bfloat16."""
-    if precision == "auto":
+def dtype_policy(precision: Precision) -> str:
+    """The Keras dtype policy for a precision."""
+    if precision == Precision.AUTO:
         return "mixed_bfloat16" if has_bfloat16() else "float32"
-    return precision
+    return str(precision)
 
 
-def compiles(choice: str) -> bool:
-    """Whether XLA compiles the step, for --jit_compile=auto|true|false."""
-    if choice == "auto":
+def compiles(choice: JitCompile) -> bool:
+    """Whether XLA compiles the step on this machine."""
+    if choice == JitCompile.AUTO:
         return bool(tf.config.get_visible_devices("GPU"))
-    return choice == "true"
+    return choice == JitCompile.TRUE

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import pathlib
+import contextlib
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from mrisynth import image_io
-from mrisynth.run_folder import naming_disk_errors
+from mrisynth.disk_errors import naming_disk_errors
+from mrisynth.run_folder import RunFolder
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
@@ -23,21 +24,23 @@ class Summaries:
     """Writes a run's scalars and sample grids.
 
     Args:
-        run_dir: TensorBoard events go to its folder tensorboard/, PNG files to samples/.
-        state: Whose average generator draws the samples.
-        seed: Of the fixed latents.
+        folder: The run's folder.
+        state: The state whose averaged generator draws the samples.
+        seed: Seed of the fixed latents.
     """
 
-    def __init__(self, run_dir: pathlib.Path, state: TrainingState, seed: int) -> None:
-        self._run_dir = run_dir
-        self._samples = run_dir / "samples"
-        with naming_disk_errors(run_dir):
-            self._samples.mkdir(parents=True, exist_ok=True)
-            self._writer = tf.summary.create_file_writer(str(run_dir / "tensorboard"))
+    def __init__(self, folder: RunFolder, state: TrainingState, seed: int) -> None:
+        self._folder = folder
+        with self._naming_disk_errors():
+            folder.samples.mkdir(parents=True, exist_ok=True)
+            self._writer = tf.summary.create_file_writer(str(folder.tensorboard))
         self._state = state
         shape = (GRID_IMAGES, state.generator.latent_size)
         self._latents = StatelessRng(seed).normal(Purpose.GRID_LATENTS, shape)
         self._real_shown: tuple[int, float] | None = None
+
+    def _naming_disk_errors(self) -> contextlib.AbstractContextManager[None]:
+        return naming_disk_errors(self._folder.path)
 
     def write_scalars(
         self, position: Position, metrics: Mapping[str, tf.Tensor], images_per_second: float
@@ -55,13 +58,13 @@ class Summaries:
         for name, network in networks.items():
             for resolution, gamma in network.attention_gammas().items():
                 scalars[f"attention_gamma/{name}_{resolution}"] = float(tf.convert_to_tensor(gamma))
-        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
+        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
     def write_evaluation(self, position: Position, values: Mapping[str, float]) -> None:
         """Writes what an evaluation has measured."""
-        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
+        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
             for name, value in values.items():
                 tf.summary.scalar(f"evaluation/{name}", value)
             self._writer.flush()
@@ -85,19 +88,17 @@ class Summaries:
             self._real_shown = (phase.level, position.alpha)
             real = blend_real(real, alpha) if phase.fading else real
             self._write_grid("real", position, real.numpy())
-        with naming_disk_errors(self._run_dir):
+        with self._naming_disk_errors():
             self._writer.flush()
 
     def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:
         grid = image_io.make_grid(values)
-        resolution = position.phase.resolution
-        path = self._samples / f"{name}_{position.image:09d}_{resolution:03d}x{resolution:03d}.png"
-        with naming_disk_errors(self._run_dir):
+        path = self._folder.sample_grid(name, position.image, position.phase.resolution)
+        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
             image_io.write_png(path, grid)
-        with naming_disk_errors(self._run_dir), self._writer.as_default(step=position.iteration):
             tf.summary.image(name, grid[np.newaxis, ..., np.newaxis])
 
     def close(self) -> None:
         """Writes out what is buffered."""
-        with naming_disk_errors(self._run_dir):
+        with self._naming_disk_errors():
             self._writer.close()

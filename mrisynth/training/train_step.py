@@ -11,7 +11,7 @@ from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
 from mrisynth.training import augmentation, losses
-from mrisynth.training.config import OptimizationConfig
+from mrisynth.training.config import Augmentation, OptimizationConfig
 from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
@@ -169,7 +169,7 @@ class ReplicaStep:
         return _summed(gradients, metrics, "generator")
 
     def _augmentation_noise(self, draw: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
-        if self._config.augment != "diffaug":
+        if self._config.augment is not Augmentation.DIFFAUG:
             return {}
         shape = (self._phase.batch_size, augmentation.DRAWS)
         return {purpose.name: draw.uniform(purpose, shape) for purpose in purposes}
@@ -193,7 +193,7 @@ class ReplicaStep:
         config = self._config
         real = blend_real(images, alpha) if self._phase.fading else images
         generated = self._generate(noise["latents"], alpha)
-        if config.augment == "diffaug":
+        if config.augment is Augmentation.DIFFAUG:
             real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
@@ -224,7 +224,7 @@ class ReplicaStep:
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
             generated = self._generate(noise["latents"], alpha)
-            if self._config.augment == "diffaug":
+            if self._config.augment is Augmentation.DIFFAUG:
                 generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
             loss = self._mean(losses.generator_loss(self._score(generated, alpha)))
         gradients = tape.gradient(loss, self.generator_variables)

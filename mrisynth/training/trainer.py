@@ -15,10 +15,11 @@ from mrisynth.data import open_dataset, read_manifest
 from mrisynth.errors import UserError
 from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
-from mrisynth.training.config import TrainingConfig
+from mrisynth.training.config import Augmentation, TrainingConfig
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress
 from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
+from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
@@ -111,9 +112,9 @@ def _train(
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
         }
-        checkpoints.write_config(config, fingerprint, environment)
+        write_run_config(RunConfig(config, fingerprint, environment))
     phase_ends = {phase.last_iteration for phase in config.schedule.phases}
-    saved = checkpoints.Checkpoints(config.run_dir, state, strategy, phase_ends)
+    saved = checkpoints.Checkpoints(config.folder, state, strategy, phase_ends)
     if not saved.restore():
         saved.save()
     if int(state.iteration.numpy()) < config.schedule.iterations:
@@ -182,12 +183,12 @@ class _Trainer:
         self._recovery = Recovery(state, saved, strategy)
         self._chief = strategies.is_chief(strategy)
         self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
-        self._summaries = Summaries(config.run_dir, state, config.optimization.seed) if self._chief else None
+        self._summaries = Summaries(config.folder, state, config.optimization.seed) if self._chief else None
         matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
         self._progress = Progress(
             config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync, shown=self._chief
         )
-        self._profiler = Profiler(config.run_dir, config.runtime.profile_steps if self._chief else ())
+        self._profiler = Profiler(config.folder, config.runtime.profile_steps if self._chief else ())
 
     def run(self) -> None:
         """Trains from where the state stands to the end of the schedule."""
@@ -282,7 +283,7 @@ class _Trainer:
                 phase.batch_size,
                 seed=optimization.seed,
                 position=position.image,
-                mirror=optimization.augment == "mirror",
+                mirror=optimization.augment is Augmentation.MIRROR,
                 replicas=replicas,
                 replica_range=(first, first + share),
             )

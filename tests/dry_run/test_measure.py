@@ -8,6 +8,7 @@ import tensorflow as tf
 from mrisynth.dry_run import measure
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
+from mrisynth.run_folder import RunFolder
 from mrisynth.training import GrowthSchedule, TrainingConfig, checkpoints, strategies
 from mrisynth.training.state import TrainingState
 
@@ -52,7 +53,7 @@ def test_checkpoints_are_as_large_as_foretold(config, tmp_path):
     state = TrainingState(
         NetworkConfig(resolution=32, latent_size=64, fmap_base=512, fmap_max=48), "float32", seed=0
     )
-    checkpoints.Checkpoints(tmp_path, state, tf.distribute.get_strategy()).save()
+    checkpoints.Checkpoints(RunFolder(tmp_path), state, tf.distribute.get_strategy()).save()
     files = [path for path in (tmp_path / "checkpoints").iterdir() if path.name != "checkpoint"]
     written = sum(path.stat().st_size for path in files)
     assert measure.checkpoint_bytes(state) == pytest.approx(written, rel=0.02)

@@ -10,6 +10,7 @@ from mrisynth.evaluation import results as written
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.training import checkpoints
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
 
@@ -60,11 +61,12 @@ def write_data_set(small_dataset, folder) -> Manifest:
 def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, phantom_subjects=None) -> TrainingState:
     """A run of model c at an iteration; its average is another generator than the one in training."""
     config = TrainingConfig(run_dir, data_dir, phantom_subjects, "c", NETWORK, SCHEDULE)
-    checkpoints.write_config(config, read_manifest(data_dir).fingerprint, {"dtype_policy": "mixed_bfloat16"})
+    fingerprint = read_manifest(data_dir).fingerprint
+    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": "mixed_bfloat16"}))
     state = TrainingState(NETWORK, "float32", seed=0)
     state.average.set_weights([weight + 0.1 for weight in state.average.get_weights()])
     state.iteration.assign(iteration)
-    checkpoints.Checkpoints(run_dir, state, tf.distribute.get_strategy()).save()
+    checkpoints.Checkpoints(config.folder, state, tf.distribute.get_strategy()).save()
     return state
 
 

@@ -84,7 +84,7 @@ def test_many_bad_iterations_send_it_back_with_other_draws(tmp_path, small_datas
 def test_going_back_ends_the_same_when_it_is_interrupted(tmp_path, small_dataset, poison, monkeypatch):
     poison(lambda iteration, attempt: (iteration >= 35) & (attempt < 2))
     whole = weights(train(make_config(tmp_path / "whole", small_dataset)))
-    go_back = recovery.Checkpoints.go_back
+    roll_back = recovery.Checkpoints.roll_back
     times = []
 
     class Killed(BaseException):
@@ -92,12 +92,12 @@ def test_going_back_ends_the_same_when_it_is_interrupted(tmp_path, small_dataset
 
     def killed_after_the_second(self):
         times.append(1)
-        result = go_back(self)
+        result = roll_back(self)
         if len(times) == 2:
             raise Killed
         return result
 
-    monkeypatch.setattr(recovery.Checkpoints, "go_back", killed_after_the_second)
+    monkeypatch.setattr(recovery.Checkpoints, "roll_back", killed_after_the_second)
     config = make_config(tmp_path / "parts", small_dataset)
     with pytest.raises(Killed):
         train(config)

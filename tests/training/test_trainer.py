@@ -332,7 +332,7 @@ def test_a_run_stopped_and_resumed_is_evaluated_as_often(tmp_path, small_dataset
         with pytest.raises(trainer.Interrupted):
             train(config, evaluate=stop)
         # Right after the evaluation.
-        assert checkpoints._saved_iterations(config.run_dir / "checkpoints")[-1] == done
+        assert checkpoints.saved_iterations(config.folder)[-1] == done
     with pytest.raises(trainer.Interrupted):
         train(config, evaluate=stop)
     train(config, evaluate=stop)
