@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 ORDER = (
     ("errors",),
-    ("atomic_io", "cores", "locking", "run_folder"),
+    ("atomic_io", "choices", "cores", "disk_errors", "locking", "run_folder", "tensorflow_paths"),
     ("image_io",),
     ("data", "layers", "metrics", "phantoms"),
     ("networks",),
@@ -37,7 +37,6 @@ UPWARDS = {
     ("mrisynth.sampling.exports", "mrisynth.export.model_card"),
     ("mrisynth.sampling.interpolation", "mrisynth.export.saved_model"),
     ("mrisynth.sampling.interpolation", "mrisynth.release.config"),
-    ("mrisynth.training.addons", "mrisynth.training.optimizers"),
 }
 UNTESTED = {
     "mrisynth.benchmarks.evaluation",
@@ -59,13 +58,10 @@ UNTESTED = {
     "mrisynth.release.image_geometry",
     "mrisynth.release.npy",
     "mrisynth.release.png",
-    "mrisynth.run_folder",
     "mrisynth.sampling.exports",
     "mrisynth.serving.saving",
-    "mrisynth.training.addons",
     "mrisynth.training.checkpoints",
     "mrisynth.training.config",
-    "mrisynth.training.ema",
     "mrisynth.training.profiling",
     "mrisynth.training.state",
     "mrisynth.training.stateless_rng",

@@ -9,36 +9,37 @@ from typing import Any
 import tensorflow as tf
 
 from mrisynth.errors import UserError
-from mrisynth.training.optimizers import BETA_1, BETA_2, EPSILON
+from mrisynth.training.adam import BETA_1, BETA_2, EPSILON
+from mrisynth.training.config import OptimizerName
 
 _YOGI_START = 1e-6
 
 
 class AddonsOptimizer:
-    """An optimizer of tensorflow-addons behind the interface of `mrisynth.training.optimizers.Optimizer`.
+    """An optimizer of tensorflow-addons with the methods of `mrisynth.training.optimizers.Optimizer`.
 
-    Betas and epsilon are Adam's where the optimizer has them (epsilon 1e-3, as its authors advise, for Yogi).
+    Betas and epsilon are Adam's where the optimizer has them; Yogi's epsilon is 1e-3, as its authors advise.
 
     Args:
-        name: One of `mrisynth.training.config.OPTIMIZERS`, but "adam".
-        variables: All that it may ever be asked to move.
+        name: Any optimizer but Adam.
+        variables: Every variable that it may ever be asked to move.
 
     Raises:
         UserError: If tensorflow-addons cannot be imported.
     """
 
-    def __init__(self, name: str, variables: Sequence[tf.Variable]) -> None:
+    def __init__(self, name: OptimizerName, variables: Sequence[tf.Variable]) -> None:
         self._optimizer = _make(name)
         self._variables = list(variables)
         self._optimizer._create_all_weights(self._variables)
         # Lookahead keeps the state of the optimizer that it wraps there.
         self._holders = [self._optimizer, *filter(None, [getattr(self._optimizer, "_optimizer", None)])]
-        self._starts: Mapping[str, float] = {"v": _YOGI_START} if name == "yogi" else {}
+        self._starts: Mapping[str, float] = {"v": _YOGI_START} if name == OptimizerName.YOGI else {}
 
     def apply(
         self, strategy: tf.distribute.Strategy, gradients: Sequence[Any], variables: Sequence[tf.Variable]
     ) -> None:
-        """See `Optimizer`."""
+        """See `mrisynth.training.optimizers.Optimizer`."""
 
         def on_replica(gradients: Sequence[tf.Tensor]) -> None:
             pairs = zip(gradients, variables, strict=True)
@@ -47,11 +48,11 @@ class AddonsOptimizer:
         strategy.run(on_replica, args=(list(gradients),))
 
     def set_learning_rate(self, rate: float) -> None:
-        """See `Optimizer`."""
+        """See `mrisynth.training.optimizers.Optimizer`."""
         self._optimizer.learning_rate = rate
 
     def state_variables(self) -> list[tf.Variable]:
-        """See `Optimizer`."""
+        """See `mrisynth.training.optimizers.Optimizer`."""
         slots = (
             holder.get_slot(variable, slot)
             for holder in self._holders
@@ -61,7 +62,7 @@ class AddonsOptimizer:
         return [self._optimizer.iterations, *slots]
 
     def reset(self) -> None:
-        """See `Optimizer`; Lookahead's slow weights start as the weights are."""
+        """Forgets all state; Lookahead's slow weights start as the weights are."""
         self._optimizer.iterations.assign(0)
         for holder in self._holders:
             for slot in holder.get_slot_names():
@@ -71,7 +72,7 @@ class AddonsOptimizer:
                     state.assign(tf.convert_to_tensor(start))
 
 
-def _make(name: str) -> Any:
+def _make(name: OptimizerName) -> Any:
     try:
         with warnings.catch_warnings():
             # That its development has ended is why it stands apart here.
@@ -83,10 +84,10 @@ def _make(name: str) -> Any:
             "install mrisynth's extra addons on Python 3.10 or 3.11, or use --optimizer=adam"
         ) from error
     adam = {"beta_1": BETA_1, "beta_2": BETA_2, "epsilon": EPSILON}
-    if name == "rectified_adam":
+    if name == OptimizerName.RECTIFIED_ADAM:
         return tfa.optimizers.RectifiedAdam(**adam)
-    if name == "lookahead":
+    if name == OptimizerName.LOOKAHEAD:
         return tfa.optimizers.Lookahead(tf.keras.optimizers.legacy.Adam(**adam))
-    if name == "lamb":
+    if name == OptimizerName.LAMB:
         return tfa.optimizers.LAMB(**adam)
     return tfa.optimizers.Yogi(beta1=BETA_1, beta2=BETA_2, initial_accumulator_value=_YOGI_START)

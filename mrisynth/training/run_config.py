@@ -16,11 +16,18 @@ from mrisynth.run_folder import RunFolder
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
 from mrisynth.training.schedule import GrowthSchedule
 
-_SECTIONS = {
-    "network": NetworkConfig,
-    "schedule": GrowthSchedule,
-    "optimization": OptimizationConfig,
-    "runtime": RuntimeConfig,
+
+def _names(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+_SETTINGS = {
+    "run": {"model"},
+    "network": _names(NetworkConfig),
+    "schedule": _names(GrowthSchedule),
+    "optimization": _names(OptimizationConfig),
+    "data": {"phantom_subjects", "fingerprint"},
+    "runtime": {"data_dir"} | _names(RuntimeConfig),
 }
 
 
@@ -63,9 +70,10 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any], folder: RunFolder) -> RunConfig:
-        """Reads the contents of config.json, where a setting that is missing has its default.
+        """Reads the contents of config.json.
 
-        A run's own phantoms are looked for in its folder, if they are not where they were.
+        A setting that is missing has its default, as older versions did not write those that were not there
+        yet. A run's own phantoms are looked for in its folder, if they are not where they were.
 
         Args:
             document: As `to_json` gives it.
@@ -75,7 +83,7 @@ class RunConfig:
             AttributeError, KeyError, TypeError: If it is not laid out like a config.json.
             UserError, ValueError: If a setting has a value that it cannot have.
         """
-        data, runtime = document["data"], dict(document["runtime"])
+        data, runtime = document.get("data", {}), dict(document.get("runtime", {}))
         data_dir = pathlib.Path(runtime.pop("data_dir", folder.phantom_data))
         phantom_subjects = data.get("phantom_subjects")
         if phantom_subjects is not None and not data_dir.exists():
@@ -83,22 +91,23 @@ class RunConfig:
         schedule = dict(document["schedule"])
         if "batch_sizes" in schedule:
             schedule["batch_sizes"] = {int(r): batch for r, batch in schedule["batch_sizes"].items()}
-        sections = {**document, "runtime": runtime, "schedule": schedule}
         training = TrainingConfig(
             run_dir=folder.path,
             data_dir=data_dir,
             phantom_subjects=phantom_subjects,
-            **document["run"],
-            **{name: _parse(kind, sections[name]) for name, kind in _SECTIONS.items()},
+            **document.get("run", {}),
+            network=_parse(NetworkConfig, document["network"]),
+            schedule=_parse(GrowthSchedule, schedule),
+            optimization=_parse(OptimizationConfig, document.get("optimization", {})),
+            runtime=_parse(RuntimeConfig, runtime),
         )
         return cls(training, data.get("fingerprint"), document.get("environment", {}))
 
 
 def _parse(kind: type, section: Mapping[str, Any]) -> Any:
     """One section of config.json as the dataclass that it was written from."""
-    return kind(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
-    )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
+    return kind(**values)
 
 
 def read_run_config(folder: RunFolder) -> RunConfig:
@@ -107,31 +116,31 @@ def read_run_config(folder: RunFolder) -> RunConfig:
     Raises:
         UserError: If there is none, it cannot be read, or it has a setting that this version does not know.
     """
+    path = folder.config
     try:
-        document = json.loads(folder.config.read_text(encoding="utf-8"))
-        _check_known(document, folder.config)
-        return RunConfig.from_json(document, folder)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        unknown = _unknown_settings(document)
+        if not unknown:
+            return RunConfig.from_json(document, folder)
     except FileNotFoundError as error:
-        raise UserError(f"--run_dir={folder.path} holds no run: it has no {folder.config.name}") from error
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(f"{folder.config} cannot be read ({reason}); use another --run_dir") from error
+        raise UserError(f"--run_dir={folder.path} holds no run: it has no {path.name}") from error
+    except (OSError, UserError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({_reason(error)}); use another --run_dir") from error
+    raise UserError(
+        f"{path} has settings that mrisynth {mrisynth.__version__} does not know ({', '.join(unknown)}); use "
+        f"mrisynth {document.get('mrisynth')}, which wrote it, or another --run_dir"
+    )
 
 
-def _check_known(document: Mapping[str, Any], path: pathlib.Path) -> None:
-    """Checks that every setting in config.json is one of this version's.
+def _unknown_settings(document: Mapping[str, Any]) -> list[str]:
+    """Settings in config.json that are none of this version's."""
+    sections = ((document.get(section, {}), known) for section, known in _SETTINGS.items())
+    return [name for section, known in sections for name in section if name not in known]
 
-    Raises:
-        UserError: If one is not.
-    """
-    known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in _SECTIONS.items()}
-    known["runtime"].add("data_dir")
-    for section, names in known.items():
-        for name in document[section].keys() - names:
-            raise UserError(
-                f"{path} has the setting {section}.{name}, which mrisynth {mrisynth.__version__} does not "
-                f"know; use mrisynth {document.get('mrisynth')}, which wrote it, or another --run_dir"
-            )
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the file, in words."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
 
 
 def write_run_config(config: RunConfig) -> None:

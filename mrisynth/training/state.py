@@ -8,6 +8,7 @@ import tensorflow as tf
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Discriminator, Generator, NetworkConfig
 from mrisynth.training import optimizers
+from mrisynth.training.config import OptimizerName
 
 
 class TrainingState:
@@ -16,24 +17,31 @@ class TrainingState:
     Args:
         network: Size of the networks.
         dtype_policy: "float32" or "mixed_bfloat16".
-        seed: Of the initial weights.
-        optimizer: Of both networks, one of `mrisynth.training.config.OPTIMIZERS`.
+        seed: Seed of the initial weights.
+        optimizer: Optimizer of both networks.
 
     Attributes:
         generator: The generator.
         discriminator: The discriminator.
         average: A generator whose weights are the moving average of the generator's; starts as its copy.
-        generator_optimizer: Moves the generator.
-        discriminator_optimizer: Moves the discriminator.
-        iteration: int64 variable, iterations done.
-        skipped: int64 variable, iterations in which a network was not moved, since its gradients were not
-            finite.
-        skipped_in_a_row: int64 variable [3], how many of the newest steps in a row were left out: of the
+        generator_optimizer: Optimizer of the generator.
+        discriminator_optimizer: Optimizer of the discriminator.
+        iteration: An int64 variable, the number of iterations done.
+        skipped: An int64 variable, the number of iterations in which a network was not moved, since its
+            gradients were not finite.
+        skipped_in_a_row: An int64 variable [3], how many of the newest steps in a row were skipped: of the
             discriminator with the penalty, of the discriminator without, of the generator.
-        attempt: int64 variable, how often the run went back to a checkpoint; each has draws of its own.
+        attempt: An int64 variable, which tells the random numbers of the run from those that it drew before
+            it was rolled back to a checkpoint.
     """
 
-    def __init__(self, network: NetworkConfig, dtype_policy: str, seed: int, optimizer: str = "adam") -> None:
+    def __init__(
+        self,
+        network: NetworkConfig,
+        dtype_policy: str,
+        seed: int,
+        optimizer: OptimizerName = OptimizerName.ADAM,
+    ) -> None:
         keras.utils.set_random_seed(seed)
         self.generator = Generator.from_network_config(network, dtype=dtype_policy, name="generator")
         self.discriminator = Discriminator.from_network_config(

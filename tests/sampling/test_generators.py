@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,31 +9,14 @@ from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.memory import largest_activation_bytes
 from mrisynth.sampling.generators import Sampler, open_run, open_saved_model, sampler_of
-from mrisynth.training.ema import load_average
-from tests.made_runs import SCHEDULE, make_state, write_run
+from tests.made_runs import make_state, write_run
 
 pytestmark = pytest.mark.both_stacks
-
-SHORTER = {
-    "resolution": 8,
-    "fade_images": 1,
-    "stable_images": 1,
-    "total_iterations": 0,
-    "batch_sizes": {4: 1, 8: 1},
-}
 
 
 @pytest.fixture
 def state():
     return make_state()
-
-
-def test_the_average_of_the_newest_checkpoint_is_read(state, tmp_path):
-    write_run(tmp_path, state, SCHEDULE.iterations)
-    loaded = load_average(tmp_path)
-    assert (loaded.level, loaded.alpha, loaded.iteration) == (2, 1.0, SCHEDULE.iterations)
-    for ours, theirs in zip(loaded.generator.get_weights(), state.average.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_run_that_still_grows_is_read_where_it_stands(state, tmp_path):
@@ -70,63 +51,6 @@ def test_the_facts_say_where_the_run_stands(iteration, resolution, alpha, finish
     assert sampler.facts["iterations"] == iteration
     assert sampler.facts["training_precision"] == "float32"
     assert "precision" not in sampler.facts
-
-
-@pytest.mark.parametrize(("iteration", "level"), [(2, 0), (6, 1)])
-def test_at_the_end_of_a_stable_phase_the_next_level_is_not_drawn(iteration, level, state, tmp_path):
-    write_run(tmp_path, state, iteration)
-    loaded = load_average(tmp_path)
-    assert (loaded.level, loaded.alpha, loaded.iteration) == (level, 1.0, iteration)
-
-
-def test_a_runs_own_phantoms_move_with_it(state, tmp_path):
-    write_run(tmp_path / "run", state, 5, phantom_subjects=4)
-    assert open_run(tmp_path / "run")[1].folder == tmp_path / "run" / "phantoms" / "prepared"
-    (tmp_path / "run" / "data").mkdir()
-    assert open_run(tmp_path / "run")[1].folder == tmp_path / "run" / "data"
-
-
-def test_odd_sections_of_a_configuration_are_left_out(state, tmp_path):
-    write_run(tmp_path, state, 5)
-    change_config(tmp_path, run=3, runtime=[], data=None, environment="x", optimization=None)
-    sampler, trained_on = open_run(tmp_path)
-    assert trained_on.fingerprint is None
-    assert sampler.facts["training_precision"] == "unknown"
-
-
-def change_config(folder, **sections):
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **sections}))
-
-
-def test_a_damaged_checkpoint_is_passed_over(state, tmp_path):
-    write_run(tmp_path, state, 5)
-    write_run(tmp_path, state, 6)
-    (tmp_path / "checkpoints" / "checkpoint-6.index").write_bytes(b"broken")
-    assert load_average(tmp_path).iteration == 5
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda folder: (folder / "config.json").unlink(), "holds no run"),
-        (lambda folder: (folder / "config.json").write_text("{"), "cannot be read"),
-        (lambda folder: (folder / "config.json").write_text(json.dumps({"network": {}})), "another version"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "another version"),
-        (lambda folder: change_config(folder, schedule={"batch_sizes": [8, 8, 8]}), "another version"),
-        (lambda folder: change_config(folder, network=None), "another version"),
-        (lambda folder: (folder / "checkpoints" / "checkpoint-5.index").unlink(), "no checkpoint"),
-        (
-            lambda folder: change_config(folder, schedule=SHORTER),
-            "does not belong to its config.json: iteration 5 is outside the run of 3",
-        ),
-    ],
-)
-def test_folders_that_hold_no_run_are_refused(spoil, message, state, tmp_path):
-    write_run(tmp_path, state, 5)
-    spoil(tmp_path)
-    with pytest.raises(UserError, match=message):
-        open_run(tmp_path)
 
 
 def test_an_export_gives_the_networks_images_by_name_and_by_version(tmp_path):

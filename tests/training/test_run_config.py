@@ -1,0 +1,215 @@
+import dataclasses
+import json
+import pathlib
+
+import pytest
+
+from mrisynth.errors import UserError
+from mrisynth.networks.config import NetworkConfig
+from mrisynth.run_folder import RunFolder
+from mrisynth.training.checkpoints import check_run_dir
+from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
+from mrisynth.training.ema import load_average
+from mrisynth.training.run_config import RunConfig, differences, read_run_config, write_run_config
+from mrisynth.training.schedule import GrowthSchedule
+from tests.made_runs import make_state, write_run
+
+# Every setting that can differ from its default does.
+CONFIG = TrainingConfig(
+    run_dir=pathlib.Path("run"),
+    data_dir=pathlib.Path("/data"),
+    phantom_subjects=7,
+    model="c",
+    network=NetworkConfig(16, 1, 8, 64, 8, (8,), (8, 16), fused_resampling=False),
+    schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
+    optimization=OptimizationConfig(5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 4),
+    runtime=RuntimeConfig(
+        "mirrored", (0, 1), "mixed_bfloat16", "true", True, 1.0, 2, 3, 4, profile_steps=(1, 2)
+    ),
+)
+SECTIONS = {"network": NetworkConfig, "schedule": GrowthSchedule, "optimization": OptimizationConfig}
+
+
+def in_folder(folder, **changes):
+    return dataclasses.replace(CONFIG, run_dir=folder, data_dir=folder, **changes)
+
+
+def change(folder, **sections):
+    """Changes settings in a run's config.json; None takes one out."""
+    document = json.loads((folder / "config.json").read_text())
+    for section, values in sections.items():
+        document[section] |= values
+        for name in [name for name, value in values.items() if value is None]:
+            del document[section][name]
+    (folder / "config.json").write_text(json.dumps(document))
+
+
+def default_of(section, name):
+    (field,) = (field for field in dataclasses.fields(SECTIONS[section]) if field.name == name)
+    return field.default_factory() if field.default is dataclasses.MISSING else field.default
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    run = RunConfig(in_folder(tmp_path), "fingerprint", {"dtype_policy": "float32"})
+    write_run_config(run)
+    assert read_run_config(RunFolder(tmp_path)) == run
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_the_document_has_the_keys_and_words_that_it_always_had(tmp_path):
+    document = RunConfig(in_folder(tmp_path), "fingerprint", {"replicas": 1}).to_json()
+    assert document.keys() == {
+        "mrisynth",
+        "run",
+        "network",
+        "schedule",
+        "optimization",
+        "data",
+        "runtime",
+        "environment",
+    }
+    assert document["run"] == {"model": "c"}
+    assert document["schedule"]["batch_sizes"] == {"4": 8, "8": 8, "16": 4}
+    assert document["optimization"]["augment"] == "diffaug"
+    assert document["data"] == {"phantom_subjects": 7, "fingerprint": "fingerprint"}
+    assert json.loads(json.dumps(document["runtime"]))["strategy"] == "mirrored"
+    assert document["runtime"]["data_dir"] == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        (section, field.name)
+        for section, kind in SECTIONS.items()
+        for field in dataclasses.fields(kind)
+        # Without it, nothing fits together; every version has written it.
+        if field.name != "resolution"
+    ],
+)
+def test_a_setting_that_is_missing_has_its_default(section, name, tmp_path):
+    default = default_of(section, name)
+    plain = in_folder(tmp_path, **{section: dataclasses.replace(getattr(CONFIG, section), **{name: default})})
+    write_run_config(RunConfig(plain, "fingerprint"))
+    change(tmp_path, **{section: {name: None}})
+    check_run_dir(plain, "fingerprint")
+    if name in ("channels", "batch_sizes"):
+        # There is one number of channels only, and batches may change until they have been used.
+        return
+    # The run that was asked for is another one, which is refused as ever.
+    with pytest.raises(UserError, match=rf"another configuration \(--{name} was .*, is .*\); give the same"):
+        check_run_dir(in_folder(tmp_path), "fingerprint")
+
+
+@pytest.mark.parametrize("section", ["run", "optimization", "runtime", "environment"])
+def test_a_section_that_is_missing_has_its_defaults(section, tmp_path):
+    changes = {"run": {"model": "b"}, "optimization": {"optimization": OptimizationConfig()}}
+    plain = in_folder(tmp_path, **changes.get(section, {}))
+    write_run_config(RunConfig(plain, "fingerprint"))
+    document = json.loads((tmp_path / "config.json").read_text())
+    del document[section]
+    (tmp_path / "config.json").write_text(json.dumps(document))
+    check_run_dir(plain, "fingerprint")
+
+
+@pytest.mark.both_stacks
+def test_a_run_whose_configuration_lacks_what_came_later_is_read(tmp_path):
+    write_run(tmp_path, make_state(), 10)
+    later = {
+        "network": ("channels", "attention_discriminator", "fused_resampling"),
+        "schedule": ("finetune_iterations", "learning_rate", "finetune_learning_rate", "total_iterations"),
+        "optimization": tuple(field.name for field in dataclasses.fields(OptimizationConfig)),
+        "runtime": tuple(field.name for field in dataclasses.fields(RuntimeConfig)),
+    }
+    # The schedule of the run ends with the last resolution; the default does not.
+    later["schedule"] = later["schedule"][:-1]
+    change(tmp_path, **{section: dict.fromkeys(names) for section, names in later.items()})
+    assert load_average(tmp_path).iteration == 10
+
+
+@pytest.mark.parametrize("section", ["run", "network", "schedule", "optimization", "data", "runtime"])
+def test_a_setting_that_this_version_does_not_know_is_named(section, tmp_path):
+    write_run_config(RunConfig(in_folder(tmp_path), "fingerprint"))
+    change(tmp_path, **{section: {"brightness": 3}})
+    document = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**document, "mrisynth": "9.1"}))
+    with pytest.raises(UserError, match=r"does not know \(brightness\); use mrisynth 9\.1, which wrote it"):
+        read_run_config(RunFolder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("", "cannot be read"),
+        ("{", "cannot be read"),
+        ("[]", "cannot be read"),
+        ('{"run": 1}', "cannot be read"),
+        ('{"network": {}}', 'cannot be read .*"?schedule'),
+        ('{"network": {}, "schedule": {"batch_sizes": [8, 8, 8]}}', "cannot be read"),
+        ('{"network": null, "schedule": {}}', "cannot be read"),
+        ('{"network": {"latent_size": -1}, "schedule": {}}', "--latent_size=-1 must be at least 1"),
+        ('{"network": {"latent_size": "x"}, "schedule": {}}', "cannot be read"),
+        ('{"network": {}, "schedule": {"resolution": 8}}', "the schedule ends at 8x8"),
+    ],
+)
+def test_what_is_no_configuration_is_refused(contents, message, tmp_path):
+    (tmp_path / "config.json").write_text(contents)
+    with pytest.raises(UserError, match=message):
+        read_run_config(RunFolder(tmp_path))
+    with pytest.raises(UserError, match=message):
+        check_run_dir(in_folder(tmp_path))
+
+
+def test_a_folder_without_a_configuration_holds_no_run(tmp_path):
+    with pytest.raises(UserError, match="holds no run: it has no config.json"):
+        read_run_config(RunFolder(tmp_path))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"--run_dir=.*file cannot be written: "):
+        write_run_config(RunConfig(in_folder(tmp_path / "file"), None))
+
+
+def test_a_runs_own_phantoms_move_with_it(tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    phantoms = RunFolder(before).phantom_data
+    phantoms.mkdir(parents=True)
+    write_run_config(RunConfig(dataclasses.replace(CONFIG, run_dir=before, data_dir=phantoms), "x"))
+    assert read_run_config(RunFolder(before)).training.data_dir == phantoms
+    before.rename(after)
+    assert read_run_config(RunFolder(after)).training.data_dir == RunFolder(after).phantom_data
+
+
+def test_a_data_set_that_is_gone_is_not_looked_for_elsewhere(tmp_path):
+    config = dataclasses.replace(CONFIG, run_dir=tmp_path, phantom_subjects=None)
+    write_run_config(RunConfig(config, "x"))
+    assert read_run_config(RunFolder(tmp_path)).training.data_dir == pathlib.Path("/data")
+
+
+def test_a_relative_data_dir_is_found_from_another_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = dataclasses.replace(CONFIG, data_dir=pathlib.Path("data"), phantom_subjects=None)
+    write_run_config(RunConfig(config, "x"))
+    monkeypatch.chdir("/")
+    assert read_run_config(RunFolder(tmp_path / "run")).training.data_dir == tmp_path / "data"
+
+
+def test_differences_are_listed_as_flags():
+    other = dataclasses.replace(
+        CONFIG,
+        phantom_subjects=8,
+        network=dataclasses.replace(CONFIG.network, resolution=32, attention_generator=()),
+        schedule=dataclasses.replace(
+            CONFIG.schedule, resolution=32, total_iterations=0, batch_sizes={4: 4, 8: 4, 16: 4, 32: 4}
+        ),
+        runtime=RuntimeConfig(),
+    )
+    assert differences(RunConfig(CONFIG, "x"), RunConfig(other, "y"), begun=(4,)) == [
+        "--resolution was 16, is 32",
+        "--attention_generator was 8, is ",
+        "--total_iterations was 900000, is 0",
+        "--batch_sizes was 4:8,8:4,16:4,32:4, is 4:4,8:4,16:4,32:4",
+        "--phantom_subjects was 7, is 8",
+        "--data_dir holds another data set",
+    ]
+    assert differences(RunConfig(CONFIG, "x"), RunConfig(CONFIG, None), begun=()) == []
