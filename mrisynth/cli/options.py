@@ -242,6 +242,7 @@ def _network_config(model: ModelDefaults, resolution: int) -> NetworkConfig:
         NetworkConfig,
         resolution=resolution,
         channels=1,
+        rank=2,
         attention_discriminator=attention("attention_discriminator"),
         attention_generator=attention("attention_generator"),
     )

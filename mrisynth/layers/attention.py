@@ -66,7 +66,7 @@ class SelfAttention(Layer):
         projected = tf.matmul(flat, self._kernel(self.query, self.key, self.value))
         queries, pooled = tf.split(projected, [narrow, narrow + wide], axis=-1)
         pooled = nd_ops.max_pool(tf.reshape(pooled, [-1, *space, narrow + wide]))
-        pooled = tf.reshape(pooled, [-1, pixels // 2**nd_ops.RANK, narrow + wide])
+        pooled = tf.reshape(pooled, [-1, pixels // 2 ** len(space), narrow + wide])
         keys, values = tf.split(pooled, [narrow, wide], axis=-1)
         attended = attend(tf.reshape(queries, [-1, pixels, narrow]), keys, values)
         gamma = tf.convert_to_tensor(self.gamma)

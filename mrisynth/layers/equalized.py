@@ -38,10 +38,10 @@ class _Equalized(Layer):
         self.use_bias = use_bias
         self.activate = activate
 
-    def _add_weights(self, kernel_shape: tuple[int, ...]) -> None:
+    def _add_weights(self, kernel_shape: tuple[int, ...], zeros: bool = False) -> None:
         self.scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1]))
-        normal = keras.initializers.RandomNormal(stddev=1.0)
-        self.kernel = self.add_float32_weight("kernel", kernel_shape, normal)
+        initializer = "zeros" if zeros else keras.initializers.RandomNormal(stddev=1.0)
+        self.kernel = self.add_float32_weight("kernel", kernel_shape, initializer)
         self.bias = self.add_float32_weight("bias", (self.units,), "zeros") if self.use_bias else None
 
     def equalized_kernel(self) -> tf.Tensor:
@@ -71,7 +71,8 @@ class EqualizedConvolution(_Equalized):
         filters: Number of output channels.
         kernel_size: Width of the kernel along every spatial axis.
         resampling: "up" doubles the resolution before the convolution by nearest neighbor, "down" halves it
-            afterwards by 2x2 means (bias and activation come after the pooling, as in the official default).
+            afterwards by means over blocks of two (bias and activation come after the pooling, as in the
+            official default).
         fused_resampling: Whether resampling is folded into the convolution: the same function, faster.
         gain: See `mrisynth.layers.equalized`.
         use_bias: Whether to add a bias.
@@ -88,7 +89,7 @@ class EqualizedConvolution(_Equalized):
         >>> EqualizedConvolution(64, resampling="down")(tf.zeros([8, 32, 32, 128])).shape
         TensorShape([8, 16, 16, 64])
 
-    Reference: [PG] section 4.1; fan_in is k * k * C_in, of a folded convolution too.
+    Reference: [PG] section 4.1; fan_in is the kernel's size times C_in, of a folded convolution too.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class EqualizedConvolution(_Equalized):
         self.fused_resampling = fused_resampling
 
     def build(self, input_shape: Any) -> None:
-        self._add_weights((*(self.kernel_size,) * nd_ops.RANK, int(input_shape[-1]), self.units))
+        self._add_weights((*(self.kernel_size,) * (len(input_shape) - 2), int(input_shape[-1]), self.units))
         self.built = True
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
@@ -147,13 +148,17 @@ class EqualizedDense(_Equalized):
         units: Number of outputs; of channels where they make a map.
         spatial_size: If given, the outputs are reshaped to a map this wide along every spatial axis, and the
             bias is one value a channel.
+        rank: Number of spatial axes of such a map.
         gain: See `mrisynth.layers.equalized`.
         use_bias: Whether to add a bias.
         activate: Whether a leaky rectifier (slope 0.2) follows.
+        starts_at_zero: Whether the weights start at 0 instead of drawn from N(0, 1).
         **kwargs: For `keras.layers.Layer`, such as dtype="mixed_bfloat16".
 
     Call arguments:
         inputs: [N, inputs].
+        added: What is added to the product before bias and activation, in the shape of the outputs, or None.
+            The product of a second layer without a bias makes this one layer on both inputs joined.
 
     Returns:
         [N, units], or [N, *space, units], in the compute dtype.
@@ -169,26 +174,38 @@ class EqualizedDense(_Equalized):
         self,
         units: int,
         spatial_size: int | None = None,
+        rank: int = 2,
         gain: float = HE_GAIN,
         use_bias: bool = True,
         activate: bool = True,
+        starts_at_zero: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(units, gain, use_bias, activate, **kwargs)
         self.spatial_size = spatial_size
-        self._space = () if spatial_size is None else (spatial_size,) * nd_ops.RANK
+        self.rank = rank
+        self.starts_at_zero = starts_at_zero
+        self._space = () if spatial_size is None else (spatial_size,) * rank
 
     def build(self, input_shape: Any) -> None:
-        self._add_weights((int(input_shape[-1]), math.prod(self._space) * self.units))
+        outputs = math.prod(self._space) * self.units
+        self._add_weights((int(input_shape[-1]), outputs), zeros=self.starts_at_zero)
         self.built = True
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, added: tf.Tensor | None = None) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
         outputs = tf.matmul(inputs, tf.cast(self.equalized_kernel(), inputs.dtype))
-        return self._finish(tf.reshape(outputs, [-1, *self._space, self.units]))
+        outputs = tf.reshape(outputs, [-1, *self._space, self.units])
+        return self._finish(outputs if added is None else outputs + added)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], *self._space, self.units)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "spatial_size": self.spatial_size}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "spatial_size": self.spatial_size,
+            "rank": self.rank,
+            "starts_at_zero": self.starts_at_zero,
+        }

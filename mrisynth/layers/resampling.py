@@ -18,7 +18,7 @@ from mrisynth.layers import nd_ops
 def _add_shifts(kernel: tf.Tensor) -> tf.Tensor:
     """Adds a kernel's shifts by 0 and 1 along every spatial axis: k -> k + 1 wide."""
     total = None
-    for offsets in itertools.product((0, 1), repeat=nd_ops.RANK):
+    for offsets in itertools.product((0, 1), repeat=kernel.shape.rank - 2):
         padding = [*((offset, 1 - offset) for offset in offsets), (0, 0), (0, 0)]
         shifted = tf.pad(kernel, padding)
         total = shifted if total is None else total + shifted
@@ -26,39 +26,40 @@ def _add_shifts(kernel: tf.Tensor) -> tf.Tensor:
 
 
 def fold_down(kernel: tf.Tensor) -> tf.Tensor:
-    """The stride-2 kernel that equals convolution by `kernel` followed by 2x2 mean pooling.
+    """The stride-2 kernel that equals convolution by `kernel` followed by the mean over blocks of two.
 
     Args:
-        kernel: [3, 3, C_in, C_out], float32.
+        kernel: [3, ..., 3, C_in, C_out], float32.
 
     Returns:
-        [4, 4, C_in, C_out].
+        [4, ..., 4, C_in, C_out].
     """
-    return _add_shifts(kernel) / 2**nd_ops.RANK
+    return _add_shifts(kernel) / 2 ** (kernel.shape.rank - 2)
 
 
 def fold_up(kernel: tf.Tensor) -> tf.Tensor:
     """The stride-2 transposed kernel that equals nearest-neighbor doubling followed by `kernel`.
 
-    The kernel is rotated by 180 degrees first, because a transposed convolution applies it mirrored.
+    The kernel is turned round along every axis first, because a transposed convolution applies it mirrored.
 
     Args:
-        kernel: [3, 3, C_in, C_out], float32.
+        kernel: [3, ..., 3, C_in, C_out], float32.
 
     Returns:
-        [4, 4, C_out, C_in], as `nd_ops.convolve_transposed` takes it.
+        [4, ..., 4, C_out, C_in], as `nd_ops.convolve_transposed` takes it.
     """
-    space = tuple(range(nd_ops.RANK))
-    rotated = tf.reverse(kernel, axis=space)
-    return tf.transpose(_add_shifts(rotated), (*space, nd_ops.RANK + 1, nd_ops.RANK))
+    rank = kernel.shape.rank - 2
+    space = tuple(range(rank))
+    mirrored = tf.reverse(kernel, axis=space)
+    return tf.transpose(_add_shifts(mirrored), (*space, rank + 1, rank))
 
 
 def convolve_down(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
-    """Convolution followed by 2x2 mean pooling.
+    """Convolution followed by the mean over blocks of two along every axis.
 
     Args:
         inputs: [N, *space, C_in] in the compute dtype.
-        kernel: [3, 3, C_in, C_out], float32, equalized.
+        kernel: [3, ..., 3, C_in, C_out], float32, equalized.
         fused: Whether to fold both into one strided convolution.
 
     Returns:
@@ -74,7 +75,7 @@ def convolve_up(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
 
     Args:
         inputs: [N, *space, C_in] in the compute dtype.
-        kernel: [3, 3, C_in, C_out], float32, equalized.
+        kernel: [3, ..., 3, C_in, C_out], float32, equalized.
         fused: Whether to fold both into one transposed convolution.
 
     Returns:

@@ -46,6 +46,7 @@ class NetworkConfig:
     Attributes:
         resolution: Of the full-size image, in pixels: 4 times a power of two.
         channels: Of an image; 1 for MR magnitude images.
+        rank: Number of spatial axes of an image: 2 for slices, 3 for volumes.
         latent_size: Length of a latent.
         fmap_base: Channels at resolution r are min(2 * fmap_base / r, fmap_max).
         fmap_max: See fmap_base.
@@ -59,6 +60,7 @@ class NetworkConfig:
 
     resolution: int = 256
     channels: int = 1
+    rank: int = 2
     latent_size: int = 512
     fmap_base: int = 8192
     fmap_max: int = 512

@@ -9,50 +9,48 @@ from __future__ import annotations
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
 
 
-def _convolution(pixels: int, kernel: int, inputs: int, outputs: int) -> int:
-    return 2 * pixels * kernel * inputs * outputs
+def _convolution(config: NetworkConfig, resolution: int, kernel: int, inputs: int, outputs: int) -> int:
+    """Operations of a convolution whose maps are `resolution` and whose kernel is `kernel` wide."""
+    return 2 * (resolution * kernel) ** config.rank * inputs * outputs
 
 
-def _attention(resolution: int, channels: int) -> int:
-    pixels = resolution**2
-    keys = pixels // 4
+def _attention(config: NetworkConfig, resolution: int) -> int:
+    channels = config.feature_maps(resolution)
+    pixels = resolution**config.rank
+    keys = pixels // 2**config.rank
     projections = 2 * pixels * channels * (2 * (channels // 8) + 2 * (channels // 2))
     return projections + 2 * pixels * keys * (channels // 8 + channels // 2)
 
 
 def generator_operations(config: NetworkConfig, level: int) -> int:
     """Operations of one image through the generator at a level, without fading."""
-    channels = config.feature_maps(SMALLEST_RESOLUTION)
-    first_pixels = SMALLEST_RESOLUTION**2
-    total = 2 * config.latent_size * first_pixels * channels + _convolution(
-        first_pixels, 9, channels, channels
-    )
-    for below in range(level):
-        resolution = resolution_of(below + 1)
-        inputs, outputs = channels, config.feature_maps(resolution)
-        total += _convolution(resolution**2, 4, inputs, outputs)
-        total += _convolution(resolution**2, 9, outputs, outputs)
-        channels = outputs
-    resolution = resolution_of(level)
-    total += _convolution(resolution**2, 1, channels, config.channels)
-    attended = (r for r in config.attention_generator if r <= resolution)
-    return total + sum(_attention(r, config.feature_maps(r)) for r in attended)
+    resolution = SMALLEST_RESOLUTION
+    channels = config.feature_maps(resolution)
+    total = 2 * config.latent_size * resolution**config.rank * channels
+    total += _convolution(config, resolution, 3, channels, channels)
+    for above in range(1, level + 1):
+        resolution = resolution_of(above)
+        inputs, channels = channels, config.feature_maps(resolution)
+        total += _convolution(config, resolution, 2, inputs, channels)
+        total += _convolution(config, resolution, 3, channels, channels)
+    total += _convolution(config, resolution, 1, channels, config.channels)
+    return total + sum(_attention(config, r) for r in config.attention_generator if r <= resolution)
 
 
 def discriminator_operations(config: NetworkConfig, level: int) -> int:
     """Operations of one image through the discriminator at a level, without fading."""
     resolution = resolution_of(level)
-    total = _convolution(resolution**2, 1, config.channels, config.feature_maps(resolution))
+    total = _convolution(config, resolution, 1, config.channels, config.feature_maps(resolution))
     for above in range(level, 0, -1):
         resolution = resolution_of(above)
         inputs, outputs = config.feature_maps(resolution), config.feature_maps(resolution // 2)
-        total += _convolution(resolution**2, 9, inputs, inputs)
-        total += _convolution((resolution // 2) ** 2, 16, inputs, outputs)
+        total += _convolution(config, resolution, 3, inputs, inputs)
+        total += _convolution(config, resolution // 2, 4, inputs, outputs)
     channels = config.feature_maps(SMALLEST_RESOLUTION)
-    pixels = SMALLEST_RESOLUTION**2
-    total += _convolution(pixels, 9, channels + 1, channels) + 2 * pixels * channels * channels + 2 * channels
+    total += _convolution(config, SMALLEST_RESOLUTION, 3, channels + 1, channels)
+    total += 2 * SMALLEST_RESOLUTION**config.rank * channels * channels + 2 * channels
     attended = (r for r in config.attention_discriminator if r <= resolution_of(level))
-    return total + sum(_attention(r, config.feature_maps(r)) for r in attended)
+    return total + sum(_attention(config, r) for r in attended)
 
 
 def training_operations(config: NetworkConfig, level: int) -> int:

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from mrisynth.layers import nd_ops
-
-DRAWS = 2 + 2 * nd_ops.RANK
-"""Uniform numbers that `augment` needs for each image."""
-
 _LARGEST_SHIFT = 1 / 8
 _CUTOUT = 1 / 2
 _BACKGROUND = -1.0
 
 
+def draws_per_image(rank: int) -> int:
+    """How many uniform numbers `augment` needs for an image of this many spatial axes."""
+    return 2 + 2 * rank
+
+
 def augment(images: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
-    """Changes brightness and contrast, shifts, and cuts a square out, each image in its own way ([DA]).
+    """Changes brightness and contrast, shifts, and cuts a hole, each image in its own way ([DA]).
 
     Brightness by up to 0.5 either way, contrast by a factor of 0.5 to 1.5, position by up to an eighth of the
     size, a hole of half the size. What is shifted in and cut out becomes background, -1.
 
     Args:
         images: [N, *space, C], in about [-1, 1].
-        uniform: [N, DRAWS], from U[0, 1).
+        uniform: [N, draws_per_image(rank)], from U[0, 1).
 
     Returns:
         [N, *space, C], differentiable in the images.
@@ -37,13 +37,16 @@ def augment(images: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
     images = images + (brightness - 0.5)
     mean = tf.reduce_mean(images, axis=tuple(range(1, images.shape.rank)), keepdims=True)
     images = mean + (contrast + 0.5) * (images - mean)
-    kept = None
-    for index, axis in enumerate(nd_ops.AXES):
-        images = _shift(images, uniform[:, 2 + index], axis)
-        inside = _in_hole(images.shape[axis], uniform[:, 2 + nd_ops.RANK + index])
-        inside = tf.reshape(inside, [-1, *(images.shape[a] if a == axis else 1 for a in nd_ops.AXES), 1])
-        kept = inside if kept is None else kept & inside
-    return tf.where(kept, _BACKGROUND, images)
+    rank = images.shape.rank - 2
+    hole = None
+    for axis in range(1, rank + 1):
+        images = _shift(images, uniform[:, 1 + axis], axis)
+        inside = _in_hole(images.shape[axis], uniform[:, 1 + rank + axis])
+        shape[axis] = images.shape[axis]
+        inside = tf.reshape(inside, shape)
+        shape[axis] = 1
+        hole = inside if hole is None else hole & inside
+    return tf.where(hole, _BACKGROUND, images)
 
 
 def _shift(images: tf.Tensor, uniform: tf.Tensor, axis: int) -> tf.Tensor:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mrisynth.layers import nd_ops
-
 Critic = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -50,7 +48,8 @@ def critic_gradient_norm(critic: Critic, images: tf.Tensor, levels_to_come: int 
     gradient = tf.cast(tape.gradient(scores, images), tf.float32)
     squares = tf.reduce_sum(tf.square(gradient), axis=tuple(range(1, images.shape.rank)))
     # The root's derivative is infinite at 0, where a critic that ignores its input would put it.
-    return tf.sqrt(squares + 1e-12) / 2.0 ** (levels_to_come * nd_ops.RANK / 2)
+    rank = images.shape.rank - 2
+    return tf.sqrt(squares + 1e-12) / 2.0 ** (levels_to_come * rank / 2)
 
 
 def gradient_penalty(norm: tf.Tensor) -> tf.Tensor:

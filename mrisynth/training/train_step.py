@@ -171,7 +171,7 @@ class ReplicaStep:
     def _augmentation_noise(self, draw: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
         if self._config.augment is not Augmentation.DIFFAUG:
             return {}
-        shape = (self._phase.batch_size, augmentation.DRAWS)
+        shape = (self._phase.batch_size, augmentation.draws_per_image(self._state.generator.rank))
         return {purpose.name: draw.uniform(purpose, shape) for purpose in purposes}
 
     def _alpha(self, alpha: tf.Tensor) -> float | tf.Tensor:
