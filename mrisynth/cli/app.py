@@ -15,12 +15,18 @@ from typing import TypeVar
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ["KERAS_BACKEND"] = "tensorflow"
 warnings.filterwarnings("ignore", message=".*Protobuf gencode version.*")
 
 from absl import app, flags, logging  # noqa: E402  (after the environment is set)
 
+from mrisynth import keras_backend  # noqa: E402
 from mrisynth.errors import UserError  # noqa: E402
+
+keras_backend.defer_tensorflow()
+try:
+    keras_backend.require_tensorflow()
+except ImportError as error:
+    sys.exit(f"error: {error}")
 
 T = TypeVar("T")
 

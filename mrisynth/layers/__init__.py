@@ -1,8 +1,12 @@
 """The layers of a progressive GAN."""
 
-from mrisynth.layers.attention import SelfAttention
-from mrisynth.layers.equalized import EqualizedConvolution, EqualizedDense
-from mrisynth.layers.normalization import MinibatchStandardDeviation, PixelNorm
+from mrisynth.keras_backend import require_tensorflow
+
+require_tensorflow()
+
+from mrisynth.layers.attention import SelfAttention  # noqa: E402  (before Keras is imported)
+from mrisynth.layers.equalized import EqualizedConvolution, EqualizedDense  # noqa: E402
+from mrisynth.layers.normalization import MinibatchStandardDeviation, PixelNorm  # noqa: E402
 
 __all__ = [
     "EqualizedConvolution",

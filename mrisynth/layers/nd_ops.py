@@ -6,7 +6,7 @@ volumes, and is read from the shapes.
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -54,34 +54,40 @@ def average_pool(inputs: tf.Tensor) -> tf.Tensor:
     """Halves every spatial axis by the mean over blocks of two: [N, *space, C] -> [N, *space / 2, C]."""
     if inputs.shape.rank == 4:
         return tf.nn.avg_pool(inputs, ksize=2, strides=2, padding="VALID")
-    # TensorFlow's pooling of volumes has no float16 on a CPU.
-    space = inputs.shape[1:-1]
-    blocks = itertools.chain.from_iterable((size // 2, 2) for size in space)
-    paired = tf.reshape(inputs, [tf.shape(inputs)[0], *blocks, inputs.shape[-1]])
-    return tf.reduce_mean(paired, axis=range(2, 2 * len(space) + 1, 2))
+    # TensorFlow's pooling of volumes knows no float16 on a CPU.
+    return _halve(inputs, lambda first, second: (first + second) / 2)
 
 
 def max_pool(inputs: tf.Tensor) -> tf.Tensor:
     """Halves every spatial axis by the maximum over blocks of two: [N, *space, C] -> [N, *space / 2, C].
 
     Taken as `tf.maximum` axis by axis, because the second derivative of `tf.nn.max_pool`, which the gradient
-    penalty needs, does not compile in bfloat16 under XLA. Neighbors are taken apart by unstacking, whose
-    derivative is a plain copy; that of strided slices is several times slower.
+    penalty needs, does not compile in bfloat16 under XLA.
+    """
+    return _halve(inputs, tf.maximum)
+
+
+def _halve(inputs: tf.Tensor, combine: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """Combines neighbors along one spatial axis after the other.
+
+    They are taken apart by unstacking, whose derivative is a plain copy; that of strided slices is several
+    times slower.
     """
     outputs = inputs
     for axis in range(1, inputs.shape.rank - 1):
         shape = [tf.shape(inputs)[0], *outputs.shape[1:axis], outputs.shape[axis] // 2, 2]
         pairs = tf.reshape(outputs, [*shape, *outputs.shape[axis + 1 :]])
-        outputs = tf.maximum(*tf.unstack(pairs, axis=axis + 1))
+        outputs = combine(*tf.unstack(pairs, axis=axis + 1))
     return outputs
 
 
 def upsample(inputs: tf.Tensor) -> tf.Tensor:
     """Doubles every spatial axis by repeating pixels: [N, *space, C] -> [N, 2 * *space, C]."""
-    space = inputs.shape[1:-1]
-    channels = inputs.shape[-1]
-    batch = tf.shape(inputs)[0]
-    single = [batch, *itertools.chain.from_iterable((size, 1) for size in space), channels]
-    repeated = [batch, *itertools.chain.from_iterable((size, 2) for size in space), channels]
-    doubled = tf.broadcast_to(tf.reshape(inputs, single), repeated)
-    return tf.reshape(doubled, [batch, *(2 * size for size in space), channels])
+    batch, *depth, height, width, channels = (tf.shape(inputs)[0], *inputs.shape[1:])
+    single = tf.reshape(inputs, [-1, height, 1, width, 1, channels])
+    doubled = tf.broadcast_to(single, [tf.shape(single)[0], height, 2, width, 2, channels])
+    if depth:
+        # Third, since TensorFlow does not broadcast along three axes at once.
+        single = tf.reshape(doubled, [batch, *depth, 1, 4 * height * width * channels])
+        doubled = tf.broadcast_to(single, [batch, *depth, 2, 4 * height * width * channels])
+    return tf.reshape(doubled, [batch, *(2 * size for size in (*depth, height, width)), channels])

@@ -1,12 +1,14 @@
 """Generator and discriminator, with every resolution's weights in one network.
 
-The networks are imported on first use, so that their configuration can be had without TensorFlow.
+A script that imports this package has Keras know the networks, so that `keras.saving.load_model` finds them.
+In a program they are imported on first use, so that flags are read without TensorFlow.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from mrisynth import keras_backend
 from mrisynth.networks.config import NetworkConfig, feature_maps, level_of, resolution_of
 
 __all__ = ["Discriminator", "Generator", "NetworkConfig", "feature_maps", "level_of", "resolution_of"]
@@ -22,3 +24,8 @@ def __getattr__(name: str) -> Any:
 
         return Discriminator
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+keras_backend.require_tensorflow()
+if not keras_backend.is_deferred():
+    Generator, Discriminator = __getattr__("Generator"), __getattr__("Discriminator")

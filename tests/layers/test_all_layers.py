@@ -16,6 +16,7 @@ from mrisynth.layers.base import tensorflow_variable
 pytestmark = pytest.mark.both_stacks
 
 MAPS = (4, 8, 8, 16)
+VOLUMES = (4, 4, 4, 4, 8)
 CASES = {
     "convolution": (EqualizedConvolution, {"filters": 24}, MAPS, (4, 8, 8, 24), 9 * 16 * 24 + 24),
     "convolution up": (
@@ -41,8 +42,25 @@ CASES = {
     ),
     "dense": (EqualizedDense, {"units": 5, "use_bias": False}, (4, 7), (4, 5), 35),
     "dense to map": (EqualizedDense, {"units": 5, "spatial_size": 4}, (4, 7), (4, 4, 4, 5), 7 * 80 + 5),
+    "convolution of volumes": (
+        EqualizedConvolution,
+        {"filters": 24, "resampling": "down"},
+        VOLUMES,
+        (4, 2, 2, 2, 24),
+        27 * 8 * 24 + 24,
+    ),
+    "dense to volume": (
+        EqualizedDense,
+        {"units": 5, "spatial_size": 2, "rank": 3},
+        (4, 7),
+        (4, 2, 2, 2, 5),
+        7 * 40 + 5,
+    ),
+    "dense from zero": (EqualizedDense, {"units": 5, "starts_at_zero": True}, (4, 7), (4, 5), 40),
     "pixel norm": (PixelNorm, {}, MAPS, MAPS, 0),
     "minibatch deviation": (MinibatchStandardDeviation, {"group_size": 2}, MAPS, (4, 8, 8, 17), 0),
+    "minibatch deviation of volumes": (MinibatchStandardDeviation, {}, VOLUMES, (4, 4, 4, 4, 9), 0),
+    "attention of volumes": (SelfAttention, {}, VOLUMES, VOLUMES, 8 * 1 * 2 + 8 * 4 * 2 + 1),
     "attention": (SelfAttention, {}, MAPS, MAPS, 16 * 2 * 2 + 16 * 8 * 2 + 1),
 }
 

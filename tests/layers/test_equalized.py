@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.layers import EqualizedConvolution, EqualizedDense, nd_ops, resampling
+from mrisynth.layers import EqualizedConvolution, EqualizedDense
 from mrisynth.layers.base import tensorflow_variable
 
 pytestmark = pytest.mark.both_stacks
@@ -40,13 +40,38 @@ def test_dense_to_map_has_one_bias_a_channel():
     np.testing.assert_array_equal(layer(tf.zeros([1, 512])), np.tile([1.0, 2.0, 3.0], (1, 4, 4, 1)))
 
 
+def test_two_dense_layers_are_one_on_joined_inputs():
+    first, second = EqualizedDense(5), EqualizedDense(5, use_bias=False, activate=False)
+    joined = EqualizedDense(5)
+    for layer, size in ((first, 3), (second, 2), (joined, 5)):
+        layer.build((None, size))
+    assign(first.bias, [0.1, 0.2, 0.3, 0.4, 0.5])
+    kernels = [np.asarray(layer.kernel) * layer.scale for layer in (first, second)]
+    joined.set_weights([np.concatenate(kernels) / joined.scale, np.asarray(first.bias)])
+    inputs = tf.random.stateless_normal([4, 5], seed=[1, 1])
+    outputs = first(inputs[:, :3], added=second(inputs[:, 3:]))
+    np.testing.assert_allclose(outputs, joined(inputs), atol=1e-6)
+
+
+def test_a_layer_that_starts_at_zero_is_zero():
+    layer = EqualizedDense(3, use_bias=False, starts_at_zero=True)
+    np.testing.assert_array_equal(layer(tf.ones([2, 4])), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("rank", [2, 3])
 @pytest.mark.parametrize(
-    ("mode", "kernel_size", "fan_in"), [("none", 3, 45), ("up", 3, 45), ("down", 3, 45), ("none", 1, 5)]
+    ("mode", "kernel_size", "fan_in"),
+    [
+        ("none", 3, (45, 135)),
+        ("up", 3, (45, 135)),
+        ("down", 3, (45, 135)),
+        ("none", 1, (5, 5)),
+    ],
 )
-def test_fan_in_is_that_of_the_unfolded_kernel(mode, kernel_size, fan_in):
+def test_fan_in_is_that_of_the_unfolded_kernel(mode, kernel_size, fan_in, rank):
     layer = EqualizedConvolution(7, kernel_size, resampling=mode)
-    layer.build((None, 8, 8, 5))
-    assert layer.scale == pytest.approx(math.sqrt(2 / fan_in))
+    layer.build((None, *[8] * rank, 5))
+    assert layer.scale == pytest.approx(math.sqrt(2 / fan_in[rank - 2]))
 
 
 def test_stored_weights_have_unit_variance_and_biases_are_zero():
@@ -78,28 +103,11 @@ def test_pooling_comes_before_bias_and_activation():
     np.testing.assert_allclose(tf.squeeze(layer(image)), -0.6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("space", [(8, 8), (4, 4, 4)], ids=["rank 2", "rank 3"])
 @pytest.mark.parametrize("mode", ["up", "down"])
-def test_folding_is_exact_in_float64_borders_included(mode):
-    generator = np.random.default_rng(3)
-    inputs = tf.constant(generator.normal(size=(2, 8, 6, 5)))
-    kernel = tf.constant(generator.normal(size=(3, 3, 5, 7)))
-    convolve = {"up": resampling.convolve_up, "down": resampling.convolve_down}[mode]
-    assert relative_error(convolve(inputs, kernel, True), convolve(inputs, kernel, False)) < 1e-14
-
-
-def test_upsampling_repeats_and_pooling_averages():
-    image = tf.reshape(tf.constant([1.0, 2.0, 3.0, 4.0]), [1, 2, 2, 1])
-    doubled = nd_ops.upsample(image)
-    expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
-    np.testing.assert_array_equal(doubled[0, :, :, 0], expected)
-    np.testing.assert_array_equal(nd_ops.average_pool(doubled), image)
-    np.testing.assert_array_equal(tf.squeeze(nd_ops.average_pool(image)), 2.5)
-
-
-@pytest.mark.parametrize("mode", ["up", "down"])
-def test_folded_equals_plain_forward_gradient_and_penalty_gradient(mode):
+def test_folded_equals_plain_forward_gradient_and_penalty_gradient(mode, space):
     tf.keras.utils.set_random_seed(4)
-    inputs = tf.random.normal([4, 8, 8, 6])
+    inputs = tf.random.normal([4, *space, 6])
     plain = EqualizedConvolution(9, resampling=mode, fused_resampling=False)
     folded = EqualizedConvolution(9, resampling=mode, fused_resampling=True)
     plain.build(inputs.shape)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.training.augmentation import DRAWS, augment
+from mrisynth.training.augmentation import augment, draws_per_image
 
 # Brightness and contrast as they are, no shift, a hole centered on the first corner.
 NEUTRAL = [0.5, 0.5, 0.5, 0.5, 0.0, 0.0]
@@ -55,7 +55,7 @@ def test_the_hole_is_half_as_wide_as_the_image():
 
 def test_every_image_has_its_own_draws_and_a_gradient():
     images = tf.repeat(IMAGES, 3, axis=0)
-    uniform = tf.random.stateless_uniform([3, DRAWS], [3, 4])
+    uniform = tf.random.stateless_uniform([3, draws_per_image(2)], [3, 4])
     with tf.GradientTape() as tape:
         tape.watch(images)
         results = augment(images, uniform)
@@ -68,6 +68,18 @@ def test_every_image_has_its_own_draws_and_a_gradient():
 @pytest.mark.parametrize("size", [4, 8])
 def test_small_images_can_be_augmented(size):
     images = tf.random.stateless_uniform([8, size, size, 1], [5, 6], minval=-1.0)
-    results = augment(images, tf.random.stateless_uniform([8, DRAWS], [7, 8]))
+    results = augment(images, tf.random.stateless_uniform([8, draws_per_image(2)], [7, 8]))
     assert results.shape == images.shape
     assert np.any(results.numpy() != images.numpy())
+
+
+def test_volumes_are_shifted_and_have_a_hole_along_every_axis():
+    volume = tf.random.stateless_uniform([1, 16, 16, 16, 1], [9, 1], minval=-1.0)
+    # Brightness and contrast as they are; a shift along the last axis; the hole in the middle.
+    uniform = [0.5, 0.5, 0.5, 0.5, 0.99, 0.5, 0.5, 0.5]
+    assert len(uniform) == draws_per_image(3)
+    result = augment(volume, tf.constant([uniform])).numpy()[0, ..., 0]
+    expected = np.roll(volume.numpy()[0, ..., 0], 2, axis=2)
+    expected[:, :, :2] = -1
+    expected[4:12, 4:12, 4:12] = -1
+    np.testing.assert_allclose(result, expected, atol=1e-6)

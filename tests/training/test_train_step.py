@@ -258,7 +258,7 @@ def test_differentiable_augmentation_changes_real_and_generated_images_alike(mon
     config = OptimizationConfig(seed=3, augment="diffaug")
     assert take_step(augmented, config=config) == pytest.approx(expected, rel=1e-5)
     # Real and generated for the discriminator, generated for the generator, each with draws of its own.
-    assert [tuple(uniform.shape) for uniform in seen] == [(8, augmentation.DRAWS)] * 3
+    assert [tuple(uniform.shape) for uniform in seen] == [(8, augmentation.draws_per_image(2))] * 3
     monkeypatch.undo()
     assert take_step(TrainingState(NETWORK, "float32", seed=3), config=config) != pytest.approx(
         expected, rel=0.01
