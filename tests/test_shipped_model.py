@@ -24,7 +24,7 @@ def test_it_is_small_and_names_no_folder_of_the_machine_that_it_was_trained_on()
         content = path.read_bytes()
         assert b"/root/" not in content
         assert b"/work/" not in content
-        assert b"sub-0" not in content
+        assert b"sub-phantom" not in content
 
 
 def test_it_was_trained_on_phantoms_and_evaluated():
