@@ -29,7 +29,7 @@ def main() -> None:
 
     with strategies.naming_lost_workers(strategy):
         if options.is_dry_run():
-            _foretell(config, strategy)
+            _dry_run(config, strategy)
         else:
             _train(config, strategy)
 
@@ -118,7 +118,7 @@ def _start_tensorflow(config: TrainingConfig) -> tf.distribute.Strategy:
     return app.import_tensorflow(gpus=config.runtime.gpus, start=make_strategy)
 
 
-def _foretell(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
+def _dry_run(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Prints what the run will need.
 
     Raises:
@@ -127,15 +127,13 @@ def _foretell(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     from mrisynth.dry_run import estimate, measure
     from mrisynth.training import strategies
 
-    foretold = measure.foresee(config, strategy)
+    found = measure.measure(config, strategy)
     if not strategies.is_chief(strategy):
         return
-    print(estimate.table(foretold))
-    print(estimate.summary(foretold))
-    if foretold.too_long:
-        print(foretold.too_long)
-    if foretold.problems:
-        raise UserError("; ".join(foretold.problems))
+    print(estimate.table(config, found))
+    print(estimate.summary(config, found))
+    if problems := estimate.find_problems(config, found):
+        raise UserError("; ".join(problems))
 
 
 def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:

@@ -23,15 +23,18 @@ from scipy.spatial.transform import Rotation
 from mrisynth.data import PreparationConfig, open_dataset
 from mrisynth.data.discovery import find_scans
 from mrisynth.data.worker import extract
+from mrisynth.dry_run.measure import seconds_per_call
 from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.flops import training_operations
 from mrisynth.training.config import OptimizationConfig
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
-from mrisynth.training.strategies import has_bfloat16, matrix_product_rate
+from mrisynth.training.strategies import has_bfloat16
 from mrisynth.training.train_step import make_train_step
 
 _MIN_SECONDS = 1.0
+_MATRIX_SIZE = 2048
+_MATRIX_SECONDS = 0.2
 _PIPELINE_SECONDS = 1.0
 ATTENTION_MAPS = (32, 64)
 """Sizes of the discriminator's maps on which the cost of attention is measured, where there are such maps."""
@@ -233,18 +236,21 @@ def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:
     return statistics.median(seconds)
 
 
-def _rate(work: Callable[[], None], units: float) -> Callable[[], float]:
+def matrix_product_rate(dtype: str) -> float:
+    """Operations/s of a large matrix product on one device: what the hardware can do at best.
+
+    Args:
+        dtype: "float32" or "bfloat16".
+    """
+    values = tf.cast(tf.random.stateless_normal([_MATRIX_SIZE, _MATRIX_SIZE], [0, 0]), dtype)
+    product = tf.function(lambda matrix: tf.reduce_sum(tf.matmul(matrix, matrix)))
+    return 2 * _MATRIX_SIZE**3 / seconds_per_call(lambda: product(values).numpy(), _MATRIX_SECONDS)
+
+
+def _rate(work: Callable[[], object], units: float) -> Callable[[], float]:
     """A task that repeats some work for a while and gives units/s; the work is done once now."""
     work()
-
-    def task() -> float:
-        start, repeats = time.perf_counter(), 0
-        while time.perf_counter() - start < _MIN_SECONDS or repeats == 0:
-            work()
-            repeats += 1
-        return units * repeats / (time.perf_counter() - start)
-
-    return task
+    return lambda: units / seconds_per_call(work, _MIN_SECONDS)
 
 
 def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> Callable[[], float]:

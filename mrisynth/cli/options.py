@@ -168,7 +168,9 @@ def _define_runtime_flags() -> None:
         list(JitCompile),
         "Compile the step with XLA; auto does so on GPUs.",
     )
-    flags.DEFINE_bool("dry_run", False, "Foretell the run's time, memory and disk, and write nothing.")
+    flags.DEFINE_bool(
+        "dry_run", False, "Estimate the run's time, memory and disk from a few steps; write nothing."
+    )
     flags.DEFINE_bool("deterministic", default.deterministic, "The same bits on every run, at some cost.")
     flags.DEFINE_float("checkpoint_minutes", default.checkpoint_minutes, "Minutes between checkpoints.")
     flags.DEFINE_integer("scalar_interval", default.scalar_interval, "Iterations between scalars.")

@@ -1,1 +1,1 @@
-"""What a run will need of time, memory and disk, measured by a few of its steps."""
+"""What a run will need of time, memory and disk, measured on a few of its steps."""

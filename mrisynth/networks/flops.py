@@ -1,7 +1,7 @@
-"""Floating-point operations of the networks, counted from the shapes of their layers.
+"""Floating-point operations and activations of the networks, counted from the shapes of their layers.
 
-Counted with the fewest multiplications, resampling folded; a multiplication with its addition is two
-operations. Activations, norms and other passes over the maps are not counted.
+Operations are counted with the fewest multiplications, resampling folded; a multiplication with its addition
+is two operations. Nonlinearities, norms and other passes over the maps are not counted.
 """
 
 from __future__ import annotations
@@ -62,3 +62,34 @@ def training_operations(config: NetworkConfig, level: int) -> int:
     """
     generator, discriminator = generator_operations(config, level), discriminator_operations(config, level)
     return (1 + 3) * generator + (3 + 4 + 5 + 2) * discriminator
+
+
+def activations(config: NetworkConfig, level: int) -> int:
+    """Values in the maps that one image makes in both networks: what the memory of training grows with.
+
+    Every block of either network makes two maps, and attention a table of every pixel by every pooled pixel.
+    """
+    resolutions = [resolution_of(below) for below in range(level + 1)]
+    attended = (*config.attention_generator, *config.attention_discriminator)
+    maps = sum(2 * 2 * r**2 * config.feature_maps(r) for r in resolutions)
+    return maps + sum(_attention_table(r) for r in attended if r in resolutions)
+
+
+def largest_activation(config: NetworkConfig, resolution: int) -> int:
+    """Values in the largest tensor that one image makes in the generator.
+
+    It is a table of attention, or the last map: with the channels of the one before it, if it is resampled
+    outside the convolution.
+
+    Args:
+        config: Size of the network.
+        resolution: That images are generated at.
+    """
+    tables = (_attention_table(r) for r in config.attention_generator if r <= resolution)
+    # Pixels grow faster than channels shrink, so the last map is the largest.
+    before = resolution if config.fused_resampling else max(1, resolution // 2)
+    return max(resolution**2 * config.feature_maps(before), *tables, 0)
+
+
+def _attention_table(resolution: int) -> int:
+    return resolution**2 * (resolution**2 // 4)

@@ -15,13 +15,13 @@ from mrisynth.errors import UserError
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
-from mrisynth.networks.memory import largest_activation_bytes
+from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.exports import UNREADABLE, version_folder
 from mrisynth.sampling.latents import draw_latents, interpolate
 from mrisynth.training.ema import AveragedGenerator, load_average
 
-_ACTIVATION_BYTES = 2**28
-"""So many images are drawn at once that the largest activation of the network takes no more than this."""
+_ACTIVATION_VALUES = 2**26
+"""So many images are drawn at once that the largest activation has no more values than this: 256 MiB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +118,7 @@ def sampler_of(
 
 
 def _images_at_once(network: NetworkConfig, resolution: int) -> int:
-    return max(1, _ACTIVATION_BYTES // largest_activation_bytes(network, resolution))
+    return max(1, _ACTIVATION_VALUES // largest_activation(network, resolution))
 
 
 @dataclasses.dataclass(frozen=True)

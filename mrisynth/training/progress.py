@@ -3,48 +3,65 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 import sys
 import time
 
+import tensorflow as tf
 import tqdm
 
+from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
-from mrisynth.training import throughput
+from mrisynth.networks.flops import generator_operations, training_operations
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
+from mrisynth.training.throughput import CostPerImage, duration, too_long
 
 _SETTLING_SECONDS = 3.0
 _COUNTDOWN_SECONDS = 48 * 3600
 
 
-def _countdown(seconds: float) -> str:
-    """Time left: to the second, as in 1:02:03, where it is less than two days."""
-    if seconds < _COUNTDOWN_SECONDS:
-        return str(datetime.timedelta(seconds=round(seconds)))
-    return throughput.duration(seconds)
+def seconds_per_operation(generator: Generator, images: int) -> float:
+    """Seconds that this device takes for an operation of the generator at its full resolution.
+
+    Args:
+        generator: The network, which is called twice and timed once.
+        images: Number of images in a call.
+    """
+    latents = tf.zeros([images, generator.latent_size])
+    generator(latents).numpy()
+    start = time.perf_counter()
+    generator(latents).numpy()
+    elapsed = time.perf_counter() - start
+    return elapsed / (images * generator_operations(generator.network_config(), generator.top_level))
 
 
 class Progress:
-    """Measures images/s and foretells the rest of the run, from before its first iteration on.
+    """Measures images/s and shows the time left for the whole run, from before its first iteration on.
 
     A run that would take months says so once, when the first measurement has settled.
 
     Args:
-        schedule: Of the run.
-        network: Whose multiplications are counted.
-        matrix_rate: Operations/s of a large matrix product on all replicas together.
+        schedule: Growth of the run.
+        network: Size of the networks, whose operations are counted.
+        seconds_per_operation: What an operation is expected to take at most, on all replicas together, at
+            levels that have not been trained yet; infinite if nothing is known.
         shown: Whether the bar is on the screen; of several workers only the first shows it.
 
     Attributes:
-        images_per_second: Of the phase, its first iteration left out.
+        images_per_second: Throughput of the phase, its first iteration left out.
     """
 
     def __init__(
-        self, schedule: GrowthSchedule, network: NetworkConfig, matrix_rate: float, shown: bool = True
+        self,
+        schedule: GrowthSchedule,
+        network: NetworkConfig,
+        seconds_per_operation: float = math.inf,
+        shown: bool = True,
     ) -> None:
         self._schedule = schedule
         self._shown = shown
-        self._pace = throughput.Pace(network, matrix_rate)
+        self._seconds = CostPerImage(functools.partial(training_operations, network), seconds_per_operation)
         self._warned = False
         self._phase: Phase | None = None
         self._bar: tqdm.tqdm | None = None
@@ -69,7 +86,7 @@ class Progress:
         # An iteration may take minutes: what can be said before the first has ended is said now.
         seconds = self.seconds_left(position)
         if math.isfinite(seconds):
-            self._bar.set_postfix_str(f"about {throughput.duration(seconds)} left for the whole run")
+            self._bar.set_postfix_str(f"about {duration(seconds)} left for the whole run")
 
     def update(self, position: Position) -> None:
         """Shows that the run has come to a position, the phase's end included."""
@@ -77,12 +94,12 @@ class Progress:
         if self._start_time is None:
             # The first iteration, which compiles, is not counted.
             self._start_time, self._start_image = now, position.image
-        elapsed = now - self._start_time
-        if elapsed > 0 and position.image > self._start_image:
-            self.images_per_second = (position.image - self._start_image) / elapsed
+        elapsed, images = now - self._start_time, position.image - self._start_image
+        if elapsed > 0 and images > 0:
+            self.images_per_second = images / elapsed
             settled = elapsed > _SETTLING_SECONDS
-            if settled or not self._pace.is_measured(self._phase.level):
-                self._pace.measure(self._phase.level, self.images_per_second)
+            if settled or not self._seconds.is_measured(self._phase.level):
+                self._seconds.measure(self._phase.level, elapsed / images)
             seconds = self.seconds_left(position)
             if settled:
                 self._warn_once(seconds)
@@ -92,20 +109,16 @@ class Progress:
         self._bar.update(position.image - self._phase.first_image - self._bar.n)
 
     def seconds_left(self, position: Position) -> float:
-        """Foretold seconds from a position to the end of the run; infinite if nothing is known yet."""
-        return self._pace.seconds(
-            (phase.level, self._images_left(phase, position))
+        """Expected seconds from a position to the end of the run; infinite if nothing is known yet."""
+        return sum(
+            (phase.images - max(0, position.image - phase.first_image)) * self._seconds.at(phase.level)
             for phase in self._schedule.phases
             if phase.last_iteration > position.iteration
         )
 
-    @staticmethod
-    def _images_left(phase: Phase, position: Position) -> int:
-        return phase.images - max(0, position.image - phase.first_image)
-
     def _warn_once(self, seconds_left: float) -> None:
         """Says what is too long for this machine, the first time that it is known."""
-        sentence = throughput.too_long(seconds_left, self._pace.operations_per_second())
+        sentence = too_long(seconds_left, 1 / self._seconds.of_a_unit())
         if sentence and self._shown and not self._warned:
             tqdm.tqdm.write(sentence, file=sys.stderr)
             self._warned = True
@@ -114,3 +127,10 @@ class Progress:
         """Closes the bar, if one is open."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _countdown(seconds: float) -> str:
+    """Time left: to the second, as in 1:02:03, where it is less than two days."""
+    if seconds < _COUNTDOWN_SECONDS:
+        return str(datetime.timedelta(seconds=round(seconds)))
+    return duration(seconds)

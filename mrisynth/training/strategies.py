@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pathlib
-import time
 from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
@@ -15,7 +14,6 @@ from mrisynth.errors import UserError
 from mrisynth.layers.normalization import MINIBATCH_GROUP
 from mrisynth.training.config import JitCompile, Precision, Strategy
 
-_MATRIX_SIZE = 2048
 _MOST_TASKS = 64
 _SLURM_PORT = 8888
 # What a worker sees of another's death.
@@ -177,23 +175,6 @@ def _check_batch(resolution: int, batch: int, replicas: int, group: int) -> None
             f"groups of {group}; use {replicas * group * (share // group)} or "
             f"{replicas * group * (share // group + 1)}"
         )
-
-
-def matrix_product_rate(dtype: str, seconds: float = 0.2) -> float:
-    """Operations/s of a large matrix product on one device: what the hardware can do at best.
-
-    Args:
-        dtype: "float32" or "bfloat16".
-        seconds: How long to measure, after a first product that is not counted.
-    """
-    values = tf.cast(tf.random.stateless_normal([_MATRIX_SIZE, _MATRIX_SIZE], [0, 0]), dtype)
-    product = tf.function(lambda matrix: tf.reduce_sum(tf.matmul(matrix, matrix)))
-    product(values).numpy()
-    start, products = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        product(values).numpy()
-        products += 1
-    return 2 * _MATRIX_SIZE**3 * products / (time.perf_counter() - start)
 
 
 def has_bfloat16() -> bool:

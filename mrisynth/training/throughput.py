@@ -1,15 +1,10 @@
-"""How long a run takes, foretold: pure arithmetic, no TensorFlow."""
+"""How long training takes, from what has been measured: pure arithmetic, no TensorFlow."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Mapping
 
-from mrisynth.networks.config import NetworkConfig
-from mrisynth.networks.flops import training_operations
-from mrisynth.training.schedule import Phase
-
-_EXPECTED_UTILIZATION = 0.3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 # (less than so many seconds, seconds in a unit, its name)
 _UNITS = (
@@ -18,94 +13,60 @@ _UNITS = (
     (48 * _HOUR, _HOUR, "hours"),
     (60 * _DAY, _DAY, "days"),
     (730 * _DAY, 30.4 * _DAY, "months"),
+    (math.inf, 365.25 * _DAY, "years"),
 )
 _LONGEST_RUN = 30 * _DAY
 """Seconds that a run may take before it is called too long for the machine."""
 
-
-@dataclasses.dataclass(frozen=True)
-class ShippedRun:
-    """A run that a flagfile of this repository describes.
-
-    Attributes:
-        flagfile: Its path from the repository's root.
-        operations: Floating-point operations of the whole run, as `run_operations` counts them.
-    """
-
-    flagfile: str
-    operations: float
+SHIPPED_RUNS: Mapping[str, float] = {
+    "flags/multi_gpu.flags": 7.4e18,
+    "flags/paper_c.flags": 7.4e18,
+    "flags/paper_d.flags": 5.4e18,
+    "flags/paper_b.flags": 5.3e18,
+    "flags/paper_a.flags": 5.0e18,
+    "flags/cpu_64.flags": 1.31e15,
+    "flags/quickstart.flags": 4.8e13,
+}
+"""Operations of the run that each flagfile describes, the largest first; a test counts them."""
 
 
-SHIPPED_RUNS = (
-    ShippedRun("flags/multi_gpu.flags", 7.4e18),
-    ShippedRun("flags/paper_c.flags", 7.4e18),
-    ShippedRun("flags/paper_d.flags", 5.4e18),
-    ShippedRun("flags/paper_b.flags", 5.3e18),
-    ShippedRun("flags/paper_a.flags", 5.0e18),
-    ShippedRun("flags/cpu_64.flags", 1.31e15),
-    ShippedRun("flags/quickstart.flags", 4.8e13),
-)
-"""Runs to choose from, the largest first; a test holds them against their flagfiles."""
-
-
-class Pace:
-    """The speed of every level: as measured, else foretold.
-
-    The speed of a level that has not been measured yet is foretold from the number of multiplications it
-    needs and the rate at which the largest measured level does them. The smallest levels are slower at that
-    than any that follow, so no less is expected than a part of what a matrix product reaches.
+class CostPerImage:
+    """What an image costs in training at every level: as measured, else in proportion to a size.
 
     Args:
-        network: Whose multiplications are counted.
-        matrix_rate: Operations/s of a large matrix product on all replicas together.
+        size: Size of a level that the cost grows with, for instance the operations of one image.
+        most: Cost of a unit of that size that no level is expected to exceed before it is measured. Small
+            levels, which are measured first, use a machine worse than large ones.
     """
 
-    def __init__(self, network: NetworkConfig, matrix_rate: float) -> None:
-        self._network = network
-        self._expected_rate = _EXPECTED_UTILIZATION * matrix_rate
+    def __init__(self, size: Callable[[int], float], most: float = math.inf) -> None:
+        self.size = size
+        self._most = most
         self._measured: dict[int, float] = {}
 
-    def measure(self, level: int, images_per_second: float) -> None:
-        """Takes down what a level was measured to do."""
-        self._measured[level] = images_per_second
+    def measure(self, level: int, cost: float) -> None:
+        """Takes down what an image was measured to cost at a level."""
+        self._measured[level] = cost
 
     def is_measured(self, level: int) -> bool:
-        """Whether a level's speed has been measured rather than foretold."""
+        """Whether the cost at a level was measured."""
         return level in self._measured
 
-    def operations_per_second(self) -> float:
-        """At which levels that have not been measured are foretold to run; 0 if nothing is known."""
+    def of_a_unit(self) -> float:
+        """Cost of a unit of size at levels that were not measured; infinite if nothing is known."""
         if not self._measured:
-            return self._expected_rate
+            return self._most
         largest = max(self._measured)
-        measured = self._measured[largest] * training_operations(self._network, largest)
-        return max(measured, self._expected_rate)
+        return min(self._measured[largest] / self.size(largest), self._most)
 
-    def images_per_second(self, level: int) -> float:
-        """Speed of a level; 0 if nothing is known."""
-        if level in self._measured:
-            return self._measured[level]
-        return self.operations_per_second() / training_operations(self._network, level)
-
-    def seconds(self, images_by_level: Iterable[tuple[int, int]]) -> float:
-        """Seconds for (level, images) pairs; infinite if nothing is known."""
-        known = self.operations_per_second() > 0
-        return sum(
-            images / self.images_per_second(level) if known else float("inf")
-            for level, images in images_by_level
-        )
-
-
-def run_operations(network: NetworkConfig, phases: Iterable[Phase]) -> float:
-    """Floating-point operations of a whole run."""
-    return float(sum(phase.images * training_operations(network, phase.level) for phase in phases))
+    def at(self, level: int) -> float:
+        """Cost of an image at a level; infinite if nothing is known."""
+        return self._measured[level] if level in self._measured else self.of_a_unit() * self.size(level)
 
 
 def duration(seconds: float) -> str:
     """A duration in the words a person would use, such as "45 s", "3.5 hours" or "14 months"."""
-    unit, name = next(
-        ((unit, name) for limit, unit, name in _UNITS if seconds < limit), (365.25 * _DAY, "years")
-    )
+    unit, name = next((unit, name) for limit, unit, name in _UNITS if seconds < limit)
     count = seconds / unit
     return f"{count:,.1f} {name}" if 0 < count < 9.95 else f"{count:,.0f} {name}"
 
@@ -114,19 +75,17 @@ def too_long(seconds: float, operations_per_second: float) -> str | None:
     """One sentence for a run that would take months, naming the flagfile of one that would not.
 
     Args:
-        seconds: That the run, or the rest of it, is foretold to take on this machine.
+        seconds: What the run, or the rest of it, is expected to take on this machine; may be infinite.
         operations_per_second: Of the machine in training.
 
     Returns:
-        None where the run takes less than 30 days.
+        None where the run takes less than 30 days, or nothing is known.
     """
-    if seconds <= _LONGEST_RUN:
+    if not _LONGEST_RUN < seconds < math.inf:
         return None
-    fitting = (run for run in SHIPPED_RUNS if run.operations < operations_per_second * _LONGEST_RUN)
-    other = next(fitting, SHIPPED_RUNS[-1])
-    other_seconds = other.operations / operations_per_second
+    *larger, smallest = SHIPPED_RUNS
+    fitting = (name for name in larger if SHIPPED_RUNS[name] < operations_per_second * _LONGEST_RUN)
+    flagfile = next(fitting, smallest)
+    other_seconds = SHIPPED_RUNS[flagfile] / operations_per_second
     in_words = "less than a day" if other_seconds < _DAY else f"about {duration(other_seconds)}"
-    return (
-        f"this run takes about {duration(seconds)} on this machine; "
-        f"--flagfile={other.flagfile} takes {in_words}"
-    )
+    return f"this run takes about {duration(seconds)} on this machine; --flagfile={flagfile} takes {in_words}"

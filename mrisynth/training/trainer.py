@@ -17,7 +17,7 @@ from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import Augmentation, TrainingConfig
 from mrisynth.training.profiling import Profiler
-from mrisynth.training.progress import Progress
+from mrisynth.training.progress import Progress, seconds_per_operation
 from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
 from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
@@ -184,11 +184,16 @@ class _Trainer:
         self._chief = strategies.is_chief(strategy)
         self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
         self._summaries = Summaries(config.folder, state, config.optimization.seed) if self._chief else None
-        matrix_rate = strategies.matrix_product_rate(state.generator.compute_dtype)
-        self._progress = Progress(
-            config.schedule, config.network, matrix_rate * strategy.num_replicas_in_sync, shown=self._chief
-        )
+        self._progress = self._measured_progress()
         self._profiler = Profiler(config.folder, config.runtime.profile_steps if self._chief else ())
+
+    def _measured_progress(self) -> Progress:
+        """The bar, with what an operation takes of the generator at the batch of the last phase."""
+        config, replicas = self._config, self._strategy.num_replicas_in_sync
+        last = config.schedule.phases[-1]
+        with _naming_lack_of_memory(last, config.schedule):
+            seconds = seconds_per_operation(self._state.generator, last.batch_size // replicas)
+        return Progress(config.schedule, config.network, seconds / replicas, shown=self._chief)
 
     def run(self) -> None:
         """Trains from where the state stands to the end of the schedule."""

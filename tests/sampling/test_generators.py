@@ -7,7 +7,7 @@ from mrisynth.export.saved_model import export_generator
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
-from mrisynth.networks.memory import largest_activation_bytes
+from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.generators import Sampler, open_run, open_saved_model, sampler_of
 from tests.made_runs import make_state, write_run
 
@@ -81,7 +81,7 @@ def test_interpolations_begin_and_end_at_latents_and_change_step_by_step():
 
 def test_images_are_drawn_as_many_at_a_time_as_the_memory_is_planned_for():
     def bytes_at(resolution, **settings):
-        return largest_activation_bytes(NetworkConfig(**settings), resolution)
+        return 4 * largest_activation(NetworkConfig(**settings), resolution)
 
     mib = 2**20
     assert bytes_at(256) == 16 * mib

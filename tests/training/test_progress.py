@@ -1,20 +1,24 @@
 import pytest
 
-from mrisynth.networks import NetworkConfig
-from mrisynth.networks.flops import training_operations
+from mrisynth.networks import Generator, NetworkConfig
+from mrisynth.networks.flops import generator_operations, training_operations
 from mrisynth.training import GrowthSchedule, progress
 
-NETWORK = NetworkConfig(resolution=8, fmap_base=64, fmap_max=16)
+NETWORK = NetworkConfig(resolution=8, latent_size=8, fmap_base=64, fmap_max=16)
 SCHEDULE = GrowthSchedule(
     8, fade_images=100, stable_images=200, total_iterations=0, batch_sizes={4: 10, 8: 10}
 )
 
 
-def first_phase(monkeypatch, matrix_rate):
-    """Progress after 100 images of 4x4 in ten seconds, the first batch not counted."""
-    clock = iter([0.0, 10.0])
+def set_clock(monkeypatch, *times):
+    clock = iter(times)
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    bar = progress.Progress(SCHEDULE, NETWORK, matrix_rate)
+
+
+def first_phase(monkeypatch, **settings):
+    """Progress after 100 images of 4x4 in ten seconds, the first batch not counted."""
+    set_clock(monkeypatch, 0.0, 10.0)
+    bar = progress.Progress(SCHEDULE, NETWORK, **settings)
     bar.start_phase(SCHEDULE.at_iteration(0))
     bar.update(SCHEDULE.at_iteration(1))
     bar.update(SCHEDULE.at_iteration(11))
@@ -23,17 +27,19 @@ def first_phase(monkeypatch, matrix_rate):
 
 
 def test_time_left_counts_later_resolutions_by_their_operations(monkeypatch):
-    bar = first_phase(monkeypatch, matrix_rate=0.0)
+    bar = first_phase(monkeypatch)
     assert bar.images_per_second == pytest.approx(10)
     factor = training_operations(NETWORK, 1) / training_operations(NETWORK, 0)
     # 90 images of 4x4 are left, then 300 of 8x8, each so many times dearer.
     assert bar.seconds_left(SCHEDULE.at_iteration(11)) == pytest.approx(9 + 30 * factor)
+    assert "10 images/s, " in shown(bar)
+    assert "left for the whole run" in shown(bar)
 
 
 def test_a_slow_start_is_not_taken_for_the_machines_speed(monkeypatch):
     operations = training_operations(NETWORK, 1)
-    bar = first_phase(monkeypatch, matrix_rate=1000 * operations)
-    # 90 images of 4x4 at ten a second, 300 of 8x8 at three tenths of the matrix product's rate.
+    bar = first_phase(monkeypatch, seconds_per_operation=1 / (300 * operations))
+    # 90 images of 4x4 at ten a second, 300 of 8x8 at 300 a second.
     assert bar.seconds_left(SCHEDULE.at_iteration(11)) == pytest.approx(9 + 300 / 300)
 
 
@@ -43,10 +49,10 @@ def shown(bar):
 
 def test_the_time_left_is_shown_before_the_first_iteration_ends():
     operations = training_operations(NETWORK, 1)
-    bar = progress.Progress(SCHEDULE, NETWORK, matrix_rate=operations)
+    bar = progress.Progress(SCHEDULE, NETWORK, seconds_per_operation=10 / operations)
     bar.start_phase(SCHEDULE.at_iteration(0))
-    # 300 images of 8x8 at three tenths of the rate, and the 4x4 ones before.
-    seconds = (300 + 200 * training_operations(NETWORK, 0) / operations) / 0.3
+    # 300 images of 8x8 at ten seconds each, and the 4x4 ones before.
+    seconds = 10 * (300 + 200 * training_operations(NETWORK, 0) / operations)
     assert seconds > 1000
     assert f"about {seconds / 60:.0f} minutes left for the whole run" in shown(bar)
     bar.update(SCHEDULE.at_iteration(1))
@@ -56,9 +62,8 @@ def test_the_time_left_is_shown_before_the_first_iteration_ends():
 
 @pytest.mark.parametrize(("seconds", "told"), [(1.0, []), (1e6, ["this run takes about"])])
 def test_a_run_of_months_says_so_once(monkeypatch, capsys, seconds, told):
-    clock = iter([0.0, 4 * seconds, 8 * seconds])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    bar = progress.Progress(SCHEDULE, NETWORK, matrix_rate=0.0)
+    set_clock(monkeypatch, 0.0, 4 * seconds, 8 * seconds)
+    bar = progress.Progress(SCHEDULE, NETWORK)
     bar.start_phase(SCHEDULE.at_iteration(0))
     for iteration in (1, 2, 3):
         bar.update(SCHEDULE.at_iteration(iteration))
@@ -71,12 +76,18 @@ def test_a_run_of_months_says_so_once(monkeypatch, capsys, seconds, told):
 
 
 def test_an_unsettled_measurement_warns_of_nothing(monkeypatch, capsys):
-    clock = iter([0.0, 2.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    set_clock(monkeypatch, 0.0, 2.0)
     schedule = GrowthSchedule(8, stable_images=10**9, total_iterations=0, batch_sizes={4: 1, 8: 1})
-    bar = progress.Progress(schedule, NETWORK, matrix_rate=0.0)
+    bar = progress.Progress(schedule, NETWORK)
     bar.start_phase(schedule.at_iteration(0))
     bar.update(schedule.at_iteration(1))
     bar.update(schedule.at_iteration(2))
     bar.end_phase()
     assert "--flagfile" not in capsys.readouterr().err
+
+
+def test_an_operation_takes_its_part_of_the_second_call(monkeypatch):
+    clock = iter([100.0, 103.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    seconds = progress.seconds_per_operation(Generator.from_network_config(NETWORK), images=6)
+    assert seconds * 6 * generator_operations(NETWORK, 1) == pytest.approx(3.0)

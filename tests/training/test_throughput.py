@@ -1,10 +1,10 @@
+import math
+
 import pytest
 
-from mrisynth.networks import NetworkConfig
-from mrisynth.networks.flops import training_operations
-from mrisynth.training import GrowthSchedule, throughput
+from mrisynth.training import throughput
+from mrisynth.training.throughput import CostPerImage
 
-NETWORK = NetworkConfig(resolution=16, fmap_base=64, fmap_max=16)
 MONTH = 30 * 86_400
 
 
@@ -27,39 +27,47 @@ def test_durations_read_as_a_person_says_them(seconds, text):
     assert throughput.duration(seconds) == text
 
 
-def test_a_measured_level_keeps_its_speed_and_sets_that_of_the_others():
-    pace = throughput.Pace(NETWORK, matrix_rate=0.0)
-    pace.measure(1, 10.0)
-    ratio = training_operations(NETWORK, 2) / training_operations(NETWORK, 1)
-    assert pace.images_per_second(1) == 10.0
-    assert pace.images_per_second(2) == pytest.approx(10.0 / ratio)
-    assert pace.seconds([(1, 50), (2, 50)]) == pytest.approx(5 + 5 * ratio)
-    assert pace.is_measured(1)
-    assert not pace.is_measured(2)
+def sizes(level):
+    """Sizes 1, 10, 100 and so on."""
+    return 10**level
 
 
-def test_before_anything_is_measured_the_matrix_product_tells():
-    operations = training_operations(NETWORK, 2)
-    assert throughput.Pace(NETWORK, 10 * operations).images_per_second(2) == pytest.approx(3.0)
-    assert throughput.Pace(NETWORK, 0.0).seconds([(2, 1)]) == float("inf")
+def test_a_measured_level_keeps_its_cost_and_sets_that_of_the_others():
+    cost = CostPerImage(sizes)
+    cost.measure(1, 5.0)
+    assert [cost.at(level) for level in range(3)] == pytest.approx([0.5, 5.0, 50.0])
+    assert [cost.is_measured(level) for level in range(3)] == [False, True, False]
+    cost.measure(2, 20.0)
+    # The largest level that was measured tells of the others, and the smaller one keeps its own.
+    assert [cost.at(level) for level in range(4)] == pytest.approx([0.2, 5.0, 20.0, 200.0])
+    assert cost.of_a_unit() == pytest.approx(0.2)
 
 
-def test_operations_of_a_run_by_hand():
-    schedule = GrowthSchedule(
-        8, fade_images=10, stable_images=20, total_iterations=0, batch_sizes={4: 5, 8: 5}
-    )
-    network = NetworkConfig(resolution=8)
-    expected = 20 * training_operations(network, 0) + 30 * training_operations(network, 1)
-    assert throughput.run_operations(network, schedule.phases) == expected
+def test_levels_that_were_not_measured_cost_no_more_than_was_expected_at_most():
+    cost = CostPerImage(sizes, most=0.3)
+    assert cost.at(2) == pytest.approx(30.0)
+    cost.measure(0, 5.0)
+    assert [cost.at(level) for level in range(3)] == pytest.approx([5.0, 3.0, 30.0])
+    cost.measure(1, 1.0)
+    assert cost.at(2) == pytest.approx(10.0)
+
+
+def test_without_any_measurement_nothing_is_known():
+    assert math.isinf(CostPerImage(sizes).at(2))
+    assert math.isinf(CostPerImage(sizes).of_a_unit())
 
 
 def test_shipped_runs_stand_from_the_largest_to_the_smallest():
-    operations = [run.operations for run in throughput.SHIPPED_RUNS]
+    operations = list(throughput.SHIPPED_RUNS.values())
     assert operations == sorted(operations, reverse=True)
 
 
 def test_a_run_of_less_than_a_month_is_not_too_long():
     assert throughput.too_long(MONTH, 1e12) is None
+
+
+def test_where_nothing_is_known_nothing_is_too_long():
+    assert throughput.too_long(math.inf, 0.0) is None
 
 
 @pytest.mark.parametrize(
