@@ -7,25 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mrisynth.metrics.structural_similarity import ms_ssim
-    from mrisynth.metrics.swd import (
-        SlicedWassersteinDistances,
-        sliced_wasserstein_distance,
-        sliced_wasserstein_distances,
-    )
+    from mrisynth.metrics.swd import sliced_wasserstein_distance
 
 _MODULES = {
-    "SlicedWassersteinDistances": "swd",
     "ms_ssim": "structural_similarity",
     "sliced_wasserstein_distance": "swd",
-    "sliced_wasserstein_distances": "swd",
 }
 
-__all__ = [
-    "SlicedWassersteinDistances",
-    "ms_ssim",
-    "sliced_wasserstein_distance",
-    "sliced_wasserstein_distances",
-]
+__all__ = ["ms_ssim", "sliced_wasserstein_distance"]
 
 
 def __getattr__(name: str) -> object:

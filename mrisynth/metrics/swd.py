@@ -9,7 +9,6 @@ at the coarsest the same layout.
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
 import functools
 import os
 from collections.abc import Iterator
@@ -59,39 +58,6 @@ def _measure(comparison: Comparison) -> dict[str, float]:
     return {f"swd/{level}": distance for level, distance in distances.items()}
 
 
-@dataclasses.dataclass(frozen=True)
-class SlicedWassersteinDistances:
-    """The distances by level and by repeat, times 1000.
-
-    Attributes:
-        resolutions: Pixels along an axis of each level, the finest first.
-        values: float64 [repeats, levels]. A repeat has its own directions; all have the same patches.
-        images: How many of each set were compared.
-    """
-
-    resolutions: tuple[int, ...]
-    values: NDArray[np.float64]
-    images: int
-
-    @property
-    def mean(self) -> dict[int | str, float]:
-        """The mean over the repeats by resolution, and that of all levels as "mean"."""
-        return self._by_level(np.mean(self.values, axis=0), float(np.mean(self.values)))
-
-    @property
-    def standard_deviation(self) -> dict[int | str, float]:
-        """The spread over the repeats by resolution, and that of the levels' mean as "mean".
-
-        It is of single repeats (divided by repeats - 1) and covers the choice of directions, not that of
-        images or patches.
-        """
-        of_mean = float(np.std(np.mean(self.values, axis=1), ddof=1))
-        return self._by_level(np.std(self.values, axis=0, ddof=1), of_mean)
-
-    def _by_level(self, values: NDArray[np.float64], of_mean: float) -> dict[int | str, float]:
-        return {**dict(zip(self.resolutions, values.tolist(), strict=True)), "mean": of_mean}
-
-
 def sliced_wasserstein_distance(
     real: NDArray[np.uint8], generated: NDArray[np.uint8], seed: int = 0, *, progress: bool = False
 ) -> dict[int | str, float]:
@@ -117,13 +83,6 @@ def sliced_wasserstein_distance(
     Example:
         sliced_wasserstein_distance(real, generated)["mean"]
     """
-    return sliced_wasserstein_distances(real, generated, seed, progress=progress).mean
-
-
-def sliced_wasserstein_distances(
-    real: NDArray[np.uint8], generated: NDArray[np.uint8], seed: int = 0, *, progress: bool = False
-) -> SlicedWassersteinDistances:
-    """`sliced_wasserstein_distance` with its spread over the repeats; takes and raises the same."""
     real, generated = np.asarray(real), np.asarray(generated)
     sets = {"real": real, "generated": generated}
     for name, images in sets.items():
@@ -150,7 +109,9 @@ def sliced_wasserstein_distances(
             values.append(sliced_distances(first, second, directions, pool, bar))
             sets = {"real": next_real, "generated": next_generated}
             del first, second
-    return SlicedWassersteinDistances(resolutions, _SCALE * np.stack(values, axis=1), count)
+    distances = _SCALE * np.stack(values, axis=1)
+    by_level = zip(resolutions, np.mean(distances, axis=0).tolist(), strict=True)
+    return {**dict(by_level), "mean": float(np.mean(distances))}
 
 
 def _check(name: str, images: NDArray) -> None:
@@ -249,15 +210,6 @@ def split_level(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32
         return images, None
     coarser = reduce(images)
     return images - expand(coarser), coarser
-
-
-def laplacian_pyramid(images: Images) -> list[NDArray[np.float32]]:
-    """All levels of images [N, H, H], the finest first; the last is what low-pass filtering leaves."""
-    levels = []
-    while images is not None:
-        level, images = split_level(images)
-        levels.append(level)
-    return levels
 
 
 # ----------------------------------------------------------------------------------------------- patches

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from mrisynth.errors import UserError
-from mrisynth.metrics import sliced_wasserstein_distance, sliced_wasserstein_distances, swd
+from mrisynth.metrics import sliced_wasserstein_distance, swd
 from tests.metrics import direct_swd
 
 
@@ -37,6 +37,14 @@ def sliced_distances(first, second, directions):
 # ---------------------------------------------------------------------------------------------- pyramid
 
 
+def laplacian_pyramid(images):
+    levels = []
+    while images is not None:
+        level, images = swd.split_level(images)
+        levels.append(level)
+    return levels
+
+
 def test_filter_has_mirrored_borders_and_keeps_every_second_pixel_from_the_first():
     line = np.zeros(16, np.float32)
     line[1] = 16
@@ -61,7 +69,7 @@ def test_expansion_puts_zeros_in_between_and_doubles():
 @pytest.mark.parametrize("resolution", [16, 32, 128])
 def test_pyramid_is_that_of_the_direct_version(resolution):
     images = np.random.RandomState(0).randint(256, size=(3, resolution, resolution)).astype(np.uint8)
-    levels = swd.laplacian_pyramid(images)
+    levels = laplacian_pyramid(images)
     expected = [direct_swd.laplacian_pyramid(image) for image in images.astype(np.float64)]
     assert [level.shape[1] for level in levels] == [r for r in (128, 64, 32, 16) if r <= resolution]
     for level, images_of_level in zip(levels, zip(*expected, strict=True), strict=True):
@@ -70,14 +78,14 @@ def test_pyramid_is_that_of_the_direct_version(resolution):
 
 def test_pyramid_can_be_put_together_again():
     images = draw_images(4, 64, seed=0)
-    image, *details = reversed(swd.laplacian_pyramid(images))
+    image, *details = reversed(laplacian_pyramid(images))
     for detail in details:
         image = swd.expand(image) + detail
     np.testing.assert_allclose(image, images, atol=1e-4)
 
 
 def test_a_constant_image_has_no_detail_and_keeps_its_value():
-    fine, coarse = swd.laplacian_pyramid(np.full((2, 32, 32), 77, np.uint8))
+    fine, coarse = laplacian_pyramid(np.full((2, 32, 32), 77, np.uint8))
     np.testing.assert_array_equal(fine, 0)
     np.testing.assert_array_equal(coarse, 77)
 
@@ -154,7 +162,7 @@ def test_clouds_apart_along_one_axis_are_as_far_apart_as_directions_see_of_it():
 def test_whole_is_the_direct_version_within_sampling_spread(resolution):
     real = draw_images(60, resolution, seed=0)
     generated = change(draw_images(60, resolution, seed=1), lambda image: ndimage.gaussian_filter(image, 1))
-    ours = [sliced_wasserstein_distances(real, generated, seed).mean for seed in range(4)]
+    ours = [sliced_wasserstein_distance(real, generated, seed) for seed in range(4)]
     direct = [direct_swd.sliced_wasserstein_distance(real, generated, seed) for seed in range(4)]
     assert list(ours[0]) == list(direct[0])
     for key in ours[0]:
@@ -170,14 +178,19 @@ def test_keys_are_the_resolutions_and_the_mean():
     assert all(type(value) is float for value in result.values())
 
 
-def test_repeats_have_directions_of_their_own_and_their_spread_is_told():
-    result = sliced_wasserstein_distances(draw_images(4, 32, 0), draw_images(4, 32, 1))
-    assert result.resolutions == (32, 16)
-    assert result.images == 4
-    assert result.values.shape == (4, 2)
-    assert len(np.unique(result.values)) == 8
-    assert result.standard_deviation[16] == pytest.approx(np.std(result.values[:, 1], ddof=1))
-    assert result.standard_deviation["mean"] == pytest.approx(np.std(result.values.mean(axis=1), ddof=1))
+def test_every_repeat_has_directions_of_its_own(monkeypatch):
+    """The value is the mean over the repeats, of which there are as many different ones."""
+    found = []
+    distances = swd.sliced_distances
+
+    def keep(*arguments):
+        found.append(distances(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr(swd, "sliced_distances", keep)
+    result = sliced_wasserstein_distance(draw_images(4, 32, 0), draw_images(4, 32, 1))
+    assert len(np.unique(found)) == 2 * swd.REPEATS
+    assert [result[32], result[16]] == pytest.approx([1000 * values.mean() for values in found])
 
 
 def test_the_seed_decides_everything(monkeypatch):
@@ -203,8 +216,16 @@ def test_more_images_of_one_set_are_chosen_at_random_by_the_seed():
 
 
 def test_no_more_than_so_many_images_are_compared(monkeypatch):
+    counts, describe = [], swd._describe
+
+    def count(name, images, random):
+        counts.append(len(images))
+        return describe(name, images, random)
+
     monkeypatch.setattr(swd, "MOST_IMAGES", 3)
-    assert sliced_wasserstein_distances(draw_images(5, 16, 0), draw_images(4, 16, 1)).images == 3
+    monkeypatch.setattr(swd, "_describe", count)
+    sliced_wasserstein_distance(draw_images(5, 16, 0), draw_images(4, 16, 1))
+    assert counts == [3, 3]
 
 
 def test_order_of_the_sets_does_not_matter_but_for_sampling():
