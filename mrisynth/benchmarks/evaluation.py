@@ -70,4 +70,6 @@ def _made_up(resolution: int, count: int, seed: int) -> NDArray[np.uint8]:
 
 
 def _made_up_slices(resolution: int, count: int, seed: int) -> Slices:
-    return Slices(_made_up(resolution, count, seed), (np.arange(count) // _SLICES).astype(str))
+    return Slices(
+        _made_up(resolution, count, seed)[..., np.newaxis], (np.arange(count) // _SLICES).astype(str)
+    )

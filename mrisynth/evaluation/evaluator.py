@@ -19,7 +19,7 @@ from mrisynth.evaluation.reference import check_images
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
-from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
+from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures, channel_features
 from mrisynth.metrics.registry import ImageSet
 from mrisynth.metrics.spectrum import power_spectrum
 from mrisynth.privacy import copying
@@ -67,7 +67,6 @@ class Evaluator:
         settings = self._settings
         images = self._draw(sampler)
         training, heldout = self._real.training, self._real.heldout
-        frequencies, power = power_spectrum(images)
         return Evaluation(
             short=settings.short,
             date=datetime.date.today().isoformat(),
@@ -85,13 +84,11 @@ class Evaluator:
             },
             features=self._extractor.name,
             measures=self._measures(images),
-            spectrum=PowerSpectrum(
-                frequencies, power, power_spectrum(training.images)[1], power_spectrum(heldout.images)[1]
-            ),
+            spectra=self._spectra(images),
             privacy=self._privacy(images),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
-            interpolation=sampler.interpolations(_INTERPOLATIONS, _STEPS, settings.seed),
+            interpolation=sampler.interpolations(_INTERPOLATIONS, _STEPS, settings.seed)[..., np.newaxis],
         )
 
     def scalars(self, sampler: Sampler) -> dict[str, float]:
@@ -109,13 +106,21 @@ class Evaluator:
         return values
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
-        images = sampler.draw(self._settings.images, self._settings.seed, self._progress)
+        images = sampler.draw(self._settings.images, self._settings.seed, self._progress)[..., np.newaxis]
         check_images("generated images", images)
         return images
 
     def _measures(self, images: NDArray[np.uint8]) -> dict[str, Measure]:
         generated = self._measure(self._image_set(images))
         return {key: Measure(spread, self._measured_real[key]) for key, spread in generated.items()}
+
+    def _spectra(self, images: NDArray[np.uint8]) -> dict[str, PowerSpectrum]:
+        spectra = {}
+        for index, channel in enumerate(self._real.channels):
+            sides = (images, self._real.training.images, self._real.heldout.images)
+            computed = [power_spectrum(side[..., index]) for side in sides]
+            spectra[channel] = PowerSpectrum(computed[0][0], *(power for _, power in computed))
+        return spectra
 
     def _privacy(self, images: NDArray[np.uint8]) -> Privacy:
         settings = self._settings
@@ -141,7 +146,9 @@ class Evaluator:
         return self._measure(self._training)
 
     def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
-        return ImageSet(images[..., np.newaxis], self._extractor(images, self._progress))
+        return ImageSet(
+            images, channel_features(self._extractor, images, self._progress), self._real.channels
+        )
 
     @property
     def _count(self) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.data import open_dataset, read_manifest
+from mrisynth.data.manifest import Split
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.image_io import to_gray
@@ -46,22 +47,22 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
         )
     sides = {}
     for side, split in (("training", "train"), ("heldout", "heldout")):
-        sides[side] = _load_side(data_dir, resolution, split, manifest.splits[split].slices, progress)
+        sides[side] = _load_side(data_dir, split, manifest.array_shape(Split(split), resolution), progress)
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
-    return ReferenceImages(**sides)
+    return ReferenceImages(**sides, channels=manifest.channels)
 
 
-def _load_side(data_dir: pathlib.Path, resolution: int, split: str, count: int, progress: bool) -> Slices:
-    images = np.empty((count, resolution, resolution), np.uint8)
+def _load_side(
+    data_dir: pathlib.Path, split: str, shape: tuple[int, int, int, int], progress: bool
+) -> Slices:
+    images = np.empty(shape, np.uint8)
     subjects = []
-    dataset = open_dataset(
-        data_dir, resolution, _BATCH, split=split, shuffle=False, repeat=False, labels=True
-    )
-    with tqdm(total=count, desc=f"reading {split}", disable=not progress, leave=False) as bar:
+    dataset = open_dataset(data_dir, shape[1], _BATCH, split=split, shuffle=False, repeat=False, labels=True)
+    with tqdm(total=len(images), desc=f"reading {split}", disable=not progress, leave=False) as bar:
         for batch in dataset.as_numpy_iterator():
             start = len(subjects)
             subjects.extend(subject.decode() for subject in batch["subject"])
-            images[start : len(subjects)] = to_gray(batch["image"][..., 0])
+            images[start : len(subjects)] = to_gray(batch["image"])
             bar.update(len(subjects) - start)
     return Slices(images, np.array(subjects))
 

@@ -64,11 +64,11 @@ class Evaluation:
         data: Counts by name: subjects and slices of each side, images compared.
         features: Which feature extractor, in words.
         measures: By key, in the order of tables; `mrisynth.metrics.registry.find` says what they are.
-        spectrum: Power spectra.
+        spectra: Power spectra by channel.
         privacy: The answer to the question of copies.
-        samples: Generated images, uint8 [N, H, H], none picked.
-        real: Training images, uint8 [N, H, H], for comparison.
-        interpolation: Rows of images from latent to latent, uint8 [rows, steps, H, H].
+        samples: Generated images, uint8 [N, H, H, C], none picked.
+        real: Training images, uint8 [N, H, H, C], for comparison.
+        interpolation: Rows of images from latent to latent, uint8 [rows, steps, H, H, C].
     """
 
     short: bool
@@ -78,7 +78,7 @@ class Evaluation:
     data: Mapping[str, int]
     features: str
     measures: Mapping[str, Measure]
-    spectrum: PowerSpectrum
+    spectra: Mapping[str, PowerSpectrum]
     privacy: Privacy
     samples: NDArray[np.uint8]
     real: NDArray[np.uint8]

@@ -115,6 +115,13 @@ class ScatteringFeatures:
         return features[:, _mirrored_order(images.shape[1])]
 
 
+def channel_features(
+    extractor: FeatureExtractor, images: NDArray[np.uint8], progress: bool = False
+) -> NDArray[np.float32]:
+    """Features of images [N, H, H, C], those of one channel after those of the other, [N, C * D]."""
+    return np.concatenate([extractor(channel, progress) for channel in np.moveaxis(images, -1, 0)], axis=1)
+
+
 def load_features(path: str | os.PathLike[str]) -> FeatureExtractor:
     """A user's own network as feature extractor, as one trained on RadImageNet.
 

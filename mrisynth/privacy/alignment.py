@@ -1,4 +1,7 @@
-"""Laying one image onto another: mirrored or not, at every small shift, whatever its brightness."""
+"""Laying one image onto another: mirrored or not, at every small shift, whatever its brightness.
+
+An image's channels are moved together, and each is compared by itself: correlations are means over channels.
+"""
 
 from __future__ import annotations
 
@@ -41,28 +44,28 @@ def largest_shift(size: int) -> int:
 
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Box means of 64x64 at most, smoothed; uint8 [N, H, H] -> [N, T, T].
+    """Box means of 64x64 at most, smoothed; uint8 [N, ..., H, H] -> [N, ..., T, T].
 
     A copy with noise, a little blurred or warped is a copy, too. Smoothing (a binomial filter, standard
     deviation 1.4 pixels of 64) makes it more alike to its original, but not to other anatomy.
     """
-    factor = max(1, images.shape[1] // _THUMBNAIL)
-    size = images.shape[1] // factor
-    small = np.empty((len(images), size, size), np.uint8)
+    factor = max(1, images.shape[-1] // _THUMBNAIL)
+    size = images.shape[-1] // factor
+    small = np.empty((*images.shape[:-2], size, size), np.uint8)
     step = max(1, _BLOCK_PIXELS // images[0].size)
     for start in range(0, len(images), step):
         block = images[start : start + step]
-        means = block.reshape(-1, size, factor, size, factor).mean((2, 4), np.float32)
-        for axis in (1, 2) * ((size // _SMOOTHED_ONCE) ** 2):
+        means = block.reshape(*block.shape[:-2], size, factor, size, factor).mean((-3, -1), np.float32)
+        for axis in (-2, -1) * ((size // _SMOOTHED_ONCE) ** 2):
             means = scipy.ndimage.correlate1d(means, _SMOOTHING, axis, mode="nearest")
         small[start : start + step] = np.rint(means)
     return small
 
 
 def standardize(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gives all images the same darkest gray, 0, and the same contrast; uint8 [N, T, T]."""
-    lifted = images - images.min(axis=(1, 2), keepdims=True).astype(np.float32)
-    deviations = np.maximum(lifted.std(axis=(1, 2), keepdims=True), 1)
+    """Gives all images the same darkest gray, 0, and the same contrast; uint8 [..., T, T]."""
+    lifted = images - images.min(axis=(-2, -1), keepdims=True).astype(np.float32)
+    deviations = np.maximum(lifted.std(axis=(-2, -1), keepdims=True), 1)
     return np.clip(np.rint(lifted * (_CONTRAST / deviations)), 0, 255).astype(np.uint8)
 
 
@@ -87,8 +90,8 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
     within it, so one Fourier transform gives the correlation at every shift.
 
     Args:
-        targets: [N, T, T].
-        images: [N, K, T, T].
+        targets: [N, C, T, T].
+        images: [N, K, C, T, T].
 
     Returns:
         [N, K, 2, S, S] with S = 2 `largest_shift` + 1: not mirrored and mirrored; moved down and to the right
@@ -102,7 +105,7 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
     everywhere = scipy.fft.irfft2(conjugate * spectra, s=(size, size), workers=-1)
     # everywhere[d] compares the target with the image moved by -d.
     shifts = -np.arange(-margin, margin + 1)
-    return everywhere[..., shifts[:, np.newaxis], shifts]
+    return everywhere[..., shifts[:, np.newaxis], shifts].mean(axis=3)
 
 
 def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
@@ -111,12 +114,13 @@ def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
 
 
 def align(target: NDArray[np.uint8], image: NDArray[np.uint8]) -> Alignment:
-    """How an image is best laid onto a target, both [H, H]; to the pixel, and correlated as they are."""
+    """How an image is best laid onto a target, both [H, H, C]; to the pixel, and correlated as they are."""
+    target, image = (np.moveaxis(each, -1, 0) for each in (target, image))
     small = thumbnails(np.stack([target, image]))
     by_shift = correlations(small[:1], small[np.newaxis, 1:])[0, 0]
     mirrored, *place = np.unravel_index(np.argmax(by_shift), by_shift.shape)
-    factor = len(target) // small.shape[1]
-    rows, columns = (factor * (int(index) - largest_shift(small.shape[1])) for index in place)
+    factor = target.shape[-1] // small.shape[-1]
+    rows, columns = (factor * (int(index) - largest_shift(small.shape[-1])) for index in place)
     near = range(1 - factor, factor)
     candidates = [(bool(mirrored), rows + row, columns + column) for row in near for column in near]
     scored = ((_correlation(target, _move(image, *candidate)), candidate) for candidate in candidates)
@@ -128,26 +132,41 @@ def lay_onto(target: NDArray[np.uint8], image: NDArray[np.uint8], alignment: Ali
     """Mirrors and moves an image as `align` says, and fits its brightness and contrast to the target's.
 
     Args:
-        target: [H, H].
-        image: [H, H].
+        target: [H, H, C].
+        image: [H, H, C].
         alignment: Of the two.
 
     Returns:
-        uint8 [H, H]; what is moved in is the image's darkest gray.
+        uint8 [H, H, C]; what is moved in is a channel's darkest gray.
     """
-    moved = _move(image, alignment.mirrored, alignment.rows, alignment.columns)
-    centered = moved - moved.mean()
-    contrast = np.sum(centered * target) / max(np.sum(centered**2), _SMALLEST_NORM)
-    return np.clip(np.rint(target.mean() + contrast * centered), 0, 255).astype(np.uint8)
+    laid = np.empty_like(target)
+    for channel in range(target.shape[-1]):
+        aim = target[..., channel]
+        moved = _move(image[..., channel], alignment.mirrored, alignment.rows, alignment.columns)
+        centered = moved - moved.mean()
+        contrast = np.sum(centered * aim) / max(np.sum(centered**2), _SMALLEST_NORM)
+        laid[..., channel] = np.clip(np.rint(aim.mean() + contrast * centered), 0, 255)
+    return laid
 
 
 def _move(image: NDArray[np.uint8], mirrored: bool, rows: int, columns: int) -> NDArray[np.float32]:
-    """Mirrors an image, then moves it down and to the right; its darkest gray becomes 0 and is moved in."""
-    margin, size = max(abs(rows), abs(columns)), len(image)
-    framed = frames(image[:, ::-1] if mirrored else image, margin)
-    return framed[margin - rows : margin - rows + size, margin - columns : margin - columns + size]
+    """Mirrors an image, then moves it down and to the right; its darkest gray becomes 0 and is moved in.
+
+    Args:
+        image: [..., H, H].
+        mirrored: Whether to mirror it.
+        rows: Pixels down.
+        columns: Pixels to the right.
+
+    Returns:
+        [..., H, H].
+    """
+    margin, size = max(abs(rows), abs(columns)), image.shape[-1]
+    framed = frames(image[..., ::-1] if mirrored else image, margin)
+    return framed[..., margin - rows : margin - rows + size, margin - columns : margin - columns + size]
 
 
 def _correlation(first: NDArray[np.number], second: NDArray[np.number]) -> float:
-    pair = unit(np.stack([first.ravel(), second.ravel()]).astype(np.float32))
-    return float(pair[0] @ pair[1])
+    """The mean over channels, both [C, H, H]."""
+    pairs = unit(np.stack([first, second]).reshape(2, len(first), -1).astype(np.float32))
+    return float(np.mean([a @ b for a, b in zip(*pairs, strict=True)]))

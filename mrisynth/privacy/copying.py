@@ -24,8 +24,8 @@ class ClosePair:
     """A generated image and its nearest training slice.
 
     Attributes:
-        generated: uint8 [H, H].
-        training: uint8 [H, H], mirrored and shifted onto the generated one, its brightness fitted.
+        generated: uint8 [H, H, C].
+        training: uint8 [H, H, C], mirrored and shifted onto the generated one, its brightness fitted.
         correlation: Of the two, as they are shown.
         mirrored: Whether the training slice had to be mirrored.
         shift: By how many pixels it had to be moved down and to the right.
@@ -84,7 +84,7 @@ def examine(
     """Compares generated images with the slices they were trained on.
 
     Args:
-        images: Generated, uint8 [N, H, H].
+        images: Generated, uint8 [N, H, H, C].
         real: The data set.
         described: The data set and the generated images by pixels, then by features.
         limits: What the verdict is decided by.

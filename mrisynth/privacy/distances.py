@@ -81,7 +81,7 @@ class Distance(Protocol):
     axis: str
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray:
-        """What images are compared by; uint8 [N, H, H] -> [N, ...]."""
+        """What images are compared by; uint8 [N, H, H, C] -> [N, ...]."""
 
     def coordinates(self, described: NDArray) -> NDArray[np.float32]:
         """Points in which images close to each other are close, [N, D]; for dividing them into cells."""
@@ -130,12 +130,12 @@ class PixelDistance:
     axis = "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
-        """Thumbnails, uint8 [N, T, T] with T = min(H, 64), of box means."""
-        return alignment.thumbnails(images)
+        """Thumbnails of box means, channels first: uint8 [N, C, T, T] with T = min(H, 64)."""
+        return alignment.thumbnails(np.moveaxis(images, -1, 1))
 
     def coordinates(self, described: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Images of 16x16 with mean 0 and norm 1, [N, 256]."""
-        return alignment.unit(_pool(described.astype(np.float32)).reshape(len(described), -1))
+        """Images of 16x16, each channel with mean 0 and norm 1, [N, C * 256]."""
+        return _units(_pool(described.astype(np.float32)))
 
     def neighbors(
         self,
@@ -187,25 +187,31 @@ def _pool(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _shifts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The images, and moved to eight sides, each [N, T, T]; what is moved in is an image's darkest gray."""
-    size = images.shape[1]
+    """The images, and moved to eight sides, each [..., T, T]; what is moved in is an image's darkest gray."""
+    size = images.shape[-1]
     # Three quarters of the way: then no shift is far from one of these.
     step = (3 * alignment.largest_shift(size) + 2) // 4
-    framed = alignment.frames(images, step) + images.min(axis=(1, 2), keepdims=True)
+    framed = alignment.frames(images, step) + images.min(axis=(-2, -1), keepdims=True)
     framed = framed.astype(np.uint8)
     starts = sorted(itertools.product((0, step, 2 * step), repeat=2), key=lambda start: start != (step, step))
-    return [framed[:, row : row + size, column : column + size] for row, column in starts]
+    return [framed[..., row : row + size, column : column + size] for row, column in starts]
 
 
 def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Every image mirrored or not, at nine shifts, at 16x16: [N, T, T] -> [N, 18, 256], mean 0 and norm 1."""
+    """Every image mirrored or not, at nine shifts, as `_units`: [N, C, T, T] -> [N, 18, C * 256]."""
     moved = [side.astype(np.float32) for side in _shifts(images)]
-    pooled = np.stack([_pool(side) for one in moved for side in (one, one[:, :, ::-1])], axis=1)
-    return alignment.unit(pooled.reshape(len(images), _VARIANTS, _COARSE**2))
+    pooled = np.stack([_pool(side) for one in moved for side in (one, one[..., ::-1])], axis=1)
+    return _units(pooled)
+
+
+def _units(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Every channel with mean 0 and norm 1, the channels in a row: [..., C, 16, 16] -> [..., C * 256]."""
+    channels = alignment.unit(images.reshape(*images.shape[:-2], _COARSE**2))
+    return channels.reshape(*images.shape[:-3], -1)
 
 
 def _distances(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """1 - the largest correlation; [N, T, T] and [N, K, T, T] -> [N, K]."""
+    """1 - the largest correlation; [N, C, T, T] and [N, K, C, T, T] -> [N, K]."""
     return np.maximum(0, 1 - alignment.correlations(targets, images).max(axis=(2, 3, 4)))
 
 
@@ -231,11 +237,25 @@ class FeatureDistance:
         self._extractor = extractor
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
-        """Features of the images, then of their mirror images and of all shifted ones, [N, V, D]."""
+        """Features of the images, then of their mirror images and of all shifted ones.
+
+        Args:
+            images: uint8 [N, H, H, C].
+            progress: Whether to show a progress bar.
+
+        Returns:
+            [N, V, D], the features of one channel after those of the other.
+        """
         blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts", progress)
-        return np.concatenate([self._describe(images[rows]) for rows in blocks])
+        return np.concatenate(
+            [
+                np.concatenate([self._describe(channel) for channel in np.moveaxis(images[rows], -1, 0)], -1)
+                for rows in blocks
+            ]
+        )
 
     def _describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Of one channel, [N, H, H] -> [N, V, D]."""
         sides = [images]
         if self._extractor.has_fixed_filters:
             sides = _shifts(alignment.standardize(alignment.thumbnails(images)))

@@ -16,10 +16,10 @@ from mrisynth.privacy.nearest_neighbors import Groups
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
-    """Gray slices and whose they are.
+    """Slices and whose they are.
 
     Attributes:
-        images: uint8 [N, H, H], in the order of the data set: by subject, slice after slice.
+        images: uint8 [N, H, H, C], in the order of the data set: by subject, slice after slice.
         subjects: [N].
     """
 
@@ -34,10 +34,12 @@ class ReferenceImages:
     Attributes:
         training: What the generator was trained on.
         heldout: Subjects that it never saw.
+        channels: Names of the images' channels.
     """
 
     training: Slices
     heldout: Slices
+    channels: tuple[str, ...] = ("image",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +98,7 @@ class RealSides:
         return cls(distance, training, heldout, neighbors)
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> Side:
-        """Describes generated images, uint8 [N, H, H]."""
+        """Describes generated images, uint8 [N, H, H, C]."""
         return Side(self.distance.describe(images, progress), Groups.of(np.arange(len(images))))
 
     def nearest_training(self, generated: Side, progress: bool = False) -> Neighbors:

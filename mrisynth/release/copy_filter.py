@@ -35,7 +35,7 @@ class CopyFilter:
         """Which images are copies.
 
         Args:
-            images: Generated, uint8 [N, H, H].
+            images: Generated, uint8 [N, H, H, C].
 
         Returns:
             [N].

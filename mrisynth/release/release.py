@@ -155,7 +155,7 @@ def _draw(
         for first, images in _blocks(config, generator, next_seed):
             block_seeds = first + np.arange(len(images))
             if copies is not None:
-                block_seeds = block_seeds[~copies.find(to_gray(images))]
+                block_seeds = block_seeds[~copies.find(to_gray(images)[..., np.newaxis])]
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
             numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
             block = [(number, seed, images[seed - first]) for number, seed in zip(numbers, new, strict=True)]

@@ -111,7 +111,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             groups=_groups(evaluation),
             distances=distances,
             distance_plots=plots,
-            spectrum_plot=spectrum_plot(evaluation.spectrum),
+            spectrum_plots={name: spectrum_plot(each) for name, each in evaluation.spectra.items()},
             closest=f"{100 * closeness[0].expected_share:.2g} %",
             cells=_cells(closeness),
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
@@ -208,11 +208,11 @@ def _pair_picture(pair: ClosePair, show_real: bool) -> Picture:
 
 def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
     """Every row goes from latent to latent; None if there are no rows."""
-    rows, steps, size, _ = images.shape
+    rows, steps, *image = images.shape
     if rows == 0:
         return None
     alt = f"{rows} rows of {steps} generated images, each row changing gradually from one image to another"
-    return gray_picture(sheet(images.reshape(-1, size, size), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+    return gray_picture(sheet(images.reshape(-1, *image), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 
 
 def _groups(evaluation: Evaluation) -> list[_Group]:

@@ -45,30 +45,31 @@ def data_uri(media_type: str, contents: bytes) -> str:
 
 
 def sheet(images: NDArray[np.uint8], columns: int, largest: int, width: int) -> NDArray[np.uint8]:
-    """Lays images out in rows, parted by thin lines.
+    """Lays images out in rows, parted by thin lines; an image's channels stand side by side.
 
     Large ones are reduced by a whole factor to keep the page small. Small ones are enlarged by whole factors,
     too: browsers shrink evenly, but enlarge so that some pixels come out larger than others.
 
     Args:
-        images: [N, H, H].
+        images: [N, H, H, C].
         columns: Images in a row.
-        largest: Width of an image in pixels from which on it is reduced.
+        largest: Width of a channel in pixels from which on it is reduced.
         width: Width of the sheet in pixels that small images are enlarged to, if a whole factor does it.
 
     Returns:
-        [rows * (h + gap) - gap, columns * (h + gap) - gap].
+        [rows * (h + gap) - gap, columns * (C * h + gap) - gap].
     """
-    cells = _reduce(images, math.ceil(images.shape[-1] / largest))
+    images = np.moveaxis(images, -1, -2).reshape(*images.shape[:2], -1)
+    cells = _reduce(images, math.ceil(images.shape[1] / largest))
     factor = max(1, width // (columns * cells.shape[-1]))
     cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
-    count, size, _ = cells.shape
-    pitch = size + _GAP_PIXELS
+    count, height, width = cells.shape
+    down, right = height + _GAP_PIXELS, width + _GAP_PIXELS
     rows = math.ceil(count / columns)
-    paper = np.full((rows * pitch - _GAP_PIXELS, columns * pitch - _GAP_PIXELS), _GAP_GRAY, np.uint8)
+    paper = np.full((rows * down - _GAP_PIXELS, columns * right - _GAP_PIXELS), _GAP_GRAY, np.uint8)
     for index, cell in enumerate(cells):
-        top, left = pitch * (index // columns), pitch * (index % columns)
-        paper[top : top + size, left : left + size] = cell
+        top, left = down * (index // columns), right * (index % columns)
+        paper[top : top + height, left : left + width] = cell
     return paper
 
 
@@ -81,6 +82,7 @@ def _reduce(images: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """Means over squares of factor x factor pixels; what is left over at the edges is cut off."""
     if factor == 1:
         return images
-    size = images.shape[-1] // factor
-    squares = images[:, : size * factor, : size * factor].reshape(-1, size, factor, size, factor)
+    height, width = (size // factor for size in images.shape[1:])
+    whole = images[:, : height * factor, : width * factor]
+    squares = whole.reshape(-1, height, factor, width, factor)
     return np.rint(squares.mean(axis=(2, 4))).astype(np.uint8)

@@ -21,7 +21,7 @@ SETTINGS = EvaluationSettings(images=500, pairs=200, repeats=2, draws=100)
 
 
 def slices(subjects, seed):
-    images = draw_subjects(subjects, SLICES, seed, size=32)
+    images = draw_subjects(subjects, SLICES, seed, size=32)[..., np.newaxis]
     return Slices(images, np.repeat(np.arange(subjects) + 1000 * seed, SLICES))
 
 
@@ -66,21 +66,21 @@ def test_one_per_cent_of_copies_is_found_and_shown(real, new, planted):
     images = new.copy()
     places = np.random.RandomState(2).permutation(len(images))[:planted]
     if planted:
-        images[places] = plant(real.training.images[copied], seed=3)
+        images[places] = plant(real.training.images[copied, ..., 0], seed=3)
     privacy = evaluate(real, images).privacy
     assert privacy.copies == planted
     assert privacy.verdict.words == (COPIES_FOUND if planted else NO_SIGN)
     shown = [pair for pair in privacy.closest_pairs if pair.copy]
     assert len(shown) == planted
     for pair in shown:
-        (place,) = (i for i in places if (images[i] == pair.generated).all())
-        assert (pair.generated == images[place]).all()
+        (place,) = (i for i in places if (images[i] == pair.generated[..., 0]).all())
+        assert (pair.generated[..., 0] == images[place]).all()
         # The aligned training slice looks like its copy, up to noise.
         assert np.corrcoef(pair.training.ravel(), pair.generated.ravel())[0, 1] > 0.9
 
 
 def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figure(real):
-    images = plant(real.training.images[np.random.RandomState(0).permutation(480)], noise=2)
+    images = plant(real.training.images[np.random.RandomState(0).permutation(480), ..., 0], noise=2)
     privacy = evaluate(real, images).privacy
     assert privacy.verdict.words == COPIES_FOUND
     assert privacy.copies > 420

@@ -11,11 +11,11 @@ def test_both_sides_are_read_by_subject_and_in_order(small_dataset):
     real = load_reference(small_dataset, 16)
     manifest = json.loads((small_dataset / "manifest.json").read_text())
     for split, side in (("train", real.training), ("heldout", real.heldout)):
-        assert side.images.shape == (manifest["splits"][split]["slices"], 16, 16)
+        assert side.images.shape == (manifest["splits"][split]["slices"], 16, 16, 1)
         assert sorted(set(side.subjects)) == sorted(manifest["splits"][split]["subjects"])
         # The slices of a subject lie next to each other, and next to those most like them.
         assert len(np.flatnonzero(side.subjects[1:] != side.subjects[:-1])) == len(set(side.subjects)) - 1
-        images = side.images.astype(float)
+        images = side.images[..., 0].astype(float)
         beside = np.abs(images[1:] - images[:-1]).mean((1, 2))[side.subjects[1:] == side.subjects[:-1]]
         anywhere = np.abs(images[:, None] - images[None]).mean((2, 3))
         assert beside.mean() < 0.7 * anywhere.mean()

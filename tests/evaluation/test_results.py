@@ -27,8 +27,8 @@ def test_the_document_holds_every_number_and_no_image(tmp_path):
     assert list(document["measures"]) == list(evaluation.measures)
     for key, measure in evaluation.measures.items():
         assert document["measures"][key] == dataclasses.asdict(measure)
-    for name, values in document["spectrum"].items():
-        np.testing.assert_array_equal(values, getattr(evaluation.spectrum, name))
+    for name, values in document["spectra"]["image"].items():
+        np.testing.assert_array_equal(values, getattr(evaluation.spectra["image"], name))
 
 
 def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():

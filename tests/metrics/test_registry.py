@@ -58,8 +58,9 @@ def example(unregistered, tmp_path, monkeypatch):
 
 def test_the_worked_example_is_in_results_report_and_card(example):
     training, heldout, generated = (draw_subjects(6, 4, seed, size=16) for seed in range(3))
+    sides = (training[..., np.newaxis], heldout[..., np.newaxis])
     subjects = np.repeat(np.arange(6), 4)
-    real = ReferenceImages(Slices(training, subjects), Slices(heldout, subjects + 6))
+    real = ReferenceImages(Slices(sides[0], subjects), Slices(sides[1], subjects + 6))
     evaluation = Evaluator(real, SETTINGS).evaluate(GivenImages(generated))
     results = to_json(evaluation)
     assert results["measures"]["mean_intensity"] == {

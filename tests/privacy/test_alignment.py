@@ -15,6 +15,14 @@ def draw_image(seed=0, size=64):
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
+def align(target, image):
+    return alignment.align(target[..., np.newaxis], image[..., np.newaxis])
+
+
+def lay_onto(target, image, aligned):
+    return alignment.lay_onto(target[..., np.newaxis], image[..., np.newaxis], aligned)[..., 0]
+
+
 def shift(image, rows, columns):
     moved = np.zeros_like(image)
     size = len(image)
@@ -28,17 +36,17 @@ def shift(image, rows, columns):
 def test_a_mirrored_and_shifted_image_is_laid_back(mirrored, rows, columns):
     image = draw_image()
     target = shift(image[:, ::-1] if mirrored else image, rows, columns)
-    found = alignment.align(target, image)
+    found = align(target, image)
     assert (found.mirrored, found.rows, found.columns) == (mirrored, rows, columns)
     assert found.correlation > 0.999
-    laid = alignment.lay_onto(target, image, found)
+    laid = lay_onto(target, image, found)
     assert np.abs(laid.astype(int) - target).max() <= 2
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(8, -16), (-12, 4), (3, 6), (-5, 1)])
 def test_shifts_are_in_pixels_of_the_image(rows, columns):
     image = draw_image(size=256)
-    found = alignment.align(shift(image, rows, columns), image)
+    found = align(shift(image, rows, columns), image)
     assert (found.rows, found.columns) == (rows, columns)
     assert found.correlation > 0.999
 
@@ -46,9 +54,9 @@ def test_shifts_are_in_pixels_of_the_image(rows, columns):
 def test_brightness_and_contrast_do_not_matter_and_are_fitted():
     image = draw_image()
     target = np.rint(0.5 * image + 40).astype(np.uint8)
-    found = alignment.align(target, image)
+    found = align(target, image)
     assert found.correlation > 0.999
-    assert np.abs(alignment.lay_onto(target, image, found).astype(int) - target).max() <= 1
+    assert np.abs(lay_onto(target, image, found).astype(int) - target).max() <= 1
 
 
 def test_correlations_are_those_of_numpy():
@@ -56,7 +64,7 @@ def test_correlations_are_those_of_numpy():
     target, image = draw_image(1, 32), draw_image(2, 32)
     margin = alignment.largest_shift(32)
     framed = alignment.frames(np.stack([target, image]), margin)
-    computed = alignment.correlations(target[np.newaxis], image[np.newaxis, np.newaxis])[0, 0]
+    computed = alignment.correlations(target[None, None], image[None, None, None])[0, 0]
     assert computed.shape == (2, 2 * margin + 1, 2 * margin + 1)
     for side, moving in enumerate((framed[1], framed[1][:, ::-1])):
         for row in range(-margin, margin + 1):
@@ -66,9 +74,23 @@ def test_correlations_are_those_of_numpy():
                 assert computed[side, row + margin, column + margin] == pytest.approx(expected, abs=1e-5)
 
 
+def test_channels_are_moved_together_and_count_the_same():
+    """The second channel's best place alone is another: it is moved along, and the mean is told."""
+    image = np.stack([draw_image(1), draw_image(2)], axis=-1)
+    target = np.stack([shift(image[..., 0], 3, -2), shift(image[..., 1], 3, -2) // 2 + 60], axis=-1)
+    found = alignment.align(target, image)
+    assert (found.rows, found.columns, found.mirrored) == (3, -2, False)
+    assert found.correlation > 0.999
+    assert np.abs(alignment.lay_onto(target, image, found).astype(int) - target).max() <= 2
+    noise = np.random.RandomState(0).randint(0, 256, image.shape[:2]).astype(np.uint8)
+    spoiled = alignment.align(np.stack([target[..., 0], noise], axis=-1), image)
+    assert (spoiled.rows, spoiled.columns) == (3, -2)
+    assert spoiled.correlation == pytest.approx(0.5, abs=0.1)
+
+
 def test_constant_images_correlate_with_nothing():
-    flat = np.full((1, 16, 16), 7, np.uint8)
-    assert alignment.correlations(flat, draw_image(size=16)[np.newaxis, np.newaxis]).max() == 0
+    flat = np.full((1, 1, 16, 16), 7, np.uint8)
+    assert alignment.correlations(flat, draw_image(size=16)[None, None, None]).max() == 0
 
 
 def test_thumbnails_are_smoothed_box_means():

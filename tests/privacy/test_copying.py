@@ -15,11 +15,12 @@ COPIED = (3, 17, 44)
 def found():
     """30 new images and, last, mirrored and shifted copies of three training slices."""
     training, heldout = (
-        Slices(draw_subjects(15, 4, seed, size=32), np.repeat(np.arange(15), 4)) for seed in (0, 1)
+        Slices(draw_subjects(15, 4, seed, size=32)[..., np.newaxis], np.repeat(np.arange(15), 4))
+        for seed in (0, 1)
     )
     real = ReferenceImages(training, heldout)
-    copies = plant(training.images[list(COPIED)], noise=1)
-    images = np.concatenate([draw_subjects(30, 1, 2, size=32), copies])
+    copies = plant(training.images[list(COPIED), ..., 0], noise=1)
+    images = np.concatenate([draw_subjects(30, 1, 2, size=32), copies])[..., np.newaxis]
     described = [(sides, sides.describe(images)) for sides in describe_real(real, ScatteringFeatures())]
     return images, real, examine(images, real, described, Thresholds(), Bootstrap(20))
 

@@ -27,7 +27,7 @@ def subjects():
 
 
 def neighbors(distance, queries, references, labels, **options):
-    described = distance.describe(queries), distance.describe(references)
+    described = (distance.describe(images[..., np.newaxis]) for images in (queries, references))
     return distance.neighbors(*described, Groups.of(labels), **options)
 
 
@@ -114,3 +114,23 @@ def test_copies_are_found_by_fixed_filters_alone(subjects):
     new = neighbors(distance, draw_subjects(subjects=24, slices=1, seed=1), images, labels)
     assert np.mean(labels[found.indices[:, 0]] == labels[chosen]) > 0.9
     assert np.median(found.nearest) < 0.3 * np.median(new.nearest)
+
+
+@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+def test_a_channel_twice_has_the_same_neighbors_and_another_can_change_them(distance, subjects):
+    images, labels = subjects
+    queries = draw_subjects(subjects=4, slices=2, seed=1)
+    groups = Groups.of(labels)
+
+    def found(first, second):
+        stacked = (np.stack(pair, axis=-1) for pair in (first, second))
+        return distance.neighbors(*map(distance.describe, stacked), groups)
+
+    alone = neighbors(distance, queries, images, labels)
+    twice = found((queries, queries), (images, images))
+    np.testing.assert_array_equal(twice.indices, alone.indices)
+    factor = 2 if distance.name == "features" else 1
+    np.testing.assert_allclose(twice.distances, factor * alone.distances, rtol=1e-4, atol=1e-5)
+    # A copy by its first channel alone is none.
+    copied = found((images[:6], images[:6]), (images, np.roll(images, 30, axis=0)))
+    assert (copied.nearest > 0.01).all()

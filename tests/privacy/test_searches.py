@@ -8,7 +8,8 @@ from tests.made_images import draw_subjects
 
 @pytest.fixture(scope="module")
 def sides():
-    training, heldout = draw_subjects(4, 5, size=16), draw_subjects(3, 5, seed=1, size=16)
+    training = draw_subjects(4, 5, size=16)[..., np.newaxis]
+    heldout = draw_subjects(3, 5, seed=1, size=16)[..., np.newaxis]
     slices = (Slices(training, np.repeat(np.arange(4), 5)), Slices(heldout, np.repeat(np.arange(3), 5)))
     return RealSides.of(PixelDistance(), ReferenceImages(*slices)), training, heldout
 

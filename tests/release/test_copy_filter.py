@@ -23,7 +23,7 @@ PLANTED = (3, 17, 18, 40, 66)
 def bank(small_dataset):
     """Images by seed: new ones, and training slices in some places."""
     images = draw_subjects(400, 1, size=16) / 127.5 - 1
-    training = load_reference(small_dataset, 16).training.images / 127.5 - 1
+    training = load_reference(small_dataset, 16).training.images[..., 0] / 127.5 - 1
     for number, seed in enumerate(PLANTED):
         images[seed] = training[5 * number]
     return images
@@ -71,7 +71,8 @@ def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, sma
 def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
     real = load_reference(small_dataset, 16)
     training = real.training.images
-    images = np.concatenate([training[:, :, ::-1], real.heldout.images, draw_subjects(60, 1, size=16)])
+    new = draw_subjects(60, 1, size=16)[..., np.newaxis]
+    images = np.concatenate([training[:, :, ::-1], real.heldout.images, new])
     described = describe_real(real, ScatteringFeatures())
     found = [sides.search(sides.describe(images)) for sides in described]
     counted = statistics.find_copies(found, Thresholds.copy_ratio).generated
@@ -82,7 +83,7 @@ def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
 
 def test_a_generator_of_copies_alone_is_given_up(release, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_COPIES_IN_A_ROW", 100)
-    training = load_reference(small_dataset, 16).training.images / 127.5 - 1
+    training = load_reference(small_dataset, 16).training.images[..., 0] / 127.5 - 1
     images = np.resize(training, (400, 16, 16))
     copier = save_bank(tmp_path / "copier", images)
     with pytest.raises(UserError, match="more than 100 images in a row are too close to the training data"):

@@ -25,11 +25,11 @@ REASONS = {
 
 
 def draw_heads(count: int, size: int, seed: int) -> np.ndarray:
-    """Heads of ellipses with ventricles and some noise, uint8 [count, size, size]."""
+    """Heads of ellipses with ventricles and some noise, uint8 [count, size, size, 1]."""
     generator = np.random.default_rng(seed)
     down, right = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
-    images = np.empty((count, size, size))
-    for image in images:
+    images = np.empty((count, size, size, 1))
+    for image in images[..., 0]:
         tall, wide = generator.uniform(0.68, 0.9), generator.uniform(0.52, 0.74)
         radius = np.sqrt((down / tall) ** 2 + (right / wide) ** 2)
         image[:] = 130 * (radius < 1) - 90 * ((radius > 0.86) & (radius < 0.93))
@@ -61,11 +61,11 @@ def make_evaluation(
         },
         features="Inception v3, trained on ImageNet, 2,048 features of the last pooling layer",
         measures=make_measures(),
-        spectrum=make_spectrum(generator),
+        spectra={"image": make_spectrum(generator)},
         privacy=make_privacy(words, size, pairs, generator),
         samples=draw_heads(samples, size, 1),
         real=draw_heads(samples, size, 2),
-        interpolation=draw_heads(4 * 8, size, 3).reshape(4, 8, size, size),
+        interpolation=draw_heads(4 * 8, size, 3).reshape(4, 8, size, size, 1),
     )
 
 

@@ -213,7 +213,7 @@ def test_the_page_stays_small_at_full_size():
 
 def test_few_or_no_images_will_do():
     evaluation = make_evaluation(samples=1, pairs=0)
-    nothing = np.zeros((0, 4, 64, 64), np.uint8)
+    nothing = np.zeros((0, 4, 64, 64, 1), np.uint8)
     text = render(dataclasses.replace(evaluation, real=nothing[:, 0], interpolation=nothing))
     assert len(parse(text).of("img")) == 2 + 2 + 1
 

@@ -21,14 +21,14 @@ def svg(picture):
 
 
 def test_plots_are_the_same_every_time_and_have_no_date(evaluation):
-    first, second = (spectrum_plot(evaluation.spectrum) for _ in range(2))
+    first, second = (spectrum_plot(evaluation.spectra["image"]) for _ in range(2))
     assert first == second
     assert not re.search("<dc:date>", svg(first))
 
 
 def test_generated_and_real_have_the_colors_of_the_page(evaluation):
     for picture in (
-        spectrum_plot(evaluation.spectrum),
+        spectrum_plot(evaluation.spectra["image"]),
         distance_plot(evaluation.privacy.closeness["pixels"], "distance"),
     ):
         text = svg(picture)
@@ -37,7 +37,7 @@ def test_generated_and_real_have_the_colors_of_the_page(evaluation):
 
 
 def test_the_alternative_text_has_the_numbers_that_matter(evaluation):
-    spectrum = evaluation.spectrum
+    spectrum = evaluation.spectra["image"]
     halved = dataclasses.replace(spectrum, generated=spectrum.training * np.linspace(1, 0.5, 32))
     assert "1 at the coarsest, 0.5 at the finest" in spectrum_plot(halved).alt
     closeness = evaluation.privacy.closeness["pixels"]
