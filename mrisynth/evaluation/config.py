@@ -12,7 +12,7 @@ FEWEST_EVALUATED = 20
 """Images of each set: neighbors and covariances of fewer say nothing."""
 
 _FEWEST_PAIRS = 10
-"""Of images in a repeat."""
+"""Pairs of images in a repeat."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class EvaluationSettings:
         pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
         repeats: How often every measure is taken, each time of other images or directions.
         draws: How often subjects are drawn for a confidence interval.
-        seed: Of latents, choices and draws.
+        seed: Decides latents, choices and draws.
         thresholds: What the verdict on copying is decided by.
         short: Whether this is the short form.
     """

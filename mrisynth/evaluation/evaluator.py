@@ -42,7 +42,7 @@ class Evaluator:
     Args:
         real: The data set, at the generators' resolution.
         settings: How thoroughly.
-        extractor: Of the features; ours if None.
+        extractor: What makes features of images; wavelet scattering if None.
         progress: Whether to show progress bars.
     """
 
@@ -179,7 +179,7 @@ def reason(fault: BaseException) -> str:
 
 
 def _spread_out(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """So many of the images, from all over the set."""
+    """Takes so many images from all over a set."""
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
 
 

@@ -23,7 +23,7 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
     """Reads a data set at one resolution.
 
     Args:
-        data_dir: As prepared by mrisynth-prepare.
+        data_dir: Data set that mrisynth-prepare has written.
         resolution: Pixels along an edge; the generator's.
         progress: Whether to show a progress bar.
 

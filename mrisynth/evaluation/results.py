@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """One measure of generated images, and the same of real ones.
+    """One measure, of generated images and of real ones.
 
     Attributes:
         generated: Generated images, against held-out ones if it compares two sets.
@@ -58,12 +58,12 @@ class Evaluation:
 
     Attributes:
         short: Whether it is the short form, with fewer images.
-        date: Of the evaluation, YYYY-MM-DD.
+        date: Day of the evaluation, YYYY-MM-DD.
         environment: Versions by package.
         generator: What was evaluated, by name: model, resolution, settings. No paths.
         data: Counts by name: subjects and slices of each side, images compared.
         features: Which feature extractor, in words.
-        measures: By key, in the order of tables; `mrisynth.metrics.registry.find` says what they are.
+        measures: Measures by key, in the order of tables (see `mrisynth.metrics.registry.find`).
         spectra: Power spectra by channel.
         privacy: The answer to the question of copies.
         samples: Generated images, uint8 [N, H, H, C], none picked.
@@ -119,7 +119,7 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
     Args:
         evaluation: What was found out.
-        path: Of the file.
+        path: Path of the file.
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.
@@ -133,7 +133,7 @@ def read_results(path: pathlib.Path) -> dict[str, Any] | None:
     """Reads results.json.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Returns:
         What `to_json` returned; None if there is no such file.

@@ -15,7 +15,7 @@ class Spread:
 
     Attributes:
         mean: Over the repeats.
-        standard_deviation: Of single repeats (divided by repeats - 1).
+        standard_deviation: Spread of single repeats (divided by repeats - 1).
     """
 
     mean: float
@@ -42,7 +42,7 @@ class Interval:
     """A measure and its 95 % confidence interval.
 
     Attributes:
-        value: Of all there is.
+        value: The measure of all that there is.
         low: Lower end of the interval.
         high: Upper end.
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mrisynth.errors import UserError
 
 _BLOCK_VALUES = 2**23
-"""Of float64: 64 MiB."""
+"""Values of float64 that are in memory at a time: 64 MiB."""
 
 Features = NDArray[np.floating]
 """One row an image, [N, D] (see `mrisynth.metrics.features`)."""

@@ -20,9 +20,9 @@ SMALLEST_RESOLUTION = 16
 ORIENTATIONS = 4
 FILTER_SIZE = 7
 FILTER_SIGMA = 1.3
-"""In pixels."""
+"""Standard deviation of the filters' envelope in pixels."""
 FILTER_FREQUENCY = 1 / 3
-"""In cycles per pixel: the middle of an octave, which the pyramid's next level halves."""
+"""Cycles per pixel that filters respond to most: the middle of an octave, which the next level halves."""
 LAYOUT_GRID = 8
 ENERGY_GRID = 4
 GRAY_PER_UNIT = 64
@@ -111,7 +111,7 @@ class ScatteringFeatures:
     def mirrored(
         self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
     ) -> NDArray[np.float32]:
-        """See `FeatureExtractor`: the same numbers in another order."""
+        """Features of mirrored images: those of the images in another order."""
         return features[:, _mirrored_order(images.shape[1])]
 
 
@@ -315,7 +315,7 @@ class _ModelFeatures:
     def mirrored(
         self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
     ) -> NDArray[np.float32]:
-        """See `FeatureExtractor`."""
+        """Features of mirrored images, computed anew."""
         return self(images[:, :, ::-1], progress)
 
     def _size_for(self, images: NDArray[np.uint8] | tf.Tensor) -> tuple[int, int]:

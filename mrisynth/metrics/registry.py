@@ -70,10 +70,10 @@ class Comparison:
 
     Attributes:
         images: The images that are measured: generated ones, or training images in their place.
-        reference: As many held-out images.
+        reference: Held-out images, as many as `images`.
         all_images: The whole set that `images` were chosen from, for measures that need no reference.
         pairs: How many pairs of images a measure of pairs takes.
-        seed: Of a measure's own random numbers.
+        seed: Decides a measure's own random numbers.
         progress: Whether to show progress bars.
     """
 
@@ -167,7 +167,7 @@ def find(key: str) -> tuple[Metric, str]:
     """The measure that a key of results.json belongs to, and what its row in a table is called.
 
     Args:
-        key: As "ms_ssim", "swd/64" or, where there are several channels, "T1w/swd/64".
+        key: Key of a measure, as "ms_ssim", "swd/64" or, where there are several channels, "T1w/swd/64".
 
     Raises:
         UserError: If there is no such measure.

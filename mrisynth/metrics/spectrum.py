@@ -16,7 +16,7 @@ SMALLEST_RESOLUTION = 16
 
 _CHUNK_PIXELS = 2**21
 _THREADS = -1
-"""All there are."""
+"""SciPy takes all threads that there are."""
 
 
 @metric(

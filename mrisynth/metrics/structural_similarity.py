@@ -20,7 +20,7 @@ SMALLEST_RESOLUTION = 16
 WINDOW_SIZE = 11
 WINDOW_SIGMA = 1.5
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the scales, the finest first."""
+"""Weights of the scales, the finest first."""
 DATA_RANGE = 255
 
 _C1 = (0.01 * DATA_RANGE) ** 2
@@ -95,7 +95,7 @@ def random_pairs(count: int, pairs: int, seed: int = 0) -> tuple[NDArray[np.intp
 
 
 def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """The mean of `ms_ssim_values`; takes and raises the same."""
+    """Mean MS-SSIM of pairs of images; takes and raises what `ms_ssim_values` does."""
     return float(np.mean(ms_ssim_values(a, b)))
 
 

@@ -32,7 +32,7 @@ KERNEL = np.array([1, 4, 6, 4, 1]) / 16
 
 _SCALE = 1000
 _SMALLEST_DEVIATION = 1e-4
-"""In gray values; what rounding leaves of a constant level is below."""
+"""Standard deviation in gray values that rounding alone does not reach."""
 _CHUNK_PIXELS = 2**18
 _BLOCK_PROJECTIONS = 2**24
 _THREADS = min(os.cpu_count() or 1, 8)
@@ -191,7 +191,7 @@ def reduce(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def expand(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The opposite of `reduce`, but smooth, [N, H, H] -> [N, 2 H, 2 H]."""
+    """Doubles the size of images smoothly, [N, H, H] -> [N, 2 H, 2 H]."""
     return _along_both_axes(expansion_matrix(images.shape[1]), images)
 
 

@@ -34,7 +34,7 @@ def distance_by_sorting(first: NDArray[np.float32], second: NDArray[np.float32])
 
 
 class BinnedDistance:
-    """The same distance from counts and sums in bins; samples are sorted only where these do not decide.
+    """The distance from counts and sums in bins; samples are sorted only where these do not decide.
 
     The distance is the integral of |D| / N, where D(x) is how many more samples of the first than of the
     second are at most x. Within a bin, D falls by no more than the bin's samples of the second and rises by
@@ -136,7 +136,7 @@ def _integral_by_sorting(
 
     Args:
         samples: Those of the first and of the second that lie in the bins.
-        edges: Of all bins, [B + 1].
+        edges: Edges of all bins, [B + 1].
         excess: D at the edges, [B + 1].
         bins: Which ones, [B].
     """

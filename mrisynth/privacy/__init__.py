@@ -1,1 +1,1 @@
-"""Whether generated images are copies of training images."""
+"""Whether generated images are copies of training images: arrays in, figures and a verdict out."""

@@ -134,7 +134,7 @@ def lay_onto(target: NDArray[np.uint8], image: NDArray[np.uint8], alignment: Ali
     Args:
         target: [H, H, C].
         image: [H, H, C].
-        alignment: Of the two.
+        alignment: How the image is laid onto the target.
 
     Returns:
         uint8 [H, H, C]; what is moved in is a channel's darkest gray.

@@ -26,11 +26,11 @@ class ClosePair:
     Attributes:
         generated: uint8 [H, H, C].
         training: uint8 [H, H, C], mirrored and shifted onto the generated one, its brightness fitted.
-        correlation: Of the two, as they are shown.
+        correlation: Pearson's correlation of the two images as they are shown.
         mirrored: Whether the training slice had to be mirrored.
-        shift: By how many pixels it had to be moved down and to the right.
-        feature_distance: Of the two, squared.
-        copy: Whether it counts as a copy.
+        shift: Pixels that the training slice was moved down and to the right.
+        feature_distance: Squared distance between the features of the two images.
+        copy: Whether the generated image counts as a copy.
     """
 
     generated: NDArray[np.uint8]
@@ -49,8 +49,8 @@ class Privacy:
     Attributes:
         verdict: The answer.
         copies: How many generated images count as copies.
-        controls: How many slices of new patients do.
-        control_count: How many slices of new patients were looked at for that.
+        controls: How many slices of new patients count as copies.
+        control_count: How many slices of new patients were looked at for the controls.
         thresholds: What the verdict was decided by.
         closeness: The figures by the name of each measure of distance.
         closest_pairs: The closest pairs of all, copies first, then the closest first.

@@ -38,7 +38,7 @@ class Neighbors:
     """The nearest references of every query, one of each of the nearest subjects, the nearest first.
 
     Attributes:
-        indices: Of the references, [N, K].
+        indices: Indices of the references, [N, K].
         distances: [N, K], ascending.
     """
 
@@ -100,14 +100,14 @@ class Distance(Protocol):
         Args:
             queries: Described images, [N, ...].
             references: Described images, [M, ...].
-            groups: Of the references: their subjects.
+            groups: The references by subject.
             left_out: A group for every query that is not looked at, such as its own subject; [N].
             progress: Whether to show a progress bar.
         """
 
 
 def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice]:
-    """Some queries after the others, counted by a progress bar."""
+    """Yields some queries after the others, counted by a progress bar."""
     with tqdm(total=count, desc=title, disable=not progress, leave=False) as bar:
         for start in range(0, count, step):
             yield slice(start, start + step)
@@ -226,7 +226,7 @@ class FeatureDistance:
     up to 1/16 of its width.
 
     Args:
-        extractor: Of the features.
+        extractor: What makes features of images.
     """
 
     name = "features"
@@ -255,7 +255,7 @@ class FeatureDistance:
         )
 
     def _describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Of one channel, [N, H, H] -> [N, V, D]."""
+        """Describes one channel, [N, H, H] -> [N, V, D]."""
         sides = [images]
         if self._extractor.has_fixed_filters:
             sides = _shifts(alignment.standardize(alignment.thumbnails(images)))

@@ -70,7 +70,7 @@ class ReferenceIndex:
 
     Args:
         references: [M, D].
-        groups: Of the references.
+        groups: The references by group.
     """
 
     def __init__(self, references: NDArray[np.float32], groups: Groups) -> None:

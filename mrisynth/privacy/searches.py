@@ -60,8 +60,8 @@ class RealNeighbors:
     """Nearest training slices of the data set itself: how close new patients come.
 
     Attributes:
-        training: Of the training slices, those of their own subject left out.
-        heldout: Of the held-out slices.
+        training: Nearest training slices of each training slice, without those of its own subject.
+        heldout: Nearest training slices of each held-out slice.
     """
 
     training: Neighbors

@@ -22,7 +22,7 @@ from mrisynth.privacy.nearest_neighbors import Groups
 from mrisynth.privacy.searches import RealNeighbors, RealSides, Search, Side
 
 _CELL_SLICES = 50
-"""Held-out slices a cell of C_T has on average."""
+"""Held-out slices that a cell of C_T has on average."""
 _FEWEST_IN_CELL = 20
 _MOST_CELLS = 10
 
@@ -33,13 +33,13 @@ class Closeness:
 
     Attributes:
         generated: Distance of every generated image to its nearest training slice, [N].
-        heldout: The same of every held-out slice, [M].
+        heldout: Distance of every held-out slice to its nearest training slice, [M].
         limit: Distance that the closest held-out slices, such as 1 %, do not exceed.
-        expected_share: Part of new patients' slices that are closer than that.
-        closer_share: Part of the generated images that are.
+        expected_share: Part of new patients' slices that are expected to be closer than that distance.
+        closer_share: Part of the generated images that are closer than that distance.
         authenticity: AuthPct: part of the generated images that are farther from their nearest training slice
             than that is from every slice of other subjects.
-        authenticity_heldout: The same of the held-out slices.
+        authenticity_heldout: AuthPct of the held-out slices.
         c_t: C_T; far below 0 where generated images are closer than new patients.
         membership_auc: Area under the curve of an attack that guesses from the distance to the nearest
             generated image whether a subject was trained on; 0.5 is guessing.
@@ -65,7 +65,7 @@ def closeness(
         sides: The data set by a measure of distance.
         found: What was looked up of generated images.
         generated: These images by the same measure.
-        closest_part: Of the held-out slices, against which generated images are close.
+        closest_part: Part of the held-out slices against which generated images are close.
         bootstrap: For the intervals; its seed also divides space into the cells of C_T.
 
     Returns:
@@ -107,10 +107,10 @@ def closer_share(
 
     Args:
         generated: Distances to the nearest training slice, [N].
-        generated_subjects: By the subject of that slice.
-        heldout: The same of held-out slices, [M].
-        heldout_subjects: By their subject.
-        part: As 0.01, which is also what is expected of new patients.
+        generated_subjects: Generated images by the subject of their nearest training slice.
+        heldout: Distances of held-out slices to the nearest training slice, [M].
+        heldout_subjects: Held-out slices by their subject.
+        part: Part of the held-out slices, as 0.01, which is also what is expected of new patients.
         bootstrap: For the interval.
     """
     order = np.argsort(heldout)
@@ -172,9 +172,9 @@ def c_t(
 
     Args:
         generated: Distances to the nearest training slice, [N].
-        generated_subjects: By the subject of that slice.
-        heldout: The same of held-out slices, [M].
-        heldout_subjects: By their subject.
+        generated_subjects: Generated images by the subject of their nearest training slice.
+        heldout: Distances of held-out slices to the nearest training slice, [M].
+        heldout_subjects: Held-out slices by their subject.
         generated_cells: The cell of every generated image.
         heldout_cells: The cell of every held-out slice.
         bootstrap: For the interval.
@@ -221,7 +221,7 @@ def membership_auc(
 
     Args:
         members: Mean distance of every training subject's slices to their nearest generated image, [S].
-        others: The same of held-out subjects, [T].
+        others: Mean distance of every held-out subject's slices to their nearest generated image, [T].
         bootstrap: For the interval, for which both are drawn.
 
     Returns:
@@ -250,10 +250,10 @@ class Copies:
     """Images that count as copies, and how often new patients' slices do.
 
     Attributes:
-        by_measure: Which generated images are by each measure of distance, [measures, N].
-        controls: How many slices of new patients are: held-out ones, and training slices compared with the
-            other training subjects.
-        control_count: How many slices that is of.
+        by_measure: Which generated images count as copies by each measure of distance, [measures, N].
+        controls: How many slices of new patients count as copies: held-out ones, and training slices
+            compared with the other training subjects.
+        control_count: How many slices of new patients there are.
         most_by_chance: Part of the generated images that may be flagged as the controls are: the upper end
             of the one-sided 95 % interval of their share (Clopper and Pearson 1934).
     """
@@ -265,12 +265,12 @@ class Copies:
 
     @property
     def generated(self) -> NDArray[np.bool_]:
-        """Which generated images are by any measure, [N]."""
+        """Which generated images count as copies by any measure of distance, [N]."""
         return self.by_measure.any(axis=0)
 
     @property
     def count(self) -> int:
-        """How many generated images are."""
+        """How many generated images count as copies."""
         return int(self.generated.sum())
 
     @property

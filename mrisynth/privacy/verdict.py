@@ -31,7 +31,7 @@ class Thresholds:
             slices, and its distance to that subject is less than this part of the distance to any other.
         max_unseen_copies: Too few images are generated if a larger part of them could be copies, none of
             which has been drawn.
-        closest_part: Of the held-out slices, against which generated images are close.
+        closest_part: Part of the held-out slices against which generated images are close.
         max_closer_share: Part of the generated images that may be close before it is a doubt.
         min_c_t: C_T below which it is a doubt.
         max_membership_auc: Area under the membership attack's curve that is still harmless.
@@ -86,7 +86,7 @@ def decide(
 
     Args:
         copies: What was found.
-        measured: By the name of each measure of distance.
+        measured: The figures by the name of each measure of distance.
         training_subjects: How many there are.
         heldout_subjects: How many there are.
         limits: See `Thresholds`.
@@ -111,7 +111,7 @@ def decide(
 
 
 def _copies_found(copies: Copies) -> list[str]:
-    """More copies than chance has it suffice for "copies found"."""
+    """Says where there are more copies than chance has it, which suffices for "copies found"."""
     if not (copies.count and copies.is_more_than_chance):
         return []
     return [
@@ -122,7 +122,7 @@ def _copies_found(copies: Copies) -> list[str]:
 
 
 def _leaks(measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
-    """So does it if training subjects can be told from others."""
+    """Says where training subjects can be told from others, which suffices for "copies found"."""
     reasons = []
     for distance, figures in measured.items():
         share, area = figures.closer_share, figures.membership_auc
@@ -138,7 +138,7 @@ def _leaks(measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
 
 
 def _lack_of_subjects(training_subjects: int, heldout_subjects: int, limits: Thresholds) -> list[str]:
-    """Too few of them is "inconclusive"."""
+    """Says where there are too few subjects, which makes the answer "inconclusive"."""
     if auc_error(training_subjects, heldout_subjects) <= limits.max_auc_error:
         return []
     training, heldout = subjects_needed(training_subjects, heldout_subjects, limits.max_auc_error)
@@ -149,7 +149,7 @@ def _lack_of_subjects(training_subjects: int, heldout_subjects: int, limits: Thr
 
 
 def _lack_of_images(count: int, limits: Thresholds) -> list[str]:
-    """So are too few images."""
+    """Says where there are too few images, which makes the answer "inconclusive"."""
     unseen = unseen_copies(count)
     if unseen <= limits.max_unseen_copies:
         return []
@@ -160,7 +160,7 @@ def _lack_of_images(count: int, limits: Thresholds) -> list[str]:
 
 
 def _copies_by_chance(copies: Copies) -> list[str]:
-    """So are single images that look like copies, as some slices of new patients do."""
+    """Says where images look like copies no more often than new patients' slices do."""
     if not copies.count:
         return []
     return [
@@ -173,7 +173,7 @@ def _copies_by_chance(copies: Copies) -> list[str]:
 def _doubts(
     measured: Mapping[str, Closeness], training_subjects: int, heldout_subjects: int, limits: Thresholds
 ) -> list[str]:
-    """So is every figure that points to copying, or may."""
+    """Says which figures point to copying, or may, and so make the answer "inconclusive"."""
     reasons = []
     for distance, figures in measured.items():
         by = f"By {distance},"
@@ -205,7 +205,7 @@ def _doubts(
 def _needed_to_settle(
     figures: Closeness, training_subjects: int, heldout_subjects: int, limits: Thresholds
 ) -> str:
-    """How many subjects would do, if any number would."""
+    """Says how many subjects would settle the question, if any number would."""
     error = limits.max_membership_auc - figures.membership_auc.value
     if error <= 0:
         return ""
@@ -214,7 +214,7 @@ def _needed_to_settle(
 
 
 def _findings(copies: Copies, measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
-    """What was found where there are no copies."""
+    """Says what was found where nothing points to copying."""
     total = len(copies.generated)
     reasons = []
     if not copies.count:

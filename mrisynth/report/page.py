@@ -124,7 +124,7 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
 
     Args:
         evaluation: What was found out.
-        path: Of the HTML file.
+        path: Path of the HTML file.
         show_real: Whether slices of real scans may be on the page.
 
     Raises:
