@@ -44,7 +44,6 @@ UNTESTED = {
     "mrisynth.cli.app",
     "mrisynth.errors",
     "mrisynth.export.model_card",
-    "mrisynth.layers.base",
     "mrisynth.release.config",
     "mrisynth.release.dataset_metadata",
     "mrisynth.release.formats",
