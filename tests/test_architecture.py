@@ -39,8 +39,6 @@ UPWARDS = {
     ("mrisynth.sampling.interpolation", "mrisynth.release.config"),
 }
 UNTESTED = {
-    "mrisynth.benchmarks.evaluation",
-    "mrisynth.benchmarks.release",
     "mrisynth.cli.app",
     "mrisynth.errors",
     "mrisynth.export.model_card",

@@ -26,16 +26,6 @@ from mrisynth.cli import options
 from mrisynth.data import PreparationConfig, prepare_dataset
 from mrisynth.phantoms.dataset import write_phantoms
 
-_HEADER = (
-    "resolution  batch  train img/s  plain img/s  ratio  GFLOP/img  of peak  "
-    "generate img/s  pipeline img/s  pipeline/train"
-)
-
-_PARTS_HEADER = (
-    "resolution   float32 folded/plain   attention on 32x32 adds   x own work   "
-    "attention on 64x64 adds   x own work"
-)
-
 
 def main() -> None:
     """Measures every resolution that was asked for."""
@@ -47,7 +37,8 @@ def main() -> None:
     if config.release:
         _measure_release(config)
         return
-    from mrisynth.benchmarks import training
+    from mrisynth.benchmarks import data, training
+    from mrisynth.benchmarks.machine import this_machine
     from mrisynth.training.strategies import check_batches, dtype_policy
 
     policy = dtype_policy(config.precision)
@@ -59,75 +50,40 @@ def main() -> None:
         for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
             batch = config.batch_sizes[network.resolution]
             measurements.append(training.measure(network, batch, policy, data_dir, config.rounds))
-        preparation = training.preparation_seconds(pathlib.Path(folder), config.rounds)
+        preparation = data.preparation_seconds(pathlib.Path(folder), config.rounds)
     if config.as_json:
-        rows = [
-            {
-                **dataclasses.asdict(row),
-                "speedup": row.speedup,
-                "folding_speedup": row.folding_speedup,
-                "utilization": row.utilization,
-                "pipeline_margin": row.pipeline_margin,
-                "precision": policy,
-                "attention": [
-                    {**dataclasses.asdict(cost), "share": cost.share, "factor": cost.factor}
-                    for cost in row.attention
-                ],
-            }
-            for row in measurements
-        ]
-        machine = dataclasses.asdict(training.machine())
+        rows = [{**row.as_json(), "precision": policy} for row in measurements]
+        machine = dataclasses.asdict(this_machine())
         report = {"machine": machine, "preparation_seconds": preparation, "resolutions": rows}
         print(json.dumps(report, indent=2))
         return
-    print(training.machine())
+    print(this_machine())
     print(f"{policy}, --fmap_base={network.fmap_base} --fmap_max={network.fmap_max}")
-    print(_HEADER)
-    for row in measurements:
-        print(
-            f"{row.resolution:10d} {row.batch_size:6d} {row.training:12.1f} {row.plain_training:12.1f} "
-            f"{row.speedup:6.2f} {row.operations / 1e9:10.3f} {row.utilization:8.0%} {row.generation:15.1f} "
-            f"{row.pipeline:15.1f} {row.pipeline_margin:15.1f}"
-        )
-    print(f"\n{_PARTS_HEADER}")
-    for row in measurements:
-        costs = (f"{cost.share:26.1%} {cost.factor:12.2f}" for cost in row.attention)
-        print(f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".rstrip())
-
+    print(training.table(measurements))
     print(f"\none 320x320x36 oblique volume is prepared in {preparation:.2f} s of one core")
 
 
 def _measure_evaluation(config: options.BenchmarkConfig) -> None:
     """Prints what an evaluation of made-up images costs."""
-    from mrisynth.benchmarks import evaluation, training
+    from mrisynth.benchmarks import evaluation
+    from mrisynth.benchmarks.machine import this_machine
 
     resolution = max(network.resolution for network in config.networks)
     cost = evaluation.measure(resolution, *config.evaluation)
-    counts = dict(zip(("generated", "training", "heldout"), config.evaluation, strict=True))
-    if config.as_json:
-        print(json.dumps({"resolution": resolution, **counts, **dataclasses.asdict(cost)}))
-        return
-    print(training.machine())
-    print(
-        f"evaluating {counts['generated']:,} images of {resolution}x{resolution} against "
-        f"{counts['training']:,} training and {counts['heldout']:,} held-out slices: {cost.seconds:.0f} s, "
-        f"at most {cost.peak_bytes / 2**30:.1f} GiB of memory"
-    )
+    print(json.dumps(dataclasses.asdict(cost)) if config.as_json else f"{this_machine()}\n{cost}")
 
 
 def _measure_release(config: options.BenchmarkConfig) -> None:
     """Prints how fast images are released, beside the generator's own speed."""
-    from mrisynth.benchmarks import release, training
+    from mrisynth.benchmarks import release
+    from mrisynth.benchmarks.machine import this_machine
 
     network = max(config.networks, key=lambda network: network.resolution)
     rates = release.measure(network, config.release, config.rounds)
     if config.as_json:
         print(json.dumps({"resolution": network.resolution, **rates}))
-        return
-    print(training.machine())
-    print(f"images/s of {network.resolution}x{network.resolution}, and part of the generator's own speed")
-    for name, rate in rates.items():
-        print(f"{name:8} {rate:8.1f} {rate / rates[release.BARE]:6.0%}")
+    else:
+        print(f"{this_machine()}\n{release.table(network.resolution, rates)}")
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import resource
-import sys
 import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.dry_run.measure import process_peak_memory
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.privacy.searches import ReferenceImages, Slices
@@ -22,15 +21,30 @@ _TEXTURES = 61
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationCost:
-    """What an evaluation cost.
+    """What an evaluation of made-up images cost.
 
     Attributes:
-        seconds: From the images to everything that is reported.
-        peak_bytes: Most memory that this process has held so far.
+        resolution: Pixels along an edge.
+        generated: Number of generated images.
+        training: Number of training slices.
+        heldout: Number of held-out slices.
+        seconds: Time from the images to everything that is reported.
+        peak_bytes: Most memory that this process has held so far; None where the system does not tell.
     """
 
+    resolution: int
+    generated: int
+    training: int
+    heldout: int
     seconds: float
-    peak_bytes: int
+    peak_bytes: int | None
+
+    def __str__(self) -> str:
+        memory = f", at most {self.peak_bytes / 2**30:.1f} GiB of memory" if self.peak_bytes else ""
+        return (
+            f"evaluating {self.generated:,} images of {self.resolution}x{self.resolution} against "
+            f"{self.training:,} training and {self.heldout:,} held-out slices: {self.seconds:.0f} s{memory}"
+        )
 
 
 def measure(resolution: int, generated: int, training: int, heldout: int) -> EvaluationCost:
@@ -46,9 +60,8 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
     sampler = _MadeUp(resolution, 1, {}, lambda latents: latents)
     start = time.perf_counter()
     Evaluator(real, EvaluationSettings(images=generated), progress=True).evaluate(sampler)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes.
-    return EvaluationCost(time.perf_counter() - start, peak * (1 if sys.platform == "darwin" else 1024))
+    seconds = time.perf_counter() - start
+    return EvaluationCost(resolution, generated, training, heldout, seconds, process_peak_memory())
 
 
 class _MadeUp(Sampler):

@@ -6,6 +6,7 @@ import pathlib
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
@@ -47,3 +48,11 @@ def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, f
                     make_release(config, progress=False, generator=export)
                 measured.append(count / (time.perf_counter() - start))
     return {name: statistics.median(measured) for name, measured in rates.items()}
+
+
+def table(resolution: int, rates: Mapping[str, float]) -> str:
+    """Images/s by format, as `measure` returns them, and what part of the generator's own speed that is."""
+    title = f"images/s of {resolution}x{resolution}, and part of the generator's own speed"
+    return "\n".join(
+        [title, *(f"{name:8} {rate:8.1f} {rate / rates[BARE]:6.0%}" for name, rate in rates.items())]
+    )

@@ -1,4 +1,4 @@
-"""How fast preparation, training, generation and the input pipeline are on this machine.
+"""How fast training and generation are on this machine, beside the input pipeline.
 
 Machines are noisy, so whatever is compared is measured in one process, in turns, and reported by medians.
 """
@@ -7,56 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import pathlib
-import platform
 import statistics
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import nibabel
-import numpy as np
 import tensorflow as tf
-from scipy.spatial.transform import Rotation
 
-from mrisynth.data import PreparationConfig, open_dataset
-from mrisynth.data.discovery import find_scans
-from mrisynth.data.worker import extract
-from mrisynth.dry_run.measure import seconds_per_call
+from mrisynth.benchmarks.data import reading
+from mrisynth.dry_run.measure import random_images, seconds_per_call
 from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.flops import training_operations
 from mrisynth.training.config import OptimizationConfig
 from mrisynth.training.schedule import GrowthSchedule
 from mrisynth.training.state import TrainingState
-from mrisynth.training.strategies import has_bfloat16
 from mrisynth.training.train_step import make_train_step
 
 _MIN_SECONDS = 1.0
 _MATRIX_SIZE = 2048
 _MATRIX_SECONDS = 0.2
-_PIPELINE_SECONDS = 1.0
 ATTENTION_MAPS = (32, 64)
 """Sizes of the discriminator's maps on which the cost of attention is measured, where there are such maps."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Machine:
-    """What the measurements were made on.
-
-    Attributes:
-        processor: Its model, and its GPUs' if there are any.
-        cores: Of the processor.
-        bfloat16: Whether the hardware multiplies bfloat16 matrices: the GPUs if there are any.
-    """
-
-    processor: str
-    cores: int
-    bfloat16: bool
-
-    def __str__(self) -> str:
-        products = "bfloat16" if self.bfloat16 else "no bfloat16"
-        return f"{self.processor}, {self.cores} cores, {products} in hardware"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,16 +107,15 @@ class Measurement:
         """Images the pipeline delivers for every one that training consumes."""
         return self.pipeline / self.training
 
-
-def machine() -> Machine:
-    """This machine."""
-    information = pathlib.Path("/proc/cpuinfo")
-    lines = information.read_text(errors="replace").splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    devices = [names[0] if names else platform.machine()]
-    for gpu in tf.config.get_visible_devices("GPU"):
-        devices.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    return Machine(" and ".join(devices), os.cpu_count() or 1, has_bfloat16())
+    def as_json(self) -> dict[str, Any]:
+        """Everything above, by its name."""
+        derived = ("speedup", "folding_speedup", "utilization", "pipeline_margin")
+        costs = [
+            {**dataclasses.asdict(cost), "share": cost.share, "factor": cost.factor}
+            for cost in self.attention
+        ]
+        named = {name: getattr(self, name) for name in derived}
+        return {**dataclasses.asdict(self), **named, "attention": costs}
 
 
 def measure(
@@ -179,7 +149,7 @@ def measure(
     tasks: Mapping[Any, Callable[[], float]] = {
         **{step: _training(state, step[0], batch_size) for step, state in states.items()},
         "generation": _generation(states[fast], batch_size),
-        "pipeline": _pipeline(data_dir, network.resolution, batch_size),
+        "pipeline": reading(data_dir, network.resolution, batch_size),
         "matrix_rate": functools.partial(matrix_product_rate, generator.compute_dtype),
     }
     rates: dict[Any, list[float]] = {task: [] for task in tasks}
@@ -211,31 +181,6 @@ def measure(
     )
 
 
-def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:
-    """Processor seconds for one 320x320x36 oblique volume, from its file to slices at every resolution.
-
-    Args:
-        folder: Where the volume, an ellipsoid in noise with 0.7x0.7x4 mm voxels, is written.
-        rounds: Of which the median is taken.
-    """
-    shape, spacing = (320, 320, 36), np.array([0.7, 0.7, 4.0])
-    turn = Rotation.from_euler("xyz", [15, 5, -4], degrees=True).as_matrix()
-    affine = nibabel.affines.from_matvec(turn * spacing, -turn @ (spacing * np.array(shape) / 2))
-    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij"))
-    head = np.sum((grid / np.array([0.7, 0.85, 0.95])[:, None, None, None]) ** 2, axis=0) < 1
-    noise = np.random.default_rng(0).normal(0, 20, shape)
-    path = folder / "sub-oblique_FLAIR.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(np.abs(800 * head + noise).astype(np.int16), affine), path)
-    config = PreparationConfig(input=(str(path),), output=str(folder / "unused"))
-    (scan,) = find_scans(config.input)
-    seconds = []
-    for _ in range(rounds):
-        start = time.process_time()
-        extract(scan, config)
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds)
-
-
 def matrix_product_rate(dtype: str) -> float:
     """Operations/s of a large matrix product on one device: what the hardware can do at best.
 
@@ -256,39 +201,40 @@ def _rate(work: Callable[[], object], units: float) -> Callable[[], float]:
 def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> Callable[[], float]:
     """Images/s of the step of the network's last phase, without the input pipeline."""
     batch_sizes = dict.fromkeys(network.resolutions, batch_size)
-    schedule = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes)
-    step = make_train_step(state, tf.distribute.get_strategy(), schedule.phases[-1], OptimizationConfig())
-    images = tf.random.stateless_uniform(
-        [batch_size, network.resolution, network.resolution, network.channels], [0, 0], minval=-1.0
-    )
-
-    def work() -> None:
-        step(images, tf.constant(1.0))["loss/generator"].numpy()
-
-    return _rate(work, batch_size)
+    phase = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes).phases[-1]
+    strategy = tf.distribute.get_strategy()
+    step = make_train_step(state, strategy, phase, OptimizationConfig())
+    images = random_images(strategy, phase, network)
+    return _rate(lambda: step(images, tf.constant(1.0))["loss/generator"].numpy(), batch_size)
 
 
 def _generation(state: TrainingState, batch_size: int) -> Callable[[], float]:
     latents = tf.random.stateless_normal([batch_size, state.generator.latent_size], [0, 1])
     generate = tf.function(lambda: state.average(latents))
-
-    def work() -> None:
-        generate().numpy()
-
-    return _rate(work, batch_size)
+    return _rate(lambda: generate().numpy(), batch_size)
 
 
-def _pipeline(data_dir: pathlib.Path, resolution: int, batch_size: int) -> Callable[[], float]:
-    dataset = open_dataset(data_dir, resolution, batch_size)
+_HEADER = (
+    "resolution  batch  train img/s  plain img/s  ratio  GFLOP/img  of peak  "
+    "generate img/s  pipeline img/s  pipeline/train"
+)
+_PARTS_HEADER = (
+    "resolution   float32 folded/plain   attention on 32x32 adds   x own work   "
+    "attention on 64x64 adds   x own work"
+)
 
-    def task() -> float:
-        # Opened anew every time: what is fetched ahead while other tasks run must not count.
-        batches: Iterator[tf.Tensor] = iter(dataset)
-        next(batches)
-        start, count = time.perf_counter(), 0
-        while time.perf_counter() - start < _PIPELINE_SECONDS:
-            next(batches)
-            count += batch_size
-        return count / (time.perf_counter() - start)
 
-    return task
+def table(measurements: Sequence[Measurement]) -> str:
+    """What was measured, a line a resolution; then what folded resampling and attention cost or save."""
+    lines = [_HEADER]
+    for row in measurements:
+        lines.append(
+            f"{row.resolution:10d} {row.batch_size:6d} {row.training:12.1f} {row.plain_training:12.1f} "
+            f"{row.speedup:6.2f} {row.operations / 1e9:10.3f} {row.utilization:8.0%} {row.generation:15.1f} "
+            f"{row.pipeline:15.1f} {row.pipeline_margin:15.1f}"
+        )
+    lines += ["", _PARTS_HEADER]
+    for row in measurements:
+        costs = (f"{cost.share:26.1%} {cost.factor:12.2f}" for cost in row.attention)
+        lines.append(f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".rstrip())
+    return "\n".join(lines)

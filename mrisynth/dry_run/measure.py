@@ -20,6 +20,7 @@ import tqdm
 from mrisynth.dry_run.estimate import Measurements
 from mrisynth.errors import UserError
 from mrisynth.layers.base import tensorflow_variable
+from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import activations, training_operations
 from mrisynth.run_folder import RunFolder
 from mrisynth.training import checkpoints, strategies
@@ -118,7 +119,7 @@ def _seconds_per_step(
     jit_compile = strategies.compiles(config.runtime.jit_compile)
     step = make_train_step(state, strategy, phase, optimization, jit_compile)
     state.start_phase(phase.learning_rate, resets_optimizers=False)
-    images, alpha = random_images(strategy, phase, config.network.channels), tf.constant(1.0)
+    images, alpha = random_images(strategy, phase, config.network), tf.constant(1.0)
     cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
     kinds = collections.Counter((optimization.penalizes(i), optimization.generates(i)) for i in cycle)
 
@@ -131,11 +132,11 @@ def _seconds_per_step(
     return sum(count * seconds(kind) for kind, count in kinds.items()) / len(cycle)
 
 
-def random_images(strategy: tf.distribute.Strategy, phase: Phase, channels: int) -> Any:
+def random_images(strategy: tf.distribute.Strategy, phase: Phase, network: NetworkConfig) -> Any:
     """A phase's batch of noise in [-1, 1), dealt out as the strategy's data set would be."""
-    shape = [phase.batch_size // strategy.num_replicas_in_sync, phase.resolution, phase.resolution, channels]
+    share, space = phase.batch_size // strategy.num_replicas_in_sync, (phase.resolution,) * network.rank
     return strategy.experimental_distribute_values_from_function(
-        lambda _: tf.random.stateless_uniform(shape, [0, 0], minval=-1.0)
+        lambda _: tf.random.stateless_uniform([share, *space, network.channels], [0, 0], minval=-1.0)
     )
 
 

@@ -71,8 +71,8 @@ def activations(config: NetworkConfig, level: int) -> int:
     """
     resolutions = [resolution_of(below) for below in range(level + 1)]
     attended = (*config.attention_generator, *config.attention_discriminator)
-    maps = sum(2 * 2 * r**2 * config.feature_maps(r) for r in resolutions)
-    return maps + sum(_attention_table(r) for r in attended if r in resolutions)
+    maps = sum(2 * 2 * r**config.rank * config.feature_maps(r) for r in resolutions)
+    return maps + sum(_attention_table(config, r) for r in attended if r in resolutions)
 
 
 def largest_activation(config: NetworkConfig, resolution: int) -> int:
@@ -85,11 +85,11 @@ def largest_activation(config: NetworkConfig, resolution: int) -> int:
         config: Size of the network.
         resolution: That images are generated at.
     """
-    tables = (_attention_table(r) for r in config.attention_generator if r <= resolution)
+    tables = (_attention_table(config, r) for r in config.attention_generator if r <= resolution)
     # Pixels grow faster than channels shrink, so the last map is the largest.
     before = resolution if config.fused_resampling else max(1, resolution // 2)
-    return max(resolution**2 * config.feature_maps(before), *tables, 0)
+    return max(resolution**config.rank * config.feature_maps(before), *tables, 0)
 
 
-def _attention_table(resolution: int) -> int:
-    return resolution**2 * (resolution**2 // 4)
+def _attention_table(config: NetworkConfig, resolution: int) -> int:
+    return resolution**config.rank * (resolution // 2) ** config.rank

@@ -1,5 +1,11 @@
 from mrisynth.networks import NetworkConfig
-from mrisynth.networks.flops import discriminator_operations, generator_operations, training_operations
+from mrisynth.networks.flops import (
+    activations,
+    discriminator_operations,
+    generator_operations,
+    largest_activation,
+    training_operations,
+)
 
 
 def test_operations_by_hand():
@@ -34,3 +40,23 @@ def test_volumes_have_more_of_everything_along_the_third_axis():
     # 512 voxels, 64 keys.
     extra = 512 * 16 * (2 + 2 + 8) + 512 * 8 * 16 + 512 * 64 * 2 + 512 * 64 * 8
     assert generator_operations(attends, 1) - generator_operations(without, 1) == 2 * extra
+
+
+def test_activations_by_hand():
+    config = NetworkConfig(resolution=8, fmap_base=8, fmap_max=3)
+    # Channels: 3 at 4x4, 2 at 8x8; two maps in each of two blocks, one of either network.
+    assert activations(config, 0) == 4 * 16 * 3
+    assert activations(config, 1) == 4 * (16 * 3 + 64 * 2)
+    volumes = NetworkConfig(resolution=8, rank=3, fmap_base=8, fmap_max=3)
+    assert activations(volumes, 1) == 4 * (64 * 3 + 512 * 2)
+
+
+def test_attention_adds_a_table_of_pixels_by_pooled_pixels():
+    without = NetworkConfig(resolution=8, fmap_max=16)
+    config = NetworkConfig(resolution=8, fmap_max=16, attention_discriminator=(8,), attention_generator=(8,))
+    assert activations(config, 1) - activations(without, 1) == 2 * 64 * 16
+    assert activations(config, 0) == activations(without, 0)
+    # 64 pixels of 16 channels are as many values as the table has.
+    assert largest_activation(config, 8) == largest_activation(without, 8) == 64 * 16
+    volumes = NetworkConfig(resolution=8, rank=3, fmap_max=16, attention_generator=(8,))
+    assert largest_activation(volumes, 8) == 512 * 64
