@@ -1,4 +1,4 @@
-"""Images as pictures: gray values and grids."""
+"""Images as gray values and as files: PNG, grids of many, arrays."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import os
 import pathlib
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mrisynth.atomic_io import write_bytes_aside
+from mrisynth.errors import UserError
 
 _GRID_PIXELS = 1024
 
 
-def to_gray(images: np.ndarray, bits: int = 8) -> np.ndarray:
+def to_gray(images: NDArray, bits: int = 8) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Images in [-1, 1] as gray values: round(127.5 x + 127.5) in 8 bits, saturated.
 
     Args:
-        images: Any shape; uint8 are gray values already, of 8 bits.
+        images: Images of any shape; uint8 are gray values of 8 bits already.
         bits: 8 or 16.
 
     Returns:
-        uint8 or uint16, the same shape.
+        Uint8 or uint16, the same shape.
     """
     if np.asarray(images).dtype == np.uint8:
         return images
@@ -32,35 +34,77 @@ def to_gray(images: np.ndarray, bits: int = 8) -> np.ndarray:
     return np.clip(values, 0, 2 * half).astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def make_grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Lays images out in rows, small ones enlarged by whole factors so that one sees them.
+def side_by_side(images: NDArray) -> NDArray:
+    """Lays the channels of images side by side: [N, H, W, channels] becomes [N, H, channels * W]."""
+    return np.concatenate(np.moveaxis(images, -1, 0), axis=-1)
+
+
+def enlarge(images: NDArray, factor: int) -> NDArray:
+    """Repeats the pixels of images [..., H, W], so that one sees them; a factor less than 2 does nothing."""
+    factor = max(1, factor)
+    return images.repeat(factor, axis=-2).repeat(factor, axis=-1)
+
+
+def make_grid(images: NDArray, columns: int | None = None) -> NDArray[np.uint8]:
+    """Lays images out in rows, small ones enlarged by whole factors.
 
     Args:
-        images: [N, H, W, 1] in [-1, 1], or uint8.
-        columns: Images in a row; as square as possible if None.
+        images: Uint8, or floats in [-1, 1], [N, H, W, channels].
+        columns: Number of images in a row; as square as possible if None.
 
     Returns:
-        uint8 [rows * H * factor, columns * W * factor], black where the last row is not full.
+        Uint8 [rows * H * factor, columns * channels * W * factor], black where the last row is not full.
     """
-    gray = to_gray(images)[..., 0]
+    gray = side_by_side(to_gray(images))
     count, height, width = gray.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     cells = np.zeros((rows * columns, height, width), np.uint8)
     cells[:count] = gray
     grid = cells.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, columns * width)
-    factor = max(1, _GRID_PIXELS // (columns * width))
-    return grid.repeat(factor, axis=0).repeat(factor, axis=1)
+    return enlarge(grid, _GRID_PIXELS // (columns * width))
 
 
-def write_png(path: str | os.PathLike[str], gray: np.ndarray, compression: int = 9) -> None:
-    """Writes gray values as PNG, first aside, then renamed.
+def write_png(
+    path: str | os.PathLike[str], gray: NDArray, compression: int = 9, durable: bool = True
+) -> None:
+    """Writes gray values as PNG, whole or not at all.
 
     Args:
-        path: Of the file.
-        gray: uint8 or uint16 [H, W].
+        path: Path of the file.
+        gray: Uint8 or uint16 [H, W].
         compression: 0 to 9; little is faster.
+        durable: See `write_bytes_aside`.
     """
     file = io.BytesIO()
     Image.fromarray(gray).save(file, format="PNG", compress_level=compression)
-    write_bytes_aside(pathlib.Path(path), file.getvalue())
+    write_bytes_aside(pathlib.Path(path), file.getvalue(), durable)
+
+
+def save_images(
+    images: NDArray[np.float32] | NDArray[np.uint8], first_seed: int, output: pathlib.Path
+) -> None:
+    """Saves images as the output's name asks for: NAME.npy, NAME.png (a grid), else a folder of PNG files.
+
+    Args:
+        images: Uint8, or float32 in [-1, 1], [N, H, W, channels].
+        first_seed: Seed of the first image; a folder's files are called by their seeds.
+        output: A file or a folder.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if output.suffix == ".npy":
+            file = io.BytesIO()
+            np.save(file, images)
+            write_bytes_aside(output, file.getvalue())
+        elif output.suffix == ".png":
+            write_png(output, make_grid(images))
+        else:
+            output.mkdir(exist_ok=True)
+            for seed, image in enumerate(side_by_side(to_gray(images)), first_seed):
+                write_png(output / f"seed_{seed:06d}.png", image)
+    except OSError as error:
+        raise UserError(f"--output={output} cannot be written ({error.strerror or error})") from error

@@ -1,8 +1,11 @@
+import json
+import os
 import pathlib
 
 import pytest
 
-from mrisynth.atomic_io import folder_to_write, write_text_aside
+from mrisynth import atomic_io
+from mrisynth.atomic_io import folder_to_write, move_into_place, write_json_aside, write_text_aside
 
 
 def test_a_text_is_written_and_replaced(tmp_path):
@@ -45,3 +48,42 @@ def test_a_folder_stays_if_something_is_in_it(tmp_path):
     with folder_to_write(tmp_path / "there"):
         pass
     assert (tmp_path / "there").is_dir()
+
+
+def test_the_disk_has_all_before_the_name_and_the_name_before_it_returns(tmp_path, monkeypatch):
+    """What a power failure may cut off is never under its final name."""
+    aside, target = tmp_path / ".model.partial", tmp_path / "model"
+    (aside / "variables").mkdir(parents=True)
+    for name in ("graph", "variables/weights"):
+        (aside / name).write_text(name)
+    calls = []
+    sync, replace = atomic_io._sync, pathlib.Path.replace
+    monkeypatch.setattr(atomic_io, "_sync", lambda path: (calls.append(path), sync(path)))
+    monkeypatch.setattr(pathlib.Path, "replace", lambda *paths: (calls.append("rename"), replace(*paths)))
+    move_into_place(aside, target)
+    before, after = calls[: calls.index("rename")], calls[calls.index("rename") + 1 :]
+    assert set(before) == {aside, aside / "graph", aside / "variables", aside / "variables" / "weights"}
+    assert after == [tmp_path]
+    assert (target / "variables" / "weights").read_text() == "variables/weights"
+
+
+def test_folders_that_cannot_be_synced_are_no_fault(tmp_path, monkeypatch):
+    """Windows opens no folders."""
+    opened = os.open
+
+    def refuse(path, *arguments, **settings):
+        if pathlib.Path(path).is_dir():
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **settings)
+
+    monkeypatch.setattr(os, "open", refuse)
+    write_text_aside(tmp_path / "a.txt", "text")
+    assert (tmp_path / "a.txt").read_text() == "text"
+
+
+def test_json_holds_no_number_that_is_none(tmp_path):
+    write_json_aside(tmp_path / "a.json", {"é": [1, 2.5]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"é": [1, 2.5]}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json_aside(tmp_path / "b.json", {"a": float("nan")})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from mrisynth import image_io
+from mrisynth.errors import UserError
 
 
 def test_gray_values_are_rounded_and_saturated():
@@ -37,3 +38,36 @@ def test_png_holds_the_same_pixels_and_nothing_is_left_aside(tmp_path, gray):
     image_io.write_png(tmp_path / "x.png", gray)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), gray)
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_channels_lie_side_by_side():
+    images = np.stack([np.zeros((3, 8, 8)), np.ones((3, 8, 8))], axis=-1)
+    beside = image_io.side_by_side(images)
+    assert beside.shape == (3, 8, 16)
+    assert (beside[:, :, :8] == 0).all()
+    assert (beside[:, :, 8:] == 1).all()
+    grid = image_io.make_grid(images, columns=1)
+    assert grid.shape == (64 * 3 * 8, 64 * 16)
+    np.testing.assert_array_equal(np.unique(grid[:, :512]), 128)
+    np.testing.assert_array_equal(np.unique(grid[:, 512:]), 255)
+
+
+def test_images_become_an_array_a_grid_or_a_folder(tmp_path):
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype(np.float32)
+    image_io.save_images(images, 7, tmp_path / "new" / "images.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "new" / "images.npy"), images)
+    image_io.save_images(images, 7, tmp_path / "grid.png")
+    grid = np.asarray(Image.open(tmp_path / "grid.png"))
+    factor = grid.shape[0] // 16
+    np.testing.assert_array_equal(
+        grid[: 8 * factor : factor, : 8 * factor : factor], image_io.to_gray(images[0, ..., 0])
+    )
+    image_io.save_images(image_io.to_gray(images), 7, tmp_path / "folder")
+    files = sorted((tmp_path / "folder").iterdir())
+    assert [file.name for file in files] == [f"seed_{seed:06d}.png" for seed in range(7, 12)]
+    for file, image in zip(files, images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(file)), image_io.to_gray(image[..., 0]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "grid.png", "new"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.npy"]
+    with pytest.raises(UserError, match="--output=.*cannot be written"):
+        image_io.save_images(images, 7, tmp_path / "grid.png" / "images.npy")

@@ -11,8 +11,8 @@ from __future__ import annotations
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from mrisynth.cli.options import define_query_flags, query_config
+from mrisynth.image_io import save_images
 from mrisynth.serving import client
-from mrisynth.serving.saving import save_images
 
 
 def main() -> None:

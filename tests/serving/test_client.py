@@ -8,12 +8,10 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from mrisynth.errors import UserError
 from mrisynth.image_io import to_gray
 from mrisynth.serving.client import PROTOCOLS, Query, fetch
-from mrisynth.serving.saving import save_images
 
 pytestmark = pytest.mark.both_stacks
 
@@ -165,24 +163,3 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_settings_that_cannot_be_are_named(settings, message):
     with pytest.raises(UserError, match=message):
         Query(**{"server": "localhost:8501", **settings})
-
-
-def test_images_become_an_array_a_grid_or_a_folder(tmp_path):
-    images = np.random.default_rng(0).uniform(-1, 1, (5, 8, 8, 1)).astype(np.float32)
-    save_images(images, 7, tmp_path / "new" / "images.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "new" / "images.npy"), images)
-    save_images(images, 7, tmp_path / "grid.png")
-    grid = np.asarray(Image.open(tmp_path / "grid.png"))
-    factor = grid.shape[0] // 16
-    np.testing.assert_array_equal(
-        grid[: 8 * factor : factor, : 8 * factor : factor], to_gray(images[0, ..., 0])
-    )
-    save_images(to_gray(images), 7, tmp_path / "folder")
-    files = sorted((tmp_path / "folder").iterdir())
-    assert [file.name for file in files] == [f"seed_{seed:06d}.png" for seed in range(7, 12)]
-    for file, image in zip(files, images, strict=True):
-        np.testing.assert_array_equal(np.asarray(Image.open(file)), to_gray(image[..., 0]))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "grid.png", "new"]
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.npy"]
-    with pytest.raises(UserError, match="--output=.*cannot be written"):
-        save_images(images, 7, tmp_path / "grid.png" / "images.npy")
