@@ -18,10 +18,11 @@ from mrisynth.data import prepare_dataset  # noqa: E402
 from mrisynth.export.from_run import export_run  # noqa: E402
 from mrisynth.export.saved_model import export_generator  # noqa: E402
 from mrisynth.networks import Generator  # noqa: E402
-from mrisynth.sampling.exports import open_generator  # noqa: E402
+from mrisynth.sampling.generators import open_export  # noqa: E402
+from tests.export import private_run  # noqa: E402
+from tests.made_exports import CARD, write_card  # noqa: E402
 from tests.programs import TRAIN, Ended, start  # noqa: E402
-from tests.release.made_exports import CARD, write_card  # noqa: E402
-from tests.serving import made_run  # noqa: E402
+from tests.serving.model_server import ModelServer  # noqa: E402
 from tests.training_flags import EVALUABLE, TINY  # noqa: E402
 
 SLOW_LEFT_OUT = pytest.StashKey[int]()
@@ -127,7 +128,7 @@ def two_replicas() -> tf.distribute.Strategy:
 def private_data(small_dataset, tmp_path_factory):
     """A data set of telling names."""
     folder = tmp_path_factory.mktemp("private") / "data"
-    made_run.write_data_set(small_dataset, folder)
+    private_run.write_data_set(small_dataset, folder)
     return folder
 
 
@@ -135,8 +136,8 @@ def private_data(small_dataset, tmp_path_factory):
 def ended_run(private_data, tmp_path_factory):
     """A run that has grown to its full size and was evaluated."""
     run_dir = tmp_path_factory.mktemp("ended") / "run"
-    made_run.write_run(run_dir, private_data)
-    made_run.write_evaluation(run_dir)
+    private_run.write_run(run_dir, private_data)
+    private_run.write_evaluation(run_dir)
     return run_dir
 
 
@@ -144,6 +145,14 @@ def ended_run(private_data, tmp_path_factory):
 def heads(ended_run, tmp_path_factory):
     """NAME/1, the export of that run."""
     return export_run(ended_run, tmp_path_factory.mktemp("saved_models") / "heads")
+
+
+@pytest.fixture(scope="session")
+def server(heads):
+    """A server over that export."""
+    server = ModelServer({"heads": heads.parent})
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
@@ -183,6 +192,6 @@ def draw(bare):
 
 
 @pytest.fixture(scope="session")
-def generator(model):
+def sampler(model):
     """The model with a card, opened."""
-    return open_generator(model)
+    return open_export(model)

@@ -26,9 +26,12 @@ def make_state():
     return state
 
 
-def write_run(folder, state, iteration, data_dir=None, fingerprint="fingerprint", phantom_subjects=None):
-    data_dir = data_dir or folder / "data"
-    config = TrainingConfig(folder, data_dir, phantom_subjects, network=NETWORK, schedule=SCHEDULE)
-    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": "float32"}))
+def write_run(
+    folder, state, iteration, data_dir=None, fingerprint="fingerprint", precision="float32", **settings
+):
+    """Writes what a run leaves behind; settings are those of `TrainingConfig`."""
+    settings = {"phantom_subjects": None, "network": NETWORK, "schedule": SCHEDULE, **settings}
+    config = TrainingConfig(folder, data_dir or folder / "data", **settings)
+    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": precision}))
     state.iteration.assign(iteration)
     checkpoints.Checkpoints(config.folder, state, tf.distribute.get_strategy()).save()

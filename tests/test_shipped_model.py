@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrisynth.export.model_card import read_card
+from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import make_grid
-from mrisynth.sampling.exports import open_generator
+from mrisynth.sampling.generators import open_export
 
 ROOT = pathlib.Path(__file__).parents[1]
 MODEL = ROOT / "saved_models" / "flair_phantom"
@@ -28,7 +28,7 @@ def test_it_is_small_and_names_no_folder_of_the_machine_that_it_was_trained_on()
 
 
 def test_it_was_trained_on_phantoms_and_evaluated():
-    card = read_card(MODEL / "1")
+    card = ExportFolder(MODEL / "1").read_card()
     assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
     assert card["model"]["resolution"] >= 64
     results = json.loads((MODEL / "results.json").read_text())
@@ -40,7 +40,6 @@ def test_it_was_trained_on_phantoms_and_evaluated():
 
 
 def test_its_picture_shows_the_first_seeds():
-    generator = open_generator(MODEL)
-    ours = make_grid(generator.draw(0, 16)[..., np.newaxis], columns=8)
+    ours = make_grid(open_export(MODEL).draw(0, 16), columns=8)
     picture = np.asarray(Image.open(ROOT / "docs" / "flair_phantom.png"))
     assert np.abs(picture[: len(ours)].astype(int) - ours).max() <= 2

@@ -13,7 +13,7 @@ from __future__ import annotations
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from mrisynth.cli.options import define_release_flags, release_config
-from mrisynth.release.config import InterpolationConfig
+from mrisynth.sampling.config import InterpolationConfig
 
 
 def main() -> None:

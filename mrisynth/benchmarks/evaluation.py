@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
         heldout: How many held-out slices.
     """
     real = ReferenceImages(_made_up_slices(resolution, training, 1), _made_up_slices(resolution, heldout, 2))
-    sampler = _MadeUp(resolution, 1, {}, lambda latents: latents)
+    sampler = _MadeUp(_no_network, _no_network, resolution, latent_size=1)
     start = time.perf_counter()
     Evaluator(real, EvaluationSettings(images=generated), progress=True).evaluate(sampler)
     seconds = time.perf_counter() - start
@@ -65,10 +66,17 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
 
 
 class _MadeUp(Sampler):
-    """Draws made-up images, whatever the latents."""
+    """Draws made-up images, whatever the seeds and latents."""
 
-    def images(self, latents: NDArray[np.float32], progress: bool = False) -> NDArray[np.uint8]:
-        return _made_up(self.resolution, len(latents), 0)
+    def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
+        return _made_up(self.resolution, count, first_seed)[..., np.newaxis]
+
+    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (self.draw_gray(0, len(latents)) / 127.5 - 1).astype(np.float32)
+
+
+def _no_network(*inputs: object) -> NoReturn:
+    raise NotImplementedError("made-up images come from no network")
 
 
 def _made_up(resolution: int, count: int, seed: int) -> NDArray[np.uint8]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
-from mrisynth.release.config import FORMATS, ReleaseConfig
+from mrisynth.release.config import ReleaseConfig
+from mrisynth.release.formats import FORMATS
 from mrisynth.release.release import block_size, make_release
-from mrisynth.sampling.exports import open_generator
+from mrisynth.sampling.generators import open_export
 
 BARE = "bare"
 
@@ -32,7 +33,7 @@ def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, f
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         generator = Generator.from_network_config(network, name="generator")
-        export = open_generator(export_generator(generator, root / "model"))
+        export = open_export(export_generator(generator, root / "model"))
         size = block_size(network.resolution)
         count = -(-images // size) * size
         export.draw(0, size)
@@ -45,7 +46,7 @@ def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, f
                         export.draw(first, size)
                 else:
                     config = ReleaseConfig(root / "model", root / f"{name}{turn}", count, name)
-                    make_release(config, progress=False, generator=export)
+                    make_release(config, progress=False, sampler=export)
                 measured.append(count / (time.perf_counter() - start))
     return {name: statistics.median(measured) for name, measured in rates.items()}
 

@@ -19,8 +19,11 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED, EvaluationConfig, EvaluationSettings
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, level_of
 from mrisynth.privacy.verdict import Thresholds
-from mrisynth.release.config import BITS, FORMATS, InterpolationConfig, ReleaseConfig
+from mrisynth.release.config import ReleaseConfig
+from mrisynth.release.formats import FORMATS
+from mrisynth.release.formats.png import BITS
 from mrisynth.run_folder import RunFolder
+from mrisynth.sampling.config import InterpolationConfig
 from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 from mrisynth.training.config import (
     Augmentation,
@@ -482,7 +485,7 @@ def define_release_flags() -> None:
         "format",
         names["format"],
         list(FORMATS),
-        "nifti: files in a BIDS derivatives layout; png: files; npy: one array and its seeds.",
+        "; ".join(f"{name}: {kind.summary}" for name, kind in FORMATS.items()) + ".",
     )
     flags.DEFINE_integer(
         "seed", names["seed"], "Of the first image; each next one has the next seed, which draws it again."

@@ -24,7 +24,7 @@ class EvaluationSettings:
         pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
         repeats: How often every measure is taken, each time of other images or directions.
         draws: How often subjects are drawn for a confidence interval.
-        seed: Decides latents, choices and draws.
+        seed: Seed of the first image, which each next one adds 1 to; it decides choices and draws, too.
         thresholds: What the verdict on copying is decided by.
         short: Whether this is the short form.
     """

@@ -17,6 +17,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.reference import check_images
 from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
+from mrisynth.image_io import to_gray
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures, channel_features
@@ -27,12 +28,13 @@ from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import Privacy
 from mrisynth.privacy.searches import RealSides, ReferenceImages
 from mrisynth.sampling.generators import Sampler
+from mrisynth.sampling.interpolation import legs_between_seeds
 
 FAULTS = (UserError, MemoryError, OSError, tf.errors.ResourceExhaustedError)
 """What may go wrong while a generator is evaluated without taking its run with it."""
 
 _SHOWN = 64
-_INTERPOLATIONS = 4
+_INTERPOLATED_SEEDS = 5
 _STEPS = 9
 
 
@@ -88,7 +90,7 @@ class Evaluator:
             privacy=self._privacy(images),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
-            interpolation=sampler.interpolations(_INTERPOLATIONS, _STEPS, settings.seed)[..., np.newaxis],
+            interpolation=self._interpolate(sampler),
         )
 
     def scalars(self, sampler: Sampler) -> dict[str, float]:
@@ -106,7 +108,8 @@ class Evaluator:
         return values
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
-        images = sampler.draw(self._settings.images, self._settings.seed, self._progress)[..., np.newaxis]
+        """The images of the seeds from the settings' seed on."""
+        images = sampler.draw_gray(self._settings.seed, self._settings.images, self._progress)
         check_images("generated images", images)
         return images
 
@@ -121,6 +124,11 @@ class Evaluator:
             computed = [power_spectrum(side[..., index]) for side in sides]
             spectra[channel] = PowerSpectrum(computed[0][0], *(power for _, power in computed))
         return spectra
+
+    def _interpolate(self, sampler: Sampler) -> NDArray[np.uint8]:
+        """The images from each of the first seeds to the next, a row each."""
+        legs = legs_between_seeds(sampler, self._settings.seed, _INTERPOLATED_SEEDS, _STEPS)
+        return to_gray(legs)
 
     def _privacy(self, images: NDArray[np.uint8]) -> Privacy:
         settings = self._settings

@@ -8,8 +8,9 @@ from typing import Any
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import read_results
-from mrisynth.export.model_card import describe, read_card, write_card
+from mrisynth.export.model_card import describe, write_card
 from mrisynth.export.saved_model import export_generator
+from mrisynth.export_folder import ExportFolder
 from mrisynth.networks.config import resolution_of
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.ema import AveragedGenerator, load_average
@@ -51,11 +52,12 @@ def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:
     Raises:
         UserError: As `export_run`, or if there is no card.
     """
-    card = read_card(exported)
+    folder = ExportFolder(exported)
+    card = folder.read_card()
     average = load_average(run_dir)
     renewed = {**_card(card["model"]["name"], run_dir, average), "date": card["date"]}
     if renewed["evaluation"] != card["evaluation"]:
-        write_card(renewed, exported)
+        write_card(renewed, folder)
 
 
 def _card(

@@ -7,9 +7,7 @@ that no subject, file or folder gets into it.
 from __future__ import annotations
 
 import datetime
-import json
 import math
-import pathlib
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,19 +16,13 @@ import keras
 import tensorflow as tf
 
 import mrisynth
-from mrisynth.atomic_io import write_text_aside
+from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.data.manifest import Manifest, Split
-from mrisynth.errors import UserError
+from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
 from mrisynth.training.ema import AveragedGenerator
 
-FORMAT = "mrisynth model card"
-FORMAT_VERSION = 1
-JSON_FILE = pathlib.PurePath("assets.extra", "model_card.json")
-MARKDOWN_FILE = pathlib.PurePath("assets.extra", "model_card.md")
-
-_SECTIONS = ("model", "training", "data", "preparation", "geometry", "intensity", "evaluation")
 # Settings that say where scans lie or how subjects are named.
 _PRIVATE_SETTINGS = ("input", "masks", "output", "subject_regex")
 _INTENDED_USE = (
@@ -58,8 +50,8 @@ def describe(
     settings = average.config.identity()
     evaluated = None if evaluation is None else _evaluation(evaluation)
     return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format": CARD_FORMAT,
+        "format_version": CARD_FORMAT_VERSION,
         "date": datetime.date.today().isoformat(),
         "model": {
             "name": name,
@@ -101,46 +93,19 @@ def describe(
     }
 
 
-def write_card(card: Mapping[str, Any], version_folder: pathlib.Path) -> None:
+def write_card(card: Mapping[str, Any], folder: ExportFolder) -> None:
     """Writes a card into a SavedModel, as JSON and as Markdown.
+
+    Args:
+        card: As `describe` gives it.
+        folder: The folder of the SavedModel.
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.
     """
-    text = json.dumps(card, indent=2, allow_nan=False, ensure_ascii=False)
-    (version_folder / JSON_FILE).parent.mkdir(parents=True, exist_ok=True)
-    write_text_aside(version_folder / JSON_FILE, text + "\n")
-    write_text_aside(version_folder / MARKDOWN_FILE, to_markdown(card))
-
-
-def read_card(version_folder: pathlib.Path) -> dict[str, Any]:
-    """Reads the card of an exported generator.
-
-    Args:
-        version_folder: NAME/VERSION.
-
-    Returns:
-        What `describe` returned.
-
-    Raises:
-        UserError: If there is none, or it is damaged or of another version.
-    """
-    path = version_folder / JSON_FILE
-    again = "export the model again with mrisynth-export"
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{version_folder} has no model card ({JSON_FILE}); {again}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"the model card {path} cannot be read ({error}); {again}") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise UserError(f"{path} is not a model card of mrisynth; {again}")
-    if card.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"{path} was written by another version of mrisynth; {again}")
-    missing = [section for section in _SECTIONS if section not in card]
-    if missing:
-        raise UserError(f"the model card {path} is damaged (it has no {missing[0]}); {again}")
-    return card
+    folder.card.parent.mkdir(parents=True, exist_ok=True)
+    write_json_aside(folder.card, card)
+    write_text_aside(folder.card_page, to_markdown(card))
 
 
 def to_markdown(card: Mapping[str, Any]) -> str:

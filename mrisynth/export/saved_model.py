@@ -10,10 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from mrisynth.atomic_io import move_into_place
 from mrisynth.export.model_card import write_card
 from mrisynth.export.warmup import write_warmup
+from mrisynth.export_folder import ExportFolder, next_version
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Generator
+from mrisynth.sampling.latents import seeded_latents
 
 
 class _Served(tf.Module):
@@ -43,32 +46,14 @@ class _Served(tf.Module):
 
         @tf.function(input_signature=drawn)
         def png(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
-            gray = tf.cast(tf.round(127.5 * draw(seed, count, truncation) + 127.5), tf.uint8)
+            images = draw(seed, count, truncation)
+            # Channels lie side by side: PNG would take three of them for colors.
+            images = tf.concat(tf.split(images, generator.channels, axis=-1), axis=2)
+            gray = tf.cast(tf.round(127.5 * images + 127.5), tf.uint8)
             # TensorFlow Serving's REST writes what is called ..._bytes as base64.
             return {"png_bytes": tf.map_fn(tf.io.encode_png, gray, fn_output_signature=tf.string)}
 
         self.functions = {"serving_default": serve, "generate": generate, "png": png}
-
-
-def seeded_latents(seed: tf.Tensor, count: tf.Tensor, latent_size: int) -> tf.Tensor:
-    """The latents of seeds seed, seed + 1, ..., each N(0, I), [count, latent_size].
-
-    Every image has a seed of its own, so that it can be drawn again alone. The generator of random numbers is
-    named, since "auto" takes another one on a GPU.
-    """
-
-    def draw(own_seed: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_normal([latent_size], tf.stack([own_seed, 0]), alg="philox")
-
-    seeds = seed + tf.cast(tf.range(count), tf.int64)
-    return tf.map_fn(draw, seeds, fn_output_signature=tf.float32)
-
-
-def next_version(directory: str | os.PathLike[str]) -> int:
-    """The next free version number in a model's folder, from 1."""
-    folder = pathlib.Path(directory)
-    numbers = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
-    return max(numbers, default=0) + 1
 
 
 def export_generator(
@@ -81,11 +66,11 @@ def export_generator(
     - serving_default: latents [N, latent_size] float32 -> images;
     - generate: seed (int64), count (int32), truncation (float32) -> images of the seeds seed, seed + 1, ...;
       truncation 1 leaves them as they are, less makes them more alike;
-    - png: the same -> png_bytes, 8-bit PNG files, string [N].
+    - png: the same -> png_bytes, 8-bit PNG files with the channels side by side, string [N].
 
-    It computes in float32 whatever precision the generator was trained in. Beside the SavedModel lie requests
-    that warm the server up, and the model card. All of it is written aside and renamed, so that a server that
-    watches the folder never sees half a model.
+    The SavedModel computes in float32 whatever precision the generator was trained in. Beside it lie requests
+    that warm the server up, and the model card. All of this is written aside and renamed, so that a server
+    that watches the folder never sees half a model.
 
     Args:
         generator: Usually the one whose weights are the moving average.
@@ -101,13 +86,13 @@ def export_generator(
     served = _Served(full_precision)
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / str(next_version(folder))
-    aside = folder / f".{target.name}.partial"
-    shutil.rmtree(aside, ignore_errors=True)
+    target = next_version(folder).path
+    aside = ExportFolder(folder / f".{target.name}.partial")
+    shutil.rmtree(aside.path, ignore_errors=True)
     try:
         tf.saved_model.save(
             served,
-            str(aside),
+            str(aside.path),
             signatures=served.functions,
             # Where the code lay on this machine is nobody's business.
             options=tf.saved_model.SaveOptions(save_debug_info=False),
@@ -115,9 +100,9 @@ def export_generator(
         write_warmup(aside, folder.resolve().name, _warmup_requests(generator.latent_size))
         if card is not None:
             write_card(card, aside)
-        aside.rename(target)
+        move_into_place(aside.path, target)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside.path, ignore_errors=True)
     return target
 
 
@@ -128,5 +113,8 @@ def _warmup_requests(latent_size: int) -> dict[str, dict[str, tf.Tensor]]:
         "count": tf.constant(1, tf.int32),
         "truncation": tf.constant(1, tf.float32),
     }
-    latents = seeded_latents(drawn["seed"], drawn["count"], latent_size)
-    return {"serving_default": {"latents": latents}, "generate": drawn, "png": drawn}
+    return {
+        "serving_default": {"latents": seeded_latents(0, 1, latent_size)},
+        "generate": drawn,
+        "png": drawn,
+    }

@@ -1,37 +1,56 @@
-"""Warm-up requests: what TensorFlow Serving runs before it hands a model its first client.
-
-They are messages of TensorFlow Serving's prediction_log.proto, predict.proto and model.proto. The few fields
-that are used are declared here by their numbers, so that an export does not need tensorflow-serving-api. A
-TensorProto is declared as bytes, which on the wire is the same as a message.
-"""
+"""Warm-up requests: what TensorFlow Serving runs before it hands a model its first client."""
 
 from __future__ import annotations
 
 import functools
-import pathlib
 from collections.abc import Mapping
 
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import Message
 
-FILE = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
+from mrisynth.export_folder import ExportFolder
 
-_PACKAGE = "mrisynth.warmup"
-_Field = descriptor_pb2.FieldDescriptorProto
+# The few fields that are used of TensorFlow Serving's prediction_log.proto, predict.proto and model.proto, so
+# that an export does not need tensorflow-serving-api. A TensorProto is declared as bytes, which on the wire
+# is the same as a message.
+_MESSAGES = """
+    name: "mrisynth/warmup.proto" package: "mrisynth.warmup" syntax: "proto3"
+    message_type {
+      name: "ModelSpec"
+      field { name: "name" number: 1 type: TYPE_STRING }
+      field { name: "signature_name" number: 3 type: TYPE_STRING }
+    }
+    message_type {
+      name: "PredictRequest"
+      field { name: "model_spec" number: 1 type: TYPE_MESSAGE type_name: "ModelSpec" }
+      field { name: "inputs" number: 2 label: LABEL_REPEATED type: TYPE_MESSAGE type_name: "InputsEntry" }
+      nested_type {
+        name: "InputsEntry" options { map_entry: true }
+        field { name: "key" number: 1 type: TYPE_STRING }
+        field { name: "value" number: 2 type: TYPE_BYTES }
+      }
+    }
+    message_type {
+      name: "PredictLog"
+      field { name: "request" number: 1 type: TYPE_MESSAGE type_name: "PredictRequest" }
+    }
+    message_type {
+      name: "PredictionLog"
+      field { name: "predict_log" number: 6 type: TYPE_MESSAGE type_name: "PredictLog" }
+    }
+"""
 
 
-def write_warmup(
-    version_folder: pathlib.Path, model: str, requests: Mapping[str, Mapping[str, tf.Tensor]]
-) -> None:
+def write_warmup(folder: ExportFolder, model: str, requests: Mapping[str, Mapping[str, tf.Tensor]]) -> None:
     """Writes warm-up requests into a SavedModel.
 
     Args:
-        version_folder: The SavedModel.
+        folder: The folder of the SavedModel.
         model: The name that it is served by.
         requests: For every signature one request: tensors by the names of its inputs.
     """
-    path = version_folder / FILE
+    path = folder.warmup_requests
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, inputs in requests.items():
@@ -51,39 +70,6 @@ def _prediction_log(model: str, signature: str, inputs: Mapping[str, tf.Tensor])
 @functools.cache
 def _prediction_log_class() -> type[Message]:
     """PredictionLog, in a pool of its own, beside which the genuine messages may exist."""
-    file = descriptor_pb2.FileDescriptorProto(name="mrisynth/warmup.proto", package=_PACKAGE, syntax="proto3")
-    _add_message(file, "ModelSpec", name=(1, "string"), signature_name=(3, "string"))
-    request = _add_message(file, "PredictRequest", model_spec=(1, "ModelSpec"))
-    entry = request.nested_type.add(name="InputsEntry")
-    entry.options.map_entry = True
-    _add_field(entry, "key", 1, "string")
-    _add_field(entry, "value", 2, "bytes")
-    _add_field(request, "inputs", 2, "PredictRequest.InputsEntry", repeated=True)
-    _add_message(file, "PredictLog", request=(1, "PredictRequest"))
-    _add_message(file, "PredictionLog", predict_log=(6, "PredictLog"))
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.PredictionLog"))
-
-
-def _add_message(
-    file: descriptor_pb2.FileDescriptorProto, message_name: str, **fields: tuple[int, str]
-) -> descriptor_pb2.DescriptorProto:
-    message = file.message_type.add(name=message_name)
-    for field, (number, kind) in fields.items():
-        _add_field(message, field, number, kind)
-    return message
-
-
-def _add_field(
-    message: descriptor_pb2.DescriptorProto, name: str, number: int, kind: str, repeated: bool = False
-) -> None:
-    """Adds a field of kind "string", "bytes", or the name of a message."""
-    field = message.field.add(
-        name=name, number=number, label=_Field.LABEL_REPEATED if repeated else _Field.LABEL_OPTIONAL
-    )
-    if kind in ("string", "bytes"):
-        field.type = _Field.TYPE_STRING if kind == "string" else _Field.TYPE_BYTES
-    else:
-        field.type = _Field.TYPE_MESSAGE
-        field.type_name = f".{_PACKAGE}.{kind}"
+    pool.Add(text_format.Parse(_MESSAGES, descriptor_pb2.FileDescriptorProto()))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("mrisynth.warmup.PredictionLog"))

@@ -2,85 +2,84 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mrisynth
-from mrisynth.release.config import NIFTI, PNG, ReleaseConfig
+from mrisynth.atomic_io import json_text
+from mrisynth.export_folder import ExportFolder
+from mrisynth.release.config import ReleaseConfig
+from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
-from mrisynth.sampling.exports import ServedGenerator
 
-_BIDS_VERSION = "1.10.0"
 _STATEMENT = (
     "Synthetic: every image was computed by a neural network from random numbers. None was measured of a "
-    "person, and none belongs to a patient. Not for diagnosis."
+    "person; each is meant to belong to no patient. Not for diagnosis."
 )
 _KNOWN = "from the model card"
 _ASSUMED = (
     "assumed, since the model has no card that says what pixels and intensities stand for: a field of view "
     "of 256 mm, slices of 1 mm, intensities from -1 to 1"
 )
-_STORAGE = {
-    "nifti": "NIfTI: 16-bit integers; the header's slope and intercept make them intensities",
-    "png": "PNG: gray values of {bits} bits; 0 and {largest} stand for the ends of IntensityRange",
-    "npy": "NumPy: float32 intensities, one array [image, row, column]",
-}
 
 
-def to_json(document: dict[str, Any]) -> bytes:
-    """A JSON file's content."""
-    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def sidecars(shared: dict[str, Any]) -> Callable[[int], bytes]:
+def sidecars(description: Mapping[str, Any]) -> Callable[[int], str]:
     """From an image's seed to the JSON beside it, all but the seed encoded once and for all.
 
     Args:
-        shared: What the JSON of all images says.
+        description: What the JSON of all images says.
     """
-    before, _, after = to_json({"Seed": 0, **shared}).partition(b"0")
-    return lambda seed: before + str(seed).encode() + after
+    before, _, after = json_text({"Seed": 0, **description}).partition("0")
+    return lambda seed: f"{before}{seed}{after}"
 
 
 def image_description(
-    config: ReleaseConfig, generator: ServedGenerator, conventions: ImageGeometry
+    model: ExportFolder, truncation: float, geometry: ImageGeometry, files: ReleaseFormat
 ) -> dict[str, Any]:
-    """What the JSON of every image says, but for its seed."""
-    description = {
+    """What the JSON of every image says, but for its seed.
+
+    Args:
+        model: Where the images are drawn from.
+        truncation: How they are drawn.
+        geometry: What pixels and gray values stand for.
+        files: How they are stored.
+    """
+    return {
         "Description": _STATEMENT,
         "Synthetic": True,
-        "Truncation": config.truncation,
-        "Model": generator.name,
-        "ModelVersion": generator.version,
-        "Plane": conventions.plane,
-        "Orientation": conventions.orientation,
-        "PixelSpacing": [conventions.pixel_size_mm] * 2,
-        "SliceThickness": conventions.slice_spacing_mm,
-        "IntensityRange": list(conventions.intensity_range),
-        "Units": conventions.unit,
-        "SizesAndUnits": _KNOWN if conventions.known else _ASSUMED,
-        "Storage": _storage(config),
+        "Truncation": truncation,
+        "Model": model.name,
+        "ModelVersion": model.version,
+        "Plane": geometry.plane,
+        "Orientation": geometry.orientation,
+        "PixelSpacing": [geometry.pixel_size_mm] * 2,
+        "SliceThickness": geometry.slice_spacing_mm,
+        "IntensityRange": list(geometry.intensity_range),
+        "Units": geometry.unit,
+        "SizesAndUnits": _KNOWN if geometry.known else _ASSUMED,
+        "Storage": files.storage,
+        **files.image_fields,
     }
-    if config.format == NIFTI:
-        # BIDS asks it of all images of derivatives.
-        description |= {"SkullStripped": False, "SpatialReference": "orig"}
-    return description
 
 
 def dataset_description(
-    generator: ServedGenerator, settings: dict[str, Any], config: ReleaseConfig
+    model: ExportFolder, settings: Mapping[str, Any], files: ReleaseFormat
 ) -> dict[str, Any]:
-    """The content of dataset_description.json; BIDS' own fields where the layout is that of BIDS."""
-    bids = {"BIDSVersion": _BIDS_VERSION, "DatasetType": "derivative"} if config.format == NIFTI else {}
+    """The content of dataset_description.json.
+
+    Args:
+        model: Where the images are drawn from.
+        settings: What makes the release this release.
+        files: How the images are stored.
+    """
     return {
-        "Name": f"Synthetic MR images of the model {generator.name}",
-        **bids,
+        "Name": f"Synthetic MR images of the model {model.name}",
+        **files.dataset_fields,
         "GeneratedBy": [
             {
                 "Name": "mrisynth",
                 "Version": mrisynth.__version__,
-                "Description": f"Images drawn from the model {_model(generator)} by mrisynth-generate. "
+                "Description": f"Images drawn from the model {_in_words(model)} by mrisynth-generate. "
                 f"{_STATEMENT}",
             }
         ],
@@ -91,20 +90,24 @@ def dataset_description(
 
 def readme(
     config: ReleaseConfig,
-    generator: ServedGenerator,
-    conventions: ImageGeometry,
+    model: ExportFolder,
+    geometry: ImageGeometry,
+    resolution: int,
+    files: ReleaseFormat,
     seeds: list[int],
-    suffix: str,
 ) -> str:
-    """The content of README.md."""
-    size = f"{generator.resolution}x{generator.resolution}"
+    """The content of README.md.
+
+    Args:
+        config: What was asked for.
+        model: Where the images are drawn from.
+        geometry: What pixels and gray values stand for.
+        resolution: Pixels along an edge.
+        files: How the images are stored.
+        seeds: The images' seeds, in their order.
+    """
     dropped = seeds[-1] - config.seed + 1 - len(seeds)
-    low, high = conventions.intensity_range
-    files = {
-        "nifti": f"`sub-synNNNNNN/anat/sub-synNNNNNN_{suffix}.nii.gz`, one slice each (BIDS derivatives)",
-        "png": "`images/synNNNNNN.png`",
-        "npy": '`images.npy`, for `numpy.load("images.npy", mmap_mode="r")`; `seeds.npy` in the same order',
-    }
+    low, high = geometry.intensity_range
     filtered = (
         f"Images too close to the training data were left out, {dropped} of {dropped + len(seeds)}: those "
         "that are nearer to a training slice than half of new patients' slices, and less than "
@@ -112,20 +115,20 @@ def readme(
         if config.data_dir
         else "Images were not compared with the training data"
     )
-    assumed = "" if conventions.known else " (assumed: the model has no card that says so)"
+    assumed = "" if geometry.known else " (assumed: the model has no card that says so)"
     return "\n".join(
         [
             f"# {len(seeds)} synthetic MR images",
             "",
             _STATEMENT,
             "",
-            f"- Drawn by mrisynth {mrisynth.__version__} from the model {_model(generator)}, truncation "
+            f"- Drawn by mrisynth {mrisynth.__version__} from the model {_in_words(model)}, truncation "
             f"{config.truncation:g}, seeds from {config.seed}. A seed draws its image again.",
-            f"- {files[config.format]}.",
-            f"- {size} pixels of {conventions.pixel_size_mm:.4g} mm, slices of "
-            f"{conventions.slice_spacing_mm:.4g} mm{assumed}.",
-            f"- Plane: {conventions.plane}; {conventions.orientation}.",
-            f"- Intensities from {low:g} to {high:g}, unit: {conventions.unit}{assumed}. {_storage(config)}.",
+            f"- {files.layout}.",
+            f"- {resolution}x{resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices of "
+            f"{geometry.slice_spacing_mm:.4g} mm{assumed}.",
+            f"- Plane: {geometry.plane}; {geometry.orientation}.",
+            f"- Intensities from {low:g} to {high:g}, unit: {geometry.unit}{assumed}. {files.storage}.",
             f"- {filtered}.",
             "",
             "Before this is published, add a License and Authors to dataset_description.json.",
@@ -134,10 +137,5 @@ def readme(
     )
 
 
-def _model(generator: ServedGenerator) -> str:
-    return f"{generator.name}, version {generator.version}" if generator.version else generator.name
-
-
-def _storage(config: ReleaseConfig) -> str:
-    bits = (config.bits or 8) if config.format == PNG else 0
-    return _STORAGE[config.format].format(bits=bits, largest=2**bits - 1)
+def _in_words(model: ExportFolder) -> str:
+    return f"{model.name}, version {model.version}" if model.version else model.name

@@ -47,7 +47,7 @@ class ImageGeometry:
             resolution: Pixels along an edge.
 
         Returns:
-            The conventions.
+            The geometry.
 
         Raises:
             UserError: If the card says something impossible.

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,20 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mrisynth.atomic_io import write_bytes_aside, write_text_aside
+from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.image_io import to_gray
-from mrisynth.release.config import NIFTI, PNG, SUFFIXES, ReleaseConfig
+from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.copy_filter import CopyFilter
-from mrisynth.release.dataset_metadata import dataset_description, image_description, readme, to_json
-from mrisynth.release.formats import Format
+from mrisynth.release.dataset_metadata import dataset_description, image_description, readme, sidecars
+from mrisynth.release.formats import FORMATS
+from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
-from mrisynth.release.nifti import NiftiFiles
-from mrisynth.release.npy import NpyArray
-from mrisynth.release.png import PngFiles
-from mrisynth.sampling.exports import ServedGenerator, open_generator
+from mrisynth.sampling.generators import Sampler, open_export
 
 DESCRIPTION = "dataset_description.json"
 _BLOCK_PIXELS = 2**17
@@ -62,9 +60,7 @@ class Released:
         return said + (f"; {self.dropped:,} copies of training data left out" if self.filtered else "")
 
 
-def make_release(
-    config: ReleaseConfig, progress: bool = True, generator: ServedGenerator | None = None
-) -> Released:
+def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler | None = None) -> Released:
     """Draws the images that a release still lacks, and writes what belongs to the whole of it.
 
     The generator is asked for blocks of seeds that begin at the same seeds in every run, so that every image
@@ -73,7 +69,7 @@ def make_release(
     Args:
         config: What, and where to.
         progress: Whether to show progress bars.
-        generator: That of `config.saved_model`, if it is open already.
+        sampler: The generator of `config.saved_model`, if it is open already.
 
     Returns:
         What the release holds.
@@ -81,34 +77,37 @@ def make_release(
     Raises:
         UserError: If it cannot be drawn, written, or is another release than the one in its folder.
     """
-    generator = generator or open_generator(config.saved_model)
-    conventions = ImageGeometry.of(generator.card, generator.resolution)
-    suffix = _suffix(config, conventions)
-    settings = _settings(config, generator, suffix)
+    sampler = sampler or open_export(config.saved_model)
+    if len(sampler.channels) > 1:
+        raise UserError(
+            f"--saved_model={config.saved_model} draws the channels {', '.join(sampler.channels)}; releases "
+            "are made of models of one"
+        )
+    geometry = ImageGeometry.of(sampler.card, sampler.resolution)
+    files = FORMATS[config.format](
+        config.output, config.count, geometry, sampler.resolution, config.format_options
+    )
+    settings = _settings(config, sampler, files)
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
-        real = load_reference(config.data_dir, generator.resolution, progress)
+        real = load_reference(config.data_dir, sampler.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
+    description = image_description(sampler.export, config.truncation, geometry, files)
     try:
         config.output.mkdir(parents=True, exist_ok=True)
         if not (config.output / DESCRIPTION).exists():
-            write_bytes_aside(
-                config.output / DESCRIPTION, to_json(dataset_description(generator, settings, config))
+            write_json_aside(
+                config.output / DESCRIPTION, dataset_description(sampler.export, settings, files)
             )
-        files = _files(config, generator, conventions, suffix)
         seeds = _written(config, files)
         there = len(seeds)
-        if there > config.count:
-            raise UserError(
-                f"--count={config.count} is less than the {there:,} images that --output={config.output} "
-                "already holds; give another folder for a smaller release"
-            )
         if there < config.count:
             files.start(there)
-            _draw(config, generator, files, copies, seeds, progress)
-        files.finish(seeds)
-        write_text_aside(config.output / "README.md", readme(config, generator, conventions, seeds, suffix))
+            _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
+        files.finish(seeds, description)
+        text = readme(config, sampler.export, geometry, sampler.resolution, files, seeds)
+        write_text_aside(config.output / "README.md", text)
     except OSError as error:
         raise UserError(
             f"--output={config.output} cannot be written ({error.strerror}); what is there is kept: make "
@@ -128,19 +127,31 @@ def block_size(resolution: int) -> int:
     return min(_LARGEST_BLOCK, max(1, _BLOCK_PIXELS // resolution**2))
 
 
-def _written(config: ReleaseConfig, files: Format) -> list[int]:
+def _written(config: ReleaseConfig, files: ReleaseFormat) -> list[int]:
+    """The seeds of the images that are there.
+
+    Raises:
+        UserError: If they cannot be read, or are more than there shall be.
+    """
     try:
-        return files.written()
+        seeds = files.written()
     except (ValueError, KeyError, FileNotFoundError) as error:
         raise UserError(
             f"--output={config.output} is damaged ({error}); delete what is damaged or give another folder"
         ) from error
+    if len(seeds) > config.count:
+        raise UserError(
+            f"--count={config.count} is less than the {len(seeds):,} images that --output={config.output} "
+            "already holds; give another folder for a smaller release"
+        )
+    return seeds
 
 
 def _draw(
     config: ReleaseConfig,
-    generator: ServedGenerator,
-    files: Format,
+    sampler: Sampler,
+    files: ReleaseFormat,
+    sidecar: Callable[[int], str],
     copies: CopyFilter | None,
     seeds: list[int],
     progress: bool,
@@ -152,13 +163,16 @@ def _draw(
         ThreadPoolExecutor(_WRITERS) as writers,
         tqdm(total=config.count, initial=len(seeds), unit="image", disable=not progress, leave=False) as bar,
     ):
-        for first, images in _blocks(config, generator, next_seed):
+        for first, images in _blocks(config, sampler, next_seed):
             block_seeds = first + np.arange(len(images))
             if copies is not None:
-                block_seeds = block_seeds[~copies.find(to_gray(images)[..., np.newaxis])]
+                block_seeds = block_seeds[~copies.find(to_gray(images))]
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
             numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
-            block = [(number, seed, images[seed - first]) for number, seed in zip(numbers, new, strict=True)]
+            block = [
+                (number, seed, images[seed - first], sidecar(seed))
+                for number, seed in zip(numbers, new, strict=True)
+            ]
             waiting.append(writers.submit(_write, files, block))
             seeds += new
             bar.update(len(new))
@@ -176,57 +190,31 @@ def _draw(
             written.result()
 
 
-def _write(files: Format, block: list[tuple[int, int, NDArray[np.float32]]]) -> None:
-    for number, seed, image in block:
-        files.write(number, seed, image)
+def _write(files: ReleaseFormat, block: list[tuple[int, int, NDArray[np.float32], str]]) -> None:
+    for image in block:
+        files.write(*image)
 
 
-def _blocks(
-    config: ReleaseConfig, generator: ServedGenerator, seed: int
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _blocks(config: ReleaseConfig, sampler: Sampler, seed: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """The block that a seed is in and all that follow: first seed and images."""
-    size = block_size(generator.resolution)
+    size = block_size(sampler.resolution)
     first = config.seed + (seed - config.seed) // size * size
     while True:
-        yield first, generator.draw(first, size, config.truncation)
+        yield first, sampler.draw(first, size, config.truncation)
         first += size
 
 
-def _files(
-    config: ReleaseConfig, generator: ServedGenerator, conventions: ImageGeometry, suffix: str
-) -> Format:
-    description = image_description(config, generator, conventions)
-    if config.format == NIFTI:
-        return NiftiFiles(config.output, conventions, generator.resolution, suffix, description)
-    if config.format == PNG:
-        return PngFiles(config.output, config.bits or 8, description)
-    return NpyArray(config.output, config.count, conventions, generator.resolution, description)
-
-
-def _suffix(config: ReleaseConfig, conventions: ImageGeometry) -> str:
-    suffix = config.suffix or conventions.suffix
-    if config.format == NIFTI and suffix not in SUFFIXES:
-        raise UserError(
-            f"the model card calls the contrast '{suffix}', which BIDS does not know; give --suffix, one of "
-            f"{', '.join(SUFFIXES)}"
-        )
-    return suffix
-
-
-def _settings(config: ReleaseConfig, generator: ServedGenerator, suffix: str) -> dict[str, Any]:
+def _settings(config: ReleaseConfig, sampler: Sampler, files: ReleaseFormat) -> dict[str, Any]:
     """What makes two releases one and the same, but for the number of images."""
     settings = {
-        "saved_model": f"{generator.name}/{generator.version}".rstrip("/"),
-        "checksum": generator.checksum,
+        "saved_model": f"{sampler.export.name}/{sampler.export.version}".rstrip("/"),
+        "checksum": sampler.export.checksum,
         "format": config.format,
         "seed": config.seed,
         "truncation": config.truncation,
         "filter_copies": config.data_dir is not None,
+        **files.settings,
     }
-    if config.format == NIFTI:
-        settings["suffix"] = suffix
-    if config.format == PNG:
-        settings["bits"] = config.bits or 8
     if config.data_dir is not None:
         settings |= {
             "data_dir": read_manifest(config.data_dir).fingerprint,

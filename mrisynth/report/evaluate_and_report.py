@@ -18,7 +18,8 @@ from mrisynth.metrics import registry
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
 from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME
-from mrisynth.sampling.generators import Sampler, TrainingData, open_run, open_saved_model
+from mrisynth.sampling.generators import Sampler, open_export, open_run
+from mrisynth.training.run_config import RunConfig
 
 
 def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
@@ -60,24 +61,25 @@ def evaluated_iterations(output: pathlib.Path) -> int | None:
 def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
     """The generator, and the data set to compare it with."""
     if config.run_dir is None:
-        return open_saved_model(config.saved_model), config.data_dir
-    sampler, trained_on = open_run(config.run_dir)
-    return sampler, _find_data(config, trained_on)
+        return open_export(config.saved_model), config.data_dir
+    sampler, run = open_run(config.run_dir)
+    return sampler, _find_data(config, run)
 
 
-def _find_data(config: EvaluationConfig, trained_on: TrainingData) -> pathlib.Path:
+def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
     """The data set of a run.
 
     Raises:
         UserError: If it is not there, or what is there is another.
     """
-    if config.data_dir is None and not trained_on.folder.is_dir():
+    trained_on = run.training.data_dir
+    if config.data_dir is None and not trained_on.is_dir():
         raise UserError(
-            f"the data set of --run_dir={config.run_dir} is not in {trained_on.folder} any more; --data_dir "
-            "can name where it is now"
+            f"the data set of --run_dir={config.run_dir} is not in {trained_on} any more; --data_dir can "
+            "name where it is now"
         )
-    folder = config.data_dir or trained_on.folder
-    if trained_on.fingerprint not in (None, read_manifest(folder).fingerprint):
+    folder = config.data_dir or trained_on
+    if run.fingerprint not in (None, read_manifest(folder).fingerprint):
         raise UserError(
             f"--data_dir: {folder} is not the data set that --run_dir={config.run_dir} was trained on; name "
             "that one, as copying can only be measured against the scans it was trained on"

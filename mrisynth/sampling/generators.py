@@ -1,10 +1,11 @@
-"""Images from whatever holds a generator: a run, finished or not, or a SavedModel."""
+"""Whatever images are drawn from: the generator of a run, finished or not, or an export."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,82 +13,125 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.errors import UserError
+from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
 from mrisynth.networks.flops import largest_activation
-from mrisynth.sampling.exports import UNREADABLE, version_folder
-from mrisynth.sampling.latents import draw_latents, interpolate
+from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import AveragedGenerator, load_average
+from mrisynth.training.run_config import RunConfig
 
 _ACTIVATION_VALUES = 2**26
 """So many images are drawn at once that the largest activation has no more values than this: 256 MiB."""
 
+# What a SavedModel that is not ours can raise when it is read.
+_UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
+
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
-    """A generator as something that images are drawn from.
+    """A generator that images are drawn from, wherever it comes from.
 
     Attributes:
-        resolution: Pixels along an edge.
+        from_latents: Turns latents [N, latent_size] into images [N, r, r, channels], about -1 to 1.
+        from_seeds: Turns a first seed (int64), a count (int32) and a truncation (float32) into such images.
+        resolution: Pixels along an edge of an image, r.
         latent_size: Length of a latent.
-        facts: What is known about it, for the report; no paths.
-        call: Latents [N, latent_size] to images [N, r, r, 1] in [-1, 1].
-        at_once: Images that are drawn at a time, which bounds the memory.
+        channels: Names of the channels.
+        facts: What is known about the generator, by key, for reports; no paths.
+        at_once: Number of images that are drawn at a time where many are wanted, which bounds the memory.
+        export: The folder that the generator was opened from; None for that of a run.
+        card: The model card of an export; None if it has none.
     """
 
+    from_latents: Callable[[tf.Tensor], tf.Tensor]
+    from_seeds: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
     resolution: int
     latent_size: int
-    facts: Mapping[str, str | int | float]
-    call: Callable[[tf.Tensor], tf.Tensor]
+    channels: tuple[str, ...] = ("image",)
+    facts: Mapping[str, str | int | float] = dataclasses.field(default_factory=dict)
     at_once: int = 16
+    export: ExportFolder | None = None
+    card: Mapping[str, Any] | None = None
 
-    def images(self, latents: NDArray[np.float32], progress: bool = False) -> NDArray[np.uint8]:
-        """Generates images.
+    def draw(self, first_seed: int, count: int, truncation: float = 1.0) -> NDArray[np.float32]:
+        """Draws the images of consecutive seeds in one call.
 
         Args:
-            latents: [N, latent_size].
-            progress: Whether to show a progress bar.
+            first_seed: Seed of the first image.
+            count: Number of images.
+            truncation: 1 leaves the images as they are, less makes them more alike.
 
         Returns:
-            uint8 [N, r, r].
+            Float32 [count, r, r, channels] in [-1, 1]. The same call gives the same bits; the same seed in a
+            call of another count may differ by rounding.
 
         Raises:
             UserError: If a pixel is not finite, or the device's memory is too small.
         """
-        generated = np.empty((len(latents), self.resolution, self.resolution), np.uint8)
-        with tqdm(total=len(latents), desc="generating", disable=not progress, leave=False) as bar:
-            for start in range(0, len(latents), self.at_once):
-                values = self._values(latents[start : start + self.at_once])
-                if not np.isfinite(values).all():
-                    raise UserError(
-                        "the generator gives images with pixels that are not finite; take an earlier "
-                        "checkpoint or train it again"
-                    )
-                generated[start : start + self.at_once] = to_gray(values)
-                bar.update(len(values))
-        return generated
+        seed = tf.constant(first_seed, tf.int64)
+        return self._call(
+            count, self.from_seeds, seed, tf.constant(count), tf.constant(truncation, tf.float32)
+        )
 
-    def _values(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A few images, [N, r, r] in [-1, 1]."""
+    def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
+        """Draws the images of many consecutive seeds, some at a time, as gray values of 8 bits.
+
+        Args:
+            first_seed: Seed of the first image.
+            count: Number of images.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            Uint8 [count, r, r, channels].
+
+        Raises:
+            UserError: If a pixel is not finite, or the device's memory is too small.
+        """
+        gray = np.empty((count, self.resolution, self.resolution, len(self.channels)), np.uint8)
+        with tqdm(total=count, desc="generating", disable=not progress, leave=False) as bar:
+            for part in self._parts(count):
+                gray[part] = to_gray(self.draw(first_seed + part.start, part.stop - part.start))
+                bar.update(part.stop - part.start)
+        return gray
+
+    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Generates the images of latents, some at a time.
+
+        Args:
+            latents: Float32 [N, latent_size].
+
+        Returns:
+            Float32 [N, r, r, channels] in [-1, 1].
+
+        Raises:
+            UserError: If a pixel is not finite, or the device's memory is too small.
+        """
+        parts = [latents[part] for part in self._parts(len(latents))]
+        return np.concatenate([self._call(len(part), self.from_latents, tf.constant(part)) for part in parts])
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        for start in range(0, count, self.at_once):
+            yield slice(start, min(start + self.at_once, count))
+
+    def _call(
+        self, count: int, function: Callable[..., tf.Tensor], *inputs: tf.Tensor
+    ) -> NDArray[np.float32]:
+        size = f"{self.resolution}x{self.resolution}"
         try:
-            return np.asarray(self.call(tf.constant(latents)))[..., 0]
+            images = np.asarray(function(*inputs))
         except tf.errors.ResourceExhaustedError as error:
             raise UserError(
-                f"{len(latents)} images of {self.resolution}x{self.resolution} at once do not fit the "
-                "device's memory; end what else uses it, or evaluate with mrisynth-evaluate on the CPU "
-                "(CUDA_VISIBLE_DEVICES=-1)"
+                f"{count} images of {size} at once do not fit the device's memory; end what else uses it, or "
+                "run the same command on the CPU (CUDA_VISIBLE_DEVICES=-1)"
             ) from error
-
-    def draw(self, count: int, seed: int = 0, progress: bool = False) -> NDArray[np.uint8]:
-        """Random images, uint8 [count, r, r]; raises as `images`."""
-        return self.images(draw_latents(count, self.latent_size, seed), progress)
-
-    def interpolations(self, rows: int, steps: int, seed: int = 0) -> NDArray[np.uint8]:
-        """Images on the way between random latents, uint8 [rows, steps, r, r]; raises as `images`."""
-        ends = draw_latents(2 * rows, self.latent_size, seed).reshape(rows, 2, -1)
-        ways = np.concatenate([interpolate(*pair, steps) for pair in ends])
-        return self.images(ways).reshape(rows, steps, self.resolution, self.resolution)
+        if not np.isfinite(images).all():
+            raise UserError(
+                "the generator gives images with pixels that are not finite; take an earlier checkpoint or "
+                "train it again"
+            )
+        return np.clip(images, -1, 1)
 
 
 def sampler_of(
@@ -97,69 +141,75 @@ def sampler_of(
     facts: Mapping[str, str | int | float] | None = None,
     at_most: int | None = None,
 ) -> Sampler:
-    """A network as a sampler.
+    """Makes a sampler of a network.
 
     Args:
         generator: The network.
-        level: That it is called at.
+        level: The level that it is called at.
         alpha: Weight of the level's own image while it fades in.
-        facts: What is known about it.
-        at_most: Images at a time, where memory is scarcer than usual.
+        facts: What is known about the network.
+        at_most: Number of images at a time, where memory is scarcer than usual.
     """
+    resolution, latent_size = resolution_of(level), generator.latent_size
 
-    @tf.function(input_signature=[tf.TensorSpec([None, generator.latent_size], tf.float32)])
-    def call(latents: tf.Tensor) -> tf.Tensor:
+    @tf.function(input_signature=[tf.TensorSpec([None, latent_size], tf.float32)])
+    def from_latents(latents: tf.Tensor) -> tf.Tensor:
         return generator(latents, level=level, alpha=alpha)
 
-    resolution = resolution_of(level)
+    @tf.function(input_signature=[tf.TensorSpec([], kind) for kind in (tf.int64, tf.int32, tf.float32)])
+    def from_seeds(first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        latents = seeded_latents(first_seed, count, latent_size)
+        return generator(latents, level=level, alpha=alpha, truncation=truncation)
+
     at_once = _images_at_once(generator.network_config(), resolution)
-    at_once = min(at_once, at_most or at_once)
-    return Sampler(resolution, generator.latent_size, facts or {}, call, at_once)
+    return Sampler(
+        from_latents,
+        from_seeds,
+        resolution,
+        latent_size,
+        channels=_channel_names(generator.channels),
+        facts=facts or {},
+        at_once=min(at_once, at_most or at_once),
+    )
 
 
 def _images_at_once(network: NetworkConfig, resolution: int) -> int:
     return max(1, _ACTIVATION_VALUES // largest_activation(network, resolution))
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingData:
-    """What a run was trained on.
-
-    Attributes:
-        folder: Where it was, or, of a run's own phantoms, is.
-        fingerprint: Of its manifest; None if the run does not say.
-    """
-
-    folder: pathlib.Path
-    fingerprint: str | None
+def _channel_names(count: int) -> tuple[str, ...]:
+    """Names of channels of which nothing is known."""
+    return ("image",) if count == 1 else tuple(f"channel{number}" for number in range(1, count + 1))
 
 
-def open_run(run_dir: pathlib.Path) -> tuple[Sampler, TrainingData]:
-    """The averaged generator of a run, at the resolution that the run has reached, and its data set.
+def open_run(run_dir: pathlib.Path) -> tuple[Sampler, RunConfig]:
+    """Opens the averaged generator of a run, at the resolution that the run has reached.
+
+    Args:
+        run_dir: The run's folder.
+
+    Returns:
+        The generator and the settings of its run.
 
     Raises:
         UserError: If there is no run, or no checkpoint that can be read.
     """
     average = load_average(run_dir)
-    sampler = sampler_of(average.generator, average.level, average.alpha, _facts(average))
-    return sampler, TrainingData(average.config.training.data_dir, average.config.fingerprint)
+    return sampler_of(average.generator, average.level, average.alpha, _facts(average)), average.config
 
 
 def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
     """What a report says about a run: where it stands, then its settings."""
     config, resolution = average.config, resolution_of(average.level)
     identity = config.identity()
-    settings: dict[str, object] = {}
-    for name in ("run", "network", "optimization"):
-        settings |= identity[name]
-    facts = {name: _in_words(value) for name, value in settings.items()}
+    settings = {**identity["run"], **identity["network"], **identity["optimization"]}
     full, done, last = average.generator.resolution, average.iteration, config.training.schedule.iterations
     return {
         "finished": "yes" if done == last else f"no, at iteration {done:,} of {last:,}",
         "iterations": done,
         "images_shown": average.images,
         "training_precision": str(config.environment.get("dtype_policy", "unknown")),
-        **facts,
+        **{name: _in_words(value) for name, value in settings.items()},
         "resolution": resolution if resolution == full else f"{resolution} of {full}",
         **({"alpha": average.alpha} if average.alpha < 1 else {}),
     }
@@ -171,80 +221,120 @@ def _in_words(value: object) -> str | int | float:
     return value if isinstance(value, int | float) else str(value)
 
 
-def open_saved_model(path: pathlib.Path) -> Sampler:
-    """A generator that mrisynth has exported.
+def open_export(path: pathlib.Path) -> Sampler:
+    """Opens an exported generator, by nothing but its signatures and its model card.
+
+    Of its network nothing is known: as few images are drawn at a time as from that of model (d) at its
+    default size.
 
     Args:
-        path: NAME or NAME/VERSION; of NAME the newest version.
+        path: Either NAME/VERSION or NAME, whose newest version is taken.
 
     Returns:
-        The generator. Of its network nothing is known: as few images are drawn at a time as from that of
-        model (d) at its default size.
+        The generator.
 
     Raises:
-        UserError: If it is no SavedModel, or not one of ours.
+        UserError: If it is no SavedModel, or not one that turns latents into square images.
     """
-    folder = version_folder(path)
-    try:
-        loaded = tf.saved_model.load(str(folder))
-        serve = loaded.signatures["serving_default"]
-        inputs, output = serve.structured_input_signature[1], serve.structured_outputs["images"]
-        latent_size, resolution = _sizes(path, inputs["latents"].shape, output.shape)
-        others = inputs.keys() - {"latents"}
-    except UNREADABLE as error:
-        raise _not_ours(path) from error
-    if others or not output.dtype.is_floating or inputs["latents"].dtype != tf.float32:
-        raise _not_ours(path)
-
-    def call(latents: tf.Tensor) -> tf.Tensor:
-        try:
-            images = serve(latents=latents)["images"]
-        except tf.errors.ResourceExhaustedError:
-            raise
-        except (tf.errors.OpError, ValueError, TypeError) as error:
-            words = " ".join(str(error).split())[:200]
-            raise UserError(f"--saved_model={path} cannot be called ({words}); export it again") from error
-        if images.shape != (len(latents), resolution, resolution, 1):
-            raise _no_square(path, images.shape)
-        return images
-
-    # The signature's function does not keep its variables alive.
-    call.model = loaded
+    folder = ExportFolder.newest(path)
+    model = _SavedModel(path, folder)
+    card = folder.read_card() if folder.card.is_file() else None
     facts = {
-        "latent_size": latent_size,
-        "resolution": resolution,
+        "latent_size": model.latent_size,
+        "resolution": model.shape[0],
         "training_data": "said by --data_dir, not checked",
     }
-    assumed = NetworkConfig(attention_generator=DEFAULT_ATTENTION)
-    return Sampler(resolution, latent_size, facts, call, _images_at_once(assumed, resolution))
+    return Sampler(
+        model.from_latents,
+        model.from_seeds,
+        model.shape[0],
+        model.latent_size,
+        channels=_named_channels(card, model.shape[2]),
+        facts=facts,
+        at_once=_images_at_once(NetworkConfig(attention_generator=DEFAULT_ATTENTION), model.shape[0]),
+        export=folder,
+        card=card,
+    )
 
 
-def _sizes(path: pathlib.Path, latents: tf.TensorShape, images: tf.TensorShape) -> tuple[int, int]:
-    """Length of a latent and pixels along an edge, from what a signature says.
+def _named_channels(card: Mapping[str, Any] | None, count: int) -> tuple[str, ...]:
+    """The channels' names as a model card says them; cards of old exports have none."""
+    names = card["model"].get("channels") if card else None
+    return tuple(names) if isinstance(names, list) and len(names) == count else _channel_names(count)
+
+
+class _SavedModel:
+    """The signatures of an export, called as a `Sampler` calls them.
+
+    Args:
+        path: The export as the user names it.
+        folder: Where it lies.
+
+    Attributes:
+        latent_size: Length of a latent.
+        shape: Shape of an image, (r, r, channels).
 
     Raises:
-        UserError: If it does not say them, or the images are not square gray ones.
+        UserError: If it has no signature from latents to square images.
     """
-    if latents.rank != 2 or latents[1] is None:
-        raise UserError(
-            f"--saved_model={path} takes latents of shape {latents}, not [None, latent_size]; use a "
-            "generator that mrisynth exported"
+
+    def __init__(self, path: pathlib.Path, folder: ExportFolder) -> None:
+        self._path = path
+        try:
+            # Kept, as signatures do not keep their variables alive.
+            self._model = tf.saved_model.load(str(folder.path))
+            signature = self._model.signatures["serving_default"]
+            inputs, output = signature.structured_input_signature[1], signature.structured_outputs["images"]
+            latents = inputs["latents"]
+            ours = set(inputs) == {"latents"} and latents.dtype == tf.float32 and output.dtype.is_floating
+        except _UNREADABLE as error:
+            raise self._not_ours() from error
+        if not ours:
+            raise self._not_ours()
+        if latents.shape.rank != 2 or latents.shape[1] is None:
+            raise UserError(
+                f"--saved_model={path} takes latents of shape {latents.shape}, not [None, latent_size]; use "
+                "a generator that mrisynth exported"
+            )
+        if output.shape.rank != 4 or not all(output.shape[1:]) or output.shape[1] != output.shape[2]:
+            raise self._not_square(output.shape)
+        self.latent_size, self.shape = latents.shape[1], tuple(output.shape[1:])
+
+    def from_latents(self, latents: tf.Tensor) -> tf.Tensor:
+        """See `Sampler`."""
+        return self._call("serving_default", len(latents), latents=latents)
+
+    def from_seeds(self, first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        """See `Sampler`; without a signature for seeds, their latents are served."""
+        if "generate" in self._model.signatures:
+            return self._call("generate", int(count), seed=first_seed, count=count, truncation=truncation)
+        if truncation != 1:
+            raise UserError(f"--saved_model={self._path} has no signature generate, which --truncation needs")
+        return self.from_latents(seeded_latents(first_seed, count, self.latent_size))
+
+    def _call(self, signature: str, images_asked: int, **inputs: tf.Tensor) -> tf.Tensor:
+        try:
+            images = self._model.signatures[signature](**inputs)["images"]
+        except tf.errors.ResourceExhaustedError:
+            raise
+        except (tf.errors.OpError, LookupError, ValueError, TypeError) as error:
+            words = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"--saved_model={self._path} cannot be called ({words}); export it again"
+            ) from error
+        if images.shape != (images_asked, *self.shape):
+            raise self._not_square(images.shape)
+        return images
+
+    def _not_ours(self) -> UserError:
+        return UserError(
+            f"--saved_model={self._path} is not a generator that mrisynth exported: it has no signature "
+            "serving_default from latents to images"
         )
-    if images.rank != 4 or not images[1] or images[2:] != (images[1], 1):
-        raise _no_square(path, images)
-    return latents[1], images[1]
 
-
-def _not_ours(path: pathlib.Path) -> UserError:
-    return UserError(
-        f"--saved_model={path} is not a generator that mrisynth exported: it has no signature "
-        "serving_default from latents to images"
-    )
-
-
-def _no_square(path: pathlib.Path, shape: tf.TensorShape) -> UserError:
-    words = shape if shape.rank is None else shape.as_list()
-    return UserError(
-        f"--saved_model={path} gives images of shape {words}, not square gray ones; use a generator that "
-        "mrisynth exported"
-    )
+    def _not_square(self, shape: tf.TensorShape) -> UserError:
+        words = shape if shape.rank is None else shape.as_list()
+        return UserError(
+            f"--saved_model={self._path} gives images of shape {words}, not square ones; use a generator "
+            "that mrisynth exported"
+        )

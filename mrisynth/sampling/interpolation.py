@@ -6,17 +6,15 @@ import io
 import itertools
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
 from mrisynth.atomic_io import write_bytes_aside
 from mrisynth.errors import UserError
-from mrisynth.export.saved_model import seeded_latents
-from mrisynth.image_io import make_grid, to_gray, write_png
-from mrisynth.release.config import InterpolationConfig
-from mrisynth.sampling.exports import ServedGenerator, open_generator
-from mrisynth.sampling.latents import interpolate
+from mrisynth.image_io import enlarge, make_grid, side_by_side, to_gray, write_png
+from mrisynth.sampling.config import InterpolationConfig
+from mrisynth.sampling.generators import Sampler, open_export
+from mrisynth.sampling.latents import seeded_latents
 
 _FILM_PIXELS = 256
 _FRAME_MILLISECONDS = 80
@@ -34,15 +32,15 @@ def write_interpolation(config: InterpolationConfig) -> int:
     Raises:
         UserError: If the generator or the picture's place is no good.
     """
-    legs = legs_between_seeds(open_generator(config.saved_model), config)
+    legs = legs_between_seeds(open_export(config.saved_model), config.seed, config.count, config.steps)
     try:
         if config.picture.suffix.lower() == ".png":
             shown = legs.reshape(-1, *legs.shape[2:])
-            write_png(config.picture, make_grid(shown[..., np.newaxis], columns=config.steps))
+            write_png(config.picture, make_grid(shown, columns=config.steps))
         else:
             # Where one leg ends, the next one begins.
             shown = np.concatenate([legs[0], *legs[1:, 1:]])
-            write_bytes_aside(config.picture, _film(to_gray(shown)))
+            write_bytes_aside(config.picture, _film(shown))
     except OSError as error:
         raise UserError(
             f"--interpolate={config.picture} cannot be written ({error.strerror}); its folder must be there"
@@ -50,18 +48,56 @@ def write_interpolation(config: InterpolationConfig) -> int:
     return len(shown)
 
 
-def legs_between_seeds(generator: ServedGenerator, config: InterpolationConfig) -> NDArray[np.float32]:
-    """The images from each seed to the next, both included, [count - 1, steps, r, r] in [-1, 1]."""
-    seed = tf.constant(config.seed, tf.int64)
-    stops = seeded_latents(seed, tf.constant(config.count), generator.latent_size).numpy()
-    pairs = itertools.pairwise(stops)
-    return np.stack([generator.images(interpolate(*ends, config.steps)) for ends in pairs])
+def legs_between_seeds(sampler: Sampler, first_seed: int, count: int, steps: int) -> NDArray[np.float32]:
+    """Generates the images from each seed to the next.
+
+    Args:
+        sampler: Where images are drawn from.
+        first_seed: Seed of the first image on the way.
+        count: Number of consecutive seeds that the way passes through, at least 2.
+        steps: Number of images from one of them to the next, both included; at least 2.
+
+    Returns:
+        Float32 [count - 1, steps, r, r, channels] in [-1, 1].
+
+    Raises:
+        UserError: If no images can be drawn.
+    """
+    stops = seeded_latents(first_seed, count, sampler.latent_size).numpy()
+    legs = [great_circle(*ends, steps) for ends in itertools.pairwise(stops)]
+    images = sampler.images(np.concatenate(legs))
+    return images.reshape(count - 1, steps, *images.shape[1:])
 
 
-def _film(gray: NDArray[np.uint8]) -> bytes:
-    """A GIF file of gray images [N, H, W], enlarged by whole factors so that one sees them."""
-    factor = max(1, _FILM_PIXELS // gray.shape[1])
-    first, *others = (Image.fromarray(image.repeat(factor, 0).repeat(factor, 1)) for image in gray)
+def great_circle(first: NDArray[np.float32], last: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
+    """Latents on the great circle from one to another (Shoemake 1985).
+
+    On the straight line they would be shorter than any that is drawn; their length does not matter to this
+    generator, but on the circle they turn at an even pace, too.
+
+    Args:
+        first: Where the way begins, [D].
+        last: Where the way ends, [D].
+        steps: Number of latents, both ends included; at least 2.
+
+    Returns:
+        Float32 [steps, D]; lengths go from the first's to the last's.
+    """
+    lengths = np.linalg.norm(first), np.linalg.norm(last)
+    angle = np.arccos(np.clip(first @ last / (lengths[0] * lengths[1]), -1, 1))
+    parts = np.linspace(0, 1, steps)[:, np.newaxis]
+    if np.sin(angle) < np.finfo(np.float32).eps:
+        return (first + parts * (last - first)).astype(np.float32)
+    directions = (
+        np.sin((1 - parts) * angle) * first / lengths[0] + np.sin(parts * angle) * last / lengths[1]
+    ) / np.sin(angle)
+    return ((lengths[0] + parts * (lengths[1] - lengths[0])) * directions).astype(np.float32)
+
+
+def _film(images: NDArray[np.float32]) -> bytes:
+    """A GIF file of images [N, H, W, channels], enlarged by whole factors so that one sees them."""
+    frames = enlarge(side_by_side(to_gray(images)), _FILM_PIXELS // images.shape[1])
+    first, *others = map(Image.fromarray, frames)
     file = io.BytesIO()
     first.save(file, format="GIF", save_all=True, append_images=others, duration=_FRAME_MILLISECONDS, loop=0)
     return file.getvalue()

@@ -94,12 +94,9 @@ def fetch(query: Query) -> NDArray[np.float32] | NDArray[np.uint8]:
 def _inputs(query: Query, latent_size: Callable[[Query], int]) -> dict[str, NDArray]:
     """The tensors of the query's signature, by name."""
     if query.signature == "serving_default":
-        import tensorflow as tf
+        from mrisynth.sampling.latents import seeded_latents
 
-        from mrisynth.export.saved_model import seeded_latents
-
-        seed, count = tf.constant(query.seed, tf.int64), tf.constant(query.count)
-        return {"latents": seeded_latents(seed, count, latent_size(query)).numpy()}
+        return {"latents": seeded_latents(query.seed, query.count, latent_size(query)).numpy()}
     return {
         "seed": np.int64(query.seed),
         "count": np.int32(query.count),

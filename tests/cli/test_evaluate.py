@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import prepare_dataset
-from mrisynth.export.model_card import read_card
+from mrisynth.export_folder import ExportFolder
 from tests.programs import TRAIN, call, start
 from tests.training_flags import EVALUABLE
 
@@ -40,7 +40,7 @@ def test_a_run_ends_with_the_short_form(evaluable_run):
 def test_the_model_card_of_a_runs_export_has_the_evaluation(evaluable_run):
     run_dir = evaluable_run.folder
     results = read_results(run_dir / "evaluation")
-    found = read_card(run_dir / "saved_model" / "1")["evaluation"]
+    found = ExportFolder(run_dir / "saved_model" / "1").read_card()["evaluation"]
     assert found["measures"] == results["measures"]
     assert found["privacy"]["verdict"] == results["privacy"]["verdict"]
 

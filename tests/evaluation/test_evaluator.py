@@ -11,7 +11,7 @@ from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
-from tests.evaluation.given_images import GivenImages
+from tests.evaluation.given_images import sampler_of_images
 from tests.made_images import draw_subjects, plant
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def new():
 
 def evaluate(real, images):
     settings = dataclasses.replace(SETTINGS, images=len(images)) if len(images) >= 20 else SETTINGS
-    return Evaluator(real, settings).evaluate(GivenImages(images))
+    return Evaluator(real, settings).evaluate(sampler_of_images(images))
 
 
 @pytest.fixture(scope="module")

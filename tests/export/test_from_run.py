@@ -5,7 +5,6 @@ import pathlib
 import re
 import shutil
 import socket
-import statistics
 import sys
 import zlib
 
@@ -16,11 +15,12 @@ import tensorflow as tf
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.export.from_run import add_evaluation, export_run
-from mrisynth.export.model_card import read_card
-from mrisynth.export.saved_model import seeded_latents
+from mrisynth.export_folder import ExportFolder
+from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import load_average
+from tests.export import private_run
+from tests.made_runs import SCHEDULE
 from tests.programs import ROOT, call, check_refusal, start
-from tests.serving import made_run
 
 PROGRAM = "tools/export.py"
 
@@ -49,7 +49,7 @@ def decompressed(data):
 
 def test_the_average_is_exported_with_its_card(ended_run, heads):
     generator = load_average(ended_run).generator
-    latents = seeded_latents(tf.constant(5, tf.int64), tf.constant(4), generator.latent_size)
+    latents = seeded_latents(5, 4, generator.latent_size)
     images = tf.saved_model.load(str(heads)).signatures["serving_default"](latents=latents)["images"]
     np.testing.assert_allclose(images, np.clip(generator(latents), -1, 1), atol=1e-5)
     assert sorted(path.name for path in (heads / "assets.extra").iterdir()) == [
@@ -62,7 +62,7 @@ def test_the_average_is_exported_with_its_card(ended_run, heads):
 def test_nothing_of_a_subject_or_this_machine_is_in_it(ended_run, private_data, heads):
     exported = contents(heads)
     manifest = read_manifest(private_data)
-    secrets = {*made_run.SECRETS, manifest.fingerprint}
+    secrets = {*private_run.SECRETS, manifest.fingerprint}
     for source in manifest.sources:
         secrets |= {source.checksum, source.name, source.subject}
     machine = {
@@ -72,55 +72,19 @@ def test_nothing_of_a_subject_or_this_machine_is_in_it(ended_run, private_data, 
         str(ended_run.parent),
         str(heads.parent),
     }
-    machine |= {socket.gethostname(), "site-packages", "serving/export.py", ".py:"}
+    machine |= {socket.gethostname(), "site-packages", "export/saved_model.py", ".py:"}
     assert {text for text in secrets | machine if text.encode() in exported} == set()
     # The search finds what is there, compressed or not.
     stored = contents(private_data)
-    assert all(secret.encode() in stored for secret in made_run.SECRETS)
+    assert all(secret.encode() in stored for secret in private_run.SECRETS)
     for wbits in (zlib.MAX_WBITS, zlib.MAX_WBITS | 16):
         packed = zlib.compressobj(wbits=wbits)
         hidden = b"before" + packed.compress(b"Zebediah") + packed.flush()
         assert list(decompressed(hidden)) == [b"Zebediah"]
 
 
-def test_the_card_says_what_was_trained_on_what(private_data, heads):
-    card = read_card(heads)
-    manifest = read_manifest(private_data)
-    assert card["model"] == {
-        "name": "heads",
-        "letter": "c",
-        "resolution": 16,
-        "channels": 1,
-        "latent_size": 8,
-        "parameters": card["model"]["parameters"],
-        "attention_generator": [8],
-        "attention_discriminator": [],
-    }
-    variables = tf.train.load_checkpoint(str(heads / "variables" / "variables")).get_variable_to_shape_map()
-    sizes = [int(np.prod(shape)) for name, shape in variables.items() if "generator_variables" in name]
-    assert card["model"]["parameters"] == sum(sizes)
-    assert card["training"]["images_shown"] == made_run.SCHEDULE.images
-    assert card["training"]["precision"] == "mixed_bfloat16"
-    assert card["training"]["schedule"]["fade_images"] == 16
-    sides = {side: split for side, split in manifest.splits.items()}
-    assert card["data"]["training"] == {
-        "subjects": len(sides["train"].subjects),
-        "slices": sides["train"].slices,
-    }
-    assert card["data"]["held_out"]["slices"] == sides["heldout"].slices
-    assert card["data"]["files_used"] == 8
-    assert card["preparation"]["voxel_size"] == 5.0
-    assert card["geometry"]["plane"] == "axial"
-    assert card["geometry"]["field_of_view_mm"] == 160
-    assert card["geometry"]["pixel_size_mm"] == 10
-    assert card["geometry"]["slice_spacing_mm"] == 5
-    trained = [source.intensity_range for source in manifest.used if source.split == "train"]
-    assert card["intensity"]["range"] == [statistics.median(ends) for ends in zip(*trained, strict=True)]
-    assert 0 < len(trained) < len(manifest.used)
-
-
 def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, tmp_path):
-    evaluation = read_card(heads)["evaluation"]
+    evaluation = ExportFolder(heads).read_card()["evaluation"]
     assert evaluation["privacy"]["verdict"]["words"] == "inconclusive"
     assert evaluation["measures"]["ms_ssim"]["real"]["mean"] == 0.25
     page = (heads / "assets.extra" / "model_card.md").read_text()
@@ -128,10 +92,12 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
     assert "(MS-SSIM), random pairs | 0.250 ± 0.010 | 0.250 ± 0.010 | like real |" in page
     run_dir = tmp_path / "run"
     shutil.copytree(ended_run, run_dir)
-    made_run.write_evaluation(run_dir, iteration=made_run.SCHEDULE.iterations - 1)
+    private_run.write_evaluation(run_dir, iteration=SCHEDULE.iterations - 1)
     earlier = export_run(run_dir, tmp_path / "earlier")
-    assert read_card(earlier)["evaluation"] is None
-    assert any("has not been measured" in sentence for sentence in read_card(earlier)["limits"])
+    assert ExportFolder(earlier).read_card()["evaluation"] is None
+    assert any(
+        "has not been measured" in sentence for sentence in ExportFolder(earlier).read_card()["limits"]
+    )
     (run_dir / "evaluation" / "results.json").write_text("{")
     with pytest.raises(UserError, match=r"results.json cannot be read.*mrisynth-evaluate"):
         export_run(run_dir, tmp_path / "broken")
@@ -139,24 +105,18 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
 
 
 def test_an_evaluation_that_comes_after_the_export_gets_into_its_card(private_data, tmp_path):
-    made_run.write_run(tmp_path / "run", private_data)
+    private_run.write_run(tmp_path / "run", private_data)
     exported = export_run(tmp_path / "run", tmp_path / "model")
-    before = read_card(exported)
+    before = ExportFolder(exported).read_card()
     add_evaluation(exported, tmp_path / "run")
-    assert read_card(exported) == before
-    made_run.write_evaluation(tmp_path / "run", iteration=made_run.SCHEDULE.iterations)
+    assert ExportFolder(exported).read_card() == before
+    private_run.write_evaluation(tmp_path / "run", iteration=SCHEDULE.iterations)
     add_evaluation(exported, tmp_path / "run")
-    after = read_card(exported)
+    after = ExportFolder(exported).read_card()
     assert after["evaluation"]["privacy"]["verdict"]["words"] == "inconclusive"
     assert "**inconclusive**" in (exported / "assets.extra" / "model_card.md").read_text()
     changed = {"evaluation", "limits"}
     assert {key for key in before if before[key] != after[key]} == changed
-
-
-def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
-    made_run.write_run(tmp_path / "run", private_data, phantom_subjects=8)
-    card = read_card(export_run(tmp_path / "run", tmp_path / "model"))
-    assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
 
 
 @pytest.mark.slow
@@ -196,7 +156,7 @@ def test_the_tool_fails_in_one_sentence(tmp_path):
     [(5, "still grows .it is at 8x8.; .* until 16x16 has faded in"), (7, "still grows .it fades 16x16 in.")],
 )
 def test_a_run_that_still_grows_is_not_exported(iteration, message, private_data, tmp_path):
-    made_run.write_run(tmp_path / "run", private_data, iteration)
+    private_run.write_run(tmp_path / "run", private_data, iteration)
     with pytest.raises(UserError, match=message):
         export_run(tmp_path / "run", tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -220,26 +180,3 @@ def test_a_file_in_the_way_is_named(ended_run, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="--output=.*file is not a folder"):
         export_run(ended_run, tmp_path / "file")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda path: path.unlink(), "has no model card"),
-        (lambda path: path.write_text("{"), "cannot be read"),
-        (lambda path: path.write_bytes(b"\xff"), "cannot be read"),
-        (lambda path: path.write_text("[]"), "is not a model card of mrisynth"),
-        (
-            lambda path: path.write_text(
-                path.read_text().replace('"format_version": 1', '"format_version": 9')
-            ),
-            "another version",
-        ),
-        (lambda path: path.write_text(path.read_text().replace('"geometry"', '"geo"')), "has no geometry"),
-    ],
-)
-def test_a_card_that_is_not_there_or_damaged_is_named(spoil, message, heads, tmp_path):
-    shutil.copytree(heads / "assets.extra", tmp_path / "assets.extra")
-    spoil(tmp_path / "assets.extra" / "model_card.json")
-    with pytest.raises(UserError, match=f"{message}.*mrisynth-export"):
-        read_card(tmp_path)

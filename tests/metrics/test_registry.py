@@ -19,7 +19,7 @@ from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.metrics.registry import Direction, Group, ImageSet
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.report import render
-from tests.evaluation.given_images import GivenImages
+from tests.evaluation.given_images import sampler_of_images
 from tests.made_images import draw_subjects
 
 ARCHITECTURE = pathlib.Path(__file__).parents[2] / "docs" / "architecture.md"
@@ -61,7 +61,7 @@ def test_the_worked_example_is_in_results_report_and_card(example):
     sides = (training[..., np.newaxis], heldout[..., np.newaxis])
     subjects = np.repeat(np.arange(6), 4)
     real = ReferenceImages(Slices(sides[0], subjects), Slices(sides[1], subjects + 6))
-    evaluation = Evaluator(real, SETTINGS).evaluate(GivenImages(generated))
+    evaluation = Evaluator(real, SETTINGS).evaluate(sampler_of_images(generated))
     results = to_json(evaluation)
     assert results["measures"]["mean_intensity"] == {
         "generated": {"mean": generated.mean(), "standard_deviation": 0.0},

@@ -1,5 +1,6 @@
 """A release as a whole: deterministic, going on after a break, extended, refused."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,10 +10,10 @@ from PIL import Image
 
 from mrisynth.errors import UserError
 from mrisynth.release import release as module
-from mrisynth.release.config import FORMATS, ReleaseConfig
-from mrisynth.release.image_geometry import ImageGeometry
-from mrisynth.sampling.exports import ServedGenerator
-from tests.release.made_exports import CARD, contents, replaced, write_card
+from mrisynth.release.config import ReleaseConfig
+from mrisynth.release.formats import FORMATS
+from mrisynth.sampling.generators import Sampler
+from tests.made_exports import contents, write_card
 
 BLOCK = 64
 
@@ -26,7 +27,7 @@ def break_off(monkeypatch):
     """Lets the n-th block of images end the work."""
 
     def break_off(blocks):
-        draw, calls = ServedGenerator.draw, []
+        draw, calls = Sampler.draw, []
 
         def broken(self, *arguments):
             calls.append(arguments)
@@ -34,7 +35,7 @@ def break_off(monkeypatch):
                 raise Broken
             return draw(self, *arguments)
 
-        monkeypatch.setattr(ServedGenerator, "draw", broken)
+        monkeypatch.setattr(Sampler, "draw", broken)
 
     return break_off
 
@@ -173,32 +174,6 @@ def test_the_seed_in_the_json_draws_the_image_again_alone(release, tmp_path, dra
     np.testing.assert_allclose(gray, (again + 1) * 32767.5, atol=0.6)
 
 
-@pytest.mark.parametrize(("bits", "mode", "largest"), [(8, "L", 255), (16, "I;16", 65535)])
-def test_png_files_hold_all_gray_values(bits, mode, largest, release, tmp_path, draw):
-    release(format="png", bits=bits, count=3)
-    images = draw(0, 3)
-    for number, image in enumerate(images, 1):
-        picture = Image.open(tmp_path / "out" / "images" / f"syn00000{number}.png")
-        assert picture.mode == mode
-        np.testing.assert_allclose(np.asarray(picture).astype(int), (image + 1) * largest / 2, atol=0.6)
-    described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
-    assert f"gray values of {bits} bits; 0 and {largest}" in described["Storage"]
-
-
-def test_npy_is_one_array_of_intensities_and_its_seeds(release, tmp_path, draw):
-    release(format="npy", seed=7)
-    images = np.load(tmp_path / "out" / "images.npy", mmap_mode="r")
-    assert images.dtype == np.float32
-    np.testing.assert_allclose(images, (draw(7, 70) + 1) * 500 - 50, atol=0.01)
-    seeds = np.load(tmp_path / "out" / "seeds.npy")
-    assert seeds.dtype == np.int64
-    np.testing.assert_array_equal(seeds, np.arange(7, 77))
-    described = json.loads((tmp_path / "out" / "images.json").read_text())
-    assert described["Synthetic"] is True
-    assert described["IntensityRange"] == [-50, 950]
-    assert "Seed" not in described
-
-
 def test_without_a_card_sizes_are_assumed_and_it_is_said(release, bare, tmp_path):
     release(saved_model=bare, format="png", count=1)
     described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
@@ -206,33 +181,6 @@ def test_without_a_card_sizes_are_assumed_and_it_is_said(release, bare, tmp_path
     assert described["IntensityRange"] == [-1, 1]
     assert described["SizesAndUnits"].startswith("assumed")
     assert "assumed" in (tmp_path / "out" / "README.md").read_text()
-
-
-@pytest.mark.parametrize(
-    "card",
-    [
-        replaced(CARD, "geometry", plane="oblique"),
-        replaced(CARD, "geometry", pixel_size_mm=0),
-        replaced(CARD, "geometry", slice_spacing_mm="thin"),
-        replaced(CARD, "intensity", range=[5, 5]),
-        replaced(CARD, "intensity", range=[1, 2, 3]),
-        replaced(CARD, "intensity", range=[0, float("inf")]),
-        {**CARD, "geometry": None},
-    ],
-)
-def test_an_impossible_card_is_refused(card):
-    with pytest.raises(UserError, match="no usable geometry and intensity"):
-        ImageGeometry.of(card, 16)
-
-
-def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):
-    folder = tmp_path / "model"
-    shutil.copytree(bare, folder / "1")
-    write_card(folder / "1", {**CARD, "preparation": {"suffix": "T1Gd"}})
-    with pytest.raises(UserError, match="'T1Gd', which BIDS does not know; give --suffix, one of T1w, "):
-        release(saved_model=folder)
-    assert not (tmp_path / "out").exists()
-    assert release(saved_model=folder, suffix="T1w").images == 70
 
 
 def test_a_damaged_card_is_named(release, bare, tmp_path):
@@ -243,19 +191,9 @@ def test_a_damaged_card_is_named(release, bare, tmp_path):
         release(saved_model=folder)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"count": 0}, "--count=0 must be at least 1"),
-        ({"seed": -1}, "--seed=-1 must be at least 0 and less than 2"),
-        ({"seed": 2**53}, "less than 2"),
-        ({"truncation": 0.0}, "--truncation=0.0 must be more than 0 and at most 1"),
-        ({"truncation": 1.5}, "--truncation=1.5"),
-        ({"bits": 16}, "--bits is for --format=png"),
-        ({"format": "npy", "suffix": "T1w"}, "--suffix is for --format=nifti"),
-        ({"suffix": "flair"}, "--suffix=flair is not what BIDS calls .* T1w, T2w"),
-    ],
-)
-def test_impossible_settings_are_one_sentence(settings, message, tmp_path):
-    with pytest.raises(UserError, match=message):
-        ReleaseConfig(**{"saved_model": tmp_path, "output": tmp_path, "count": 1, **settings})
+def test_models_of_several_channels_are_refused(sampler, release, tmp_path):
+    several = dataclasses.replace(sampler, channels=("FLAIR", "T1w"))
+    config = ReleaseConfig(tmp_path, tmp_path / "out", 1)
+    with pytest.raises(UserError, match="draws the channels FLAIR, T1w; releases are made of models of one"):
+        module.make_release(config, progress=False, sampler=several)
+    assert not (tmp_path / "out").exists()

@@ -8,7 +8,9 @@ from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import largest_activation
-from mrisynth.sampling.generators import Sampler, open_run, open_saved_model, sampler_of
+from mrisynth.sampling.generators import Sampler, open_export, open_run, sampler_of
+from mrisynth.sampling.latents import seeded_latents
+from tests.made_exports import CARD, write_card
 from tests.made_runs import make_state, write_run
 
 pytestmark = pytest.mark.both_stacks
@@ -22,12 +24,14 @@ def state():
 def test_a_run_that_still_grows_is_read_where_it_stands(state, tmp_path):
     # 4x4 takes 2 iterations, 8x8 fades in over 2 and is stable for 2, 16x16 has begun to fade in.
     write_run(tmp_path, state, 7)
-    sampler, trained_on = open_run(tmp_path)
+    sampler, run = open_run(tmp_path)
     assert sampler.resolution == 16
-    assert (trained_on.folder, trained_on.fingerprint) == (tmp_path / "data", "fingerprint")
+    assert (run.training.data_dir, run.fingerprint) == (tmp_path / "data", "fingerprint")
     latents = np.random.RandomState(0).normal(size=(4, 8)).astype(np.float32)
-    expected = state.average(tf.constant(latents), level=2, alpha=0.5).numpy()[..., 0]
-    np.testing.assert_array_equal(sampler.images(latents), to_gray(expected))
+    expected = state.average(tf.constant(latents), level=2, alpha=0.5)
+    np.testing.assert_allclose(sampler.images(latents), np.clip(expected, -1, 1), atol=1e-6)
+    drawn = state.average(seeded_latents(30, 4, 8), level=2, alpha=0.5, truncation=0.6)
+    np.testing.assert_allclose(sampler.draw(30, 4, truncation=0.6), np.clip(drawn, -1, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -53,30 +57,31 @@ def test_the_facts_say_where_the_run_stands(iteration, resolution, alpha, finish
     assert "precision" not in sampler.facts
 
 
-def test_an_export_gives_the_networks_images_by_name_and_by_version(tmp_path):
-    generator = Generator(resolution=16, latent_size=8, fmap_base=32, fmap_max=8)
-    export_generator(generator, tmp_path / "model")
-    export_generator(generator, tmp_path / "model")
-    expected = sampler_of(generator, level=2).draw(5, seed=3)
-    for path in (tmp_path / "model", tmp_path / "model" / "1"):
-        sampler = open_saved_model(path)
-        assert (sampler.resolution, sampler.latent_size) == (16, 8)
-        np.testing.assert_allclose(sampler.draw(5, seed=3), expected.astype(int), atol=1)
+def test_an_export_gives_the_networks_images_by_name_and_by_version(model, bare):
+    by_name, by_version = open_export(model), open_export(bare)
+    for sampler in (by_name, by_version):
+        assert (sampler.resolution, sampler.latent_size, sampler.channels) == (16, 12, ("image",))
+    np.testing.assert_array_equal(by_name.draw(3, 5, 0.7), by_version.draw(3, 5, 0.7))
+    assert (by_name.export.name, by_name.export.version) == ("heads", "1")
+    assert by_name.card["preparation"] == {"suffix": "T2w"}
+    assert by_version.card is None
 
 
-def test_a_seed_means_the_same_images_whatever_their_number():
-    sampler = sampler_of(Generator(resolution=16, latent_size=8, fmap_base=32, fmap_max=8), level=2)
-    np.testing.assert_array_equal(sampler.draw(20, seed=1)[:7], sampler.draw(7, seed=1))
-    assert (sampler.draw(7, seed=1) != sampler.draw(7, seed=2)).any()
+def test_channels_are_named_by_the_card_or_else_by_number(tmp_path):
+    generator = Generator(resolution=8, channels=2, latent_size=4, fmap_base=16, fmap_max=4)
+    folder = export_generator(generator, tmp_path / "model")
+    assert open_export(folder).channels == sampler_of(generator, 1).channels == ("channel1", "channel2")
+    write_card(folder, {**CARD, "model": {"channels": ["FLAIR", "T1w"]}})
+    assert open_export(folder).channels == ("FLAIR", "T1w")
+    assert open_export(folder).draw_gray(0, 3).shape == (3, 8, 8, 2)
 
 
-def test_interpolations_begin_and_end_at_latents_and_change_step_by_step():
-    sampler = sampler_of(Generator(resolution=16, latent_size=8, fmap_base=32, fmap_max=8), level=2)
-    rows = sampler.interpolations(3, 9, seed=1)
-    assert rows.shape == (3, 9, 16, 16)
-    np.testing.assert_allclose(rows[:, [0, -1]].reshape(6, 16, 16), sampler.draw(6, seed=1), atol=1)
-    steps = np.abs(np.diff(rows.astype(float), axis=1)).mean((0, 2, 3))
-    assert steps.max() < np.abs(rows[:, 0].astype(float) - rows[:, -1]).mean()
+def test_gray_values_are_of_the_seeds_that_were_asked_for():
+    sampler = sampler_of(Generator(resolution=16, latent_size=8, fmap_base=32, fmap_max=8), 2, at_most=6)
+    gray = sampler.draw_gray(40, 20)
+    np.testing.assert_allclose(gray, to_gray(sampler.draw(40, 20)).astype(int), atol=1)
+    np.testing.assert_allclose(gray[7:9], sampler.draw_gray(47, 2).astype(int), atol=1)
+    assert len({image.tobytes() for image in gray}) == 20
 
 
 def test_images_are_drawn_as_many_at_a_time_as_the_memory_is_planned_for():
@@ -98,23 +103,36 @@ def test_images_are_drawn_as_many_at_a_time_as_the_memory_is_planned_for():
 def test_so_many_are_drawn_at_a_time_and_no_more(count):
     seen = []
 
-    def call(latents):
+    def from_latents(latents):
         seen.append(len(latents))
         return tf.ones([len(latents), 16, 16, 1]) * latents[:, :1, None, None]
 
+    def from_seeds(first_seed, count, truncation):
+        return from_latents(tf.cast(first_seed + tf.range(count, dtype=tf.int64), tf.float32)[:, None] / 100)
+
+    sampler = Sampler(from_latents, from_seeds, 16, 1, at_once=16)
     latents = np.linspace(-1, 1, count, dtype=np.float32)[:, None]
-    images = Sampler(16, 1, {}, call, at_once=16).images(latents)
-    np.testing.assert_array_equal(images[:, 0, 0], to_gray(latents[:, 0]))
+    np.testing.assert_array_equal(sampler.images(latents)[:, 0, 0], latents)
+    gray = sampler.draw_gray(-10, count)
+    np.testing.assert_array_equal(gray[:, 0, 0, 0], to_gray((np.arange(count) - 10) / 100))
     assert max(seen) <= 16
-    assert sum(seen) == count
+    assert sum(seen) == 2 * count
 
 
 def test_too_little_memory_is_one_sentence():
-    def call(latents):
+    def fail(*inputs):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     with pytest.raises(UserError, match="16 images of 32x32 at once do not fit the device's memory"):
-        Sampler(32, 4, {}, call).draw(40)
+        Sampler(fail, fail, 32, 4).draw_gray(0, 40)
+
+
+def test_pixels_that_are_not_finite_are_one_sentence():
+    def spoil(latents):
+        return tf.fill([len(latents), 16, 16, 1], float("nan"))
+
+    with pytest.raises(UserError, match="pixels that are not finite"):
+        Sampler(spoil, spoil, 16, 4).images(np.zeros((2, 4), np.float32))
 
 
 def save_model(folder, call, signature="serving_default", **shapes):
@@ -136,7 +154,7 @@ def images_of_any_rank(latents):
 
 
 def test_what_a_saved_model_was_trained_on_is_not_checked(tmp_path):
-    sampler = open_saved_model(save_model(tmp_path, same_images, latents=[None, 4]))
+    sampler = open_export(save_model(tmp_path, same_images, latents=[None, 4]))
     assert sampler.facts["training_data"] == "said by --data_dir, not checked"
     assert sampler.at_once == 512
 
@@ -147,7 +165,7 @@ def test_what_a_saved_model_was_trained_on_is_not_checked(tmp_path):
         (same_images, {"latents": [None]}, "takes latents of shape"),
         (same_images, {"latents": None}, "takes latents of shape"),
         (same_images, {"latents": [None, None]}, "takes latents of shape"),
-        (images_of_any_rank, {"latents": [None, 4]}, "gives images of shape <unknown>, not square gray"),
+        (images_of_any_rank, {"latents": [None, 4]}, "gives images of shape <unknown>, not square ones"),
         (lambda z: {"images": tf.zeros([1, 16, 16, 1])}, {"z": [None, 4]}, "no signature serving_default"),
         (lambda latents: {"pictures": latents}, {"latents": [None, 4]}, "no signature serving_default"),
         (
@@ -159,13 +177,13 @@ def test_what_a_saved_model_was_trained_on_is_not_checked(tmp_path):
 )
 def test_signatures_that_are_not_ours_are_refused(call, shapes, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        open_saved_model(save_model(tmp_path, call, **shapes))
+        open_export(save_model(tmp_path, call, **shapes))
 
 
 def test_a_model_without_serving_default_is_refused(tmp_path):
     folder = save_model(tmp_path, same_images, signature="other", latents=[None, 4])
     with pytest.raises(UserError, match="it has no signature serving_default"):
-        open_saved_model(folder)
+        open_export(folder)
 
 
 def test_a_model_that_fails_when_it_is_called_is_one_sentence(tmp_path):
@@ -173,15 +191,26 @@ def test_a_model_that_fails_when_it_is_called_is_one_sentence(tmp_path):
         with tf.control_dependencies([tf.debugging.assert_less(tf.shape(latents)[0], 2)]):
             return same_images(latents)
 
-    sampler = open_saved_model(save_model(tmp_path, call, latents=[None, 4]))
+    sampler = open_export(save_model(tmp_path, call, latents=[None, 4]))
     with pytest.raises(UserError, match="cannot be called .*; export it again"):
-        sampler.draw(5)
+        sampler.draw(0, 5)
 
 
 def test_a_model_that_gives_another_number_of_images_is_refused(tmp_path):
     def call(latents):
         return {"images": tf.zeros([1 + 0 * tf.shape(latents)[0], 16, 16, 1])}
 
-    sampler = open_saved_model(save_model(tmp_path, call, latents=[None, 4]))
+    sampler = open_export(save_model(tmp_path, call, latents=[None, 4]))
     with pytest.raises(UserError, match=r"gives images of shape \[1, 16, 16, 1\]"):
-        sampler.draw(5)
+        sampler.draw(0, 5)
+
+
+def test_without_a_signature_for_seeds_their_latents_are_served(tmp_path):
+    def call(latents):
+        return {"images": tf.tile(latents[:, :1, None, None], [1, 16, 16, 1]) / 10}
+
+    sampler = open_export(save_model(tmp_path, call, latents=[None, 4]))
+    drawn = sampler.draw(7, 3)
+    np.testing.assert_allclose(drawn[:, 0, 0, 0], seeded_latents(7, 3, 4)[:, 0] / 10, rtol=1e-6)
+    with pytest.raises(UserError, match="no signature generate, which --truncation needs"):
+        sampler.draw(7, 3, truncation=0.5)

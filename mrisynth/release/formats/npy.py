@@ -2,53 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pathlib
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mrisynth.atomic_io import write_bytes_aside
+from mrisynth.atomic_io import move_into_place, write_json_aside
 from mrisynth.data.volumes import from_unit_range
-from mrisynth.release.dataset_metadata import to_json
-from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.release.formats.base import ReleaseFormat
 
 _IMAGES, _SEEDS = "images.npy", "seeds.npy"
 _NO_SEED = -1
 
 
-class NpyArray:
-    """images.npy, float32 [N, r, r] of intensities; seeds.npy, int64 [N]; images.json.
+@dataclasses.dataclass
+class NpyArray(ReleaseFormat):
+    """The files images.npy, float32 [N, r, r] of intensities; seeds.npy, int64 [N]; images.json.
 
     The arrays grow aside, at their final size from the start; an image is there once its seed is. A release
     that is extended stays whole until the larger one is.
-
-    Args:
-        folder: Of the release.
-        count: Images.
-        conventions: What gray values stand for.
-        resolution: Pixels along an edge.
-        description: What the JSON says.
     """
 
-    def __init__(
-        self,
-        folder: pathlib.Path,
-        count: int,
-        conventions: ImageGeometry,
-        resolution: int,
-        description: dict[str, Any],
-    ) -> None:
-        self._folder = folder
-        self._count = count
-        self._range = conventions.intensity_range
-        self._resolution = resolution
-        self._description = description
+    name = "npy"
+    summary = "one array and its seeds"
+    layout = '`images.npy`, for `numpy.load("images.npy", mmap_mode="r")`; `seeds.npy` in the same order'
+    storage = "NumPy: float32 intensities, one array [image, row, column]"
+    _rows: tuple[_Rows, ...] = dataclasses.field(default=(), init=False)
 
     def written(self) -> list[int]:
-        """See `Format`."""
+        """See `ReleaseFormat`."""
         source = self._source(_SEEDS)
         if not source.is_file():
             return []
@@ -57,37 +44,40 @@ class NpyArray:
         return seeds[: np.argmax(there == _NO_SEED)].tolist()
 
     def start(self, kept: int) -> None:
-        """See `Format`."""
-        shape = (self._count, self._resolution, self._resolution)
-        self._images = _Rows(self._grown(_IMAGES, shape, np.float32, kept))
-        self._seeds = _Rows(self._grown(_SEEDS, shape[:1], np.int64, kept))
+        """See `ReleaseFormat`."""
+        shape = (self.count, self.resolution, self.resolution)
+        images = _Rows(self._grown(_IMAGES, shape, np.float32, kept))
+        self._rows = (images, _Rows(self._grown(_SEEDS, shape[:1], np.int64, kept)))
 
-    def write(self, number: int, seed: int, image: NDArray[np.float32]) -> None:
-        """See `Format`."""
-        self._images.write(number - 1, from_unit_range(image, self._range))
-        self._seeds.write(number - 1, seed)
+    def write(self, number: int, seed: int, image: NDArray[np.float32], sidecar: str) -> None:
+        """See `ReleaseFormat`; what is said of an image stands in images.json."""
+        images, seeds = self._rows
+        images.write(number - 1, from_unit_range(image[..., 0], self.geometry.intensity_range))
+        seeds.write(number - 1, seed)
 
-    def finish(self, seeds: list[int]) -> None:
-        """See `Format`."""
-        write_bytes_aside(self._folder / "images.json", to_json({**self._description, "Seeds": _SEEDS}))
+    def finish(self, seeds: list[int], description: Mapping[str, Any]) -> None:
+        """See `ReleaseFormat`."""
+        write_json_aside(self.folder / "images.json", {**description, "Seeds": _SEEDS})
+        for rows in self._rows:
+            rows.close()
         # Seeds first: those of a finished array are right for the one that is still aside, too.
         for name in (_SEEDS, _IMAGES):
             if self._aside(name).exists():
-                self._aside(name).replace(self._folder / name)
+                move_into_place(self._aside(name), self.folder / name)
 
     def _aside(self, name: str) -> pathlib.Path:
-        return self._folder / f".{name}.partial"
+        return self.folder / f".{name}.partial"
 
     def _source(self, name: str) -> pathlib.Path:
         aside = self._aside(name)
-        return aside if aside.exists() else self._folder / name
+        return aside if aside.exists() else self.folder / name
 
     def _grown(self, name: str, shape: tuple[int, ...], dtype: DTypeLike, kept: int) -> pathlib.Path:
         """An array aside that has its final shape and holds the first so many rows."""
         aside = self._aside(name)
         if aside.exists() and np.load(aside, mmap_mode="r").shape == shape:
             return aside
-        made = self._folder / f".{name}.new"
+        made = self.folder / f".{name}.new"
         description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
         with made.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, {**description, "shape": shape})
@@ -110,11 +100,17 @@ class _Rows:
         array = np.load(path, mmap_mode="r")
         self._offset, self._dtype = array.offset, array.dtype
         self._row_bytes = array[0].nbytes
-        self._file = path.open("r+b", buffering=0)
+        self._file = path.open("r+b")
         self._lock = threading.Lock()
 
     def write(self, row: int, values: NDArray[np.floating] | int) -> None:
+        """Writes one row; a full disk is an OSError."""
         content = np.asarray(values, self._dtype).tobytes()
         with self._lock:
             self._file.seek(self._offset + row * self._row_bytes)
             self._file.write(content)
+            self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file: Windows renames none that is open."""
+        self._file.close()

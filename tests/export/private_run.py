@@ -1,30 +1,15 @@
-"""A run that has ended, without its training, on a data set whose names tell where they leak to."""
+"""A run on a data set whose names tell where they leak to, and its evaluation."""
 
 import dataclasses
 import json
 
-import tensorflow as tf
-
 from mrisynth.data.manifest import Manifest, read_manifest, write_manifest
 from mrisynth.evaluation import results as written
-from mrisynth.networks.config import NetworkConfig
-from mrisynth.training import checkpoints
-from mrisynth.training.config import TrainingConfig
-from mrisynth.training.run_config import RunConfig, write_run_config
-from mrisynth.training.schedule import GrowthSchedule
-from mrisynth.training.state import TrainingState
+from tests import made_runs
+from tests.made_runs import SCHEDULE
 
 SECRETS = ("Zebediah", "Wolkenkuckuck", "klinik", "geheim", "Xylophon", "Quasimodo")
 """What is part of a name, a file, a folder, a label or a warning of the data set."""
-
-NETWORK = NetworkConfig(resolution=16, latent_size=8, fmap_base=32, fmap_max=8, attention_generator=(8,))
-SCHEDULE = GrowthSchedule(
-    resolution=16,
-    fade_images=16,
-    stable_images=16,
-    total_iterations=0,
-    batch_sizes={4: 8, 8: 8, 16: 8},
-)
 
 
 def write_data_set(small_dataset, folder) -> Manifest:
@@ -58,16 +43,11 @@ def write_data_set(small_dataset, folder) -> Manifest:
     return manifest
 
 
-def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, phantom_subjects=None) -> TrainingState:
-    """A run of model c at an iteration; its average is another generator than the one in training."""
-    config = TrainingConfig(run_dir, data_dir, phantom_subjects, "c", NETWORK, SCHEDULE)
+def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, phantom_subjects=None):
+    """A run of model c at an iteration."""
     fingerprint = read_manifest(data_dir).fingerprint
-    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": "mixed_bfloat16"}))
-    state = TrainingState(NETWORK, "float32", seed=0)
-    state.average.set_weights([weight + 0.1 for weight in state.average.get_weights()])
-    state.iteration.assign(iteration)
-    checkpoints.Checkpoints(config.folder, state, tf.distribute.get_strategy()).save()
-    return state
+    settings = {"precision": "mixed_bfloat16", "phantom_subjects": phantom_subjects, "model": "c"}
+    made_runs.write_run(run_dir, made_runs.make_state(), iteration, data_dir, fingerprint, **settings)
 
 
 def write_evaluation(run_dir, iteration=SCHEDULE.iterations):

@@ -1,11 +1,11 @@
-"""The layout is that of BIDS derivatives."""
+"""What a release says of itself, in the layout of BIDS derivatives."""
 
 import json
 import re
 
 import pytest
 
-from tests.release.made_exports import contents
+from tests.made_exports import contents
 
 SUFFIXES = "T1w|T2w|PDw|T2starw|FLAIR|inplaneT1|inplaneT2|PDT2|angio"
 NAMES = [
@@ -91,7 +91,7 @@ def test_the_official_validator_knows_every_name(files):
 def test_everything_says_that_it_is_synthetic(files):
     description = json.loads(files["dataset_description.json"])
     assert description["Synthetic"] is True
-    assert "belongs to a patient" in description["GeneratedBy"][0]["Description"]
+    assert "meant to belong to no patient" in description["GeneratedBy"][0]["Description"]
     assert description["GeneratedBy"][0]["Name"] == "mrisynth"
     assert files["README.md"].startswith(b"# 12 synthetic MR images")
     for name, content in files.items():

@@ -1,15 +1,17 @@
 """NIfTI files as nibabel reads them."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
 import pytest
 
 from mrisynth.data.slices import PLANES
+from mrisynth.errors import UserError
+from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
-from mrisynth.release.nifti import NiftiFiles
-from tests.release.made_exports import CARD, replaced
+from tests.made_exports import CARD, replaced, write_card
 
 # The axis across the slice, and for an image's rows and columns the axis they run down.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
@@ -17,8 +19,9 @@ AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 
 def write(folder, image, **geometry):
     card = replaced(CARD, "geometry", **geometry)
-    files = NiftiFiles(folder, ImageGeometry.of(card, len(image)), len(image), "FLAIR", {})
-    files.write(1, 0, image)
+    geometry = ImageGeometry.of(card, len(image))
+    files = NiftiFiles(folder, 1, geometry, len(image), {"suffix": "FLAIR"})
+    files.write(1, 0, image[..., np.newaxis], "{}")
     return nibabel.load(folder / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz")
 
 
@@ -79,5 +82,15 @@ def test_a_file_has_no_name_and_no_time(release, tmp_path):
     assert content[:4] == b"\x1f\x8b\x08\x00"  # gzip, deflate, no name
     assert content[4:8] == bytes(4)
     read = nibabel.load(path)
-    assert b"belongs to no patient" in bytes(read.header["descrip"])
+    assert b"meant to belong to no patient" in bytes(read.header["descrip"])
     assert json.loads(path.with_name("sub-syn000001_T2w.json").read_text())["Seed"] == 0
+
+
+def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(bare, folder / "1")
+    write_card(folder / "1", {**CARD, "preparation": {"suffix": "T1Gd"}})
+    with pytest.raises(UserError, match="'T1Gd', which BIDS does not know; give --suffix, one of T1w, "):
+        release(saved_model=folder)
+    assert not (tmp_path / "out").exists()
+    assert release(saved_model=folder, suffix="T1w").images == 70

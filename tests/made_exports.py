@@ -1,11 +1,11 @@
-"""Model cards and exports made for tests of releases, and what a release's folder holds."""
+"""Exports that were never trained, and cards for them."""
 
 import json
 
 import numpy as np
 import tensorflow as tf
 
-from mrisynth.export.model_card import JSON_FILE
+from mrisynth.export_folder import ExportFolder
 
 CARD = {
     "format": "mrisynth model card",
@@ -27,7 +27,7 @@ CARD = {
 
 
 def write_card(version_folder, card):
-    path = version_folder / JSON_FILE
+    path = ExportFolder(version_folder).card
     path.parent.mkdir(exist_ok=True)
     path.write_text(card if isinstance(card, str) else json.dumps(card))
 

@@ -1,0 +1,49 @@
+"""What images are drawn by, and what an interpolation is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from mrisynth.errors import UserError
+
+_SEEDS = 2**53
+"""Below it, every reader of JSON keeps whole numbers exact."""
+
+
+def check_seed(seed: int) -> None:
+    """Checks that a seed can be written down and read again by any program.
+
+    Raises:
+        UserError: If it can not.
+    """
+    if not 0 <= seed < _SEEDS:
+        raise UserError(f"--seed={seed} must be at least 0 and less than 2^53")
+
+
+@dataclasses.dataclass(frozen=True)
+class InterpolationConfig:
+    """Which way through the generator's latents is shown, and where.
+
+    Attributes:
+        saved_model: An export, NAME or NAME/VERSION.
+        picture: A .gif or .png file.
+        seed: Seed of the first image on the way.
+        count: Number of seeds that the way passes through.
+        steps: Number of images from one of them to the next, both included.
+    """
+
+    saved_model: pathlib.Path
+    picture: pathlib.Path
+    seed: int = 0
+    count: int = 5
+    steps: int = 9
+
+    def __post_init__(self) -> None:
+        if self.picture.suffix.lower() not in (".gif", ".png"):
+            raise UserError(f"--interpolate={self.picture} must end in .gif, which moves, or .png, a strip")
+        if self.count < 2:
+            raise UserError(f"--count={self.count} is no way; --interpolate takes at least 2 seeds")
+        if self.steps < 2:
+            raise UserError(f"--steps={self.steps} must be at least 2: both ends")
+        check_seed(self.seed)

@@ -1,0 +1,57 @@
+"""What a model card says of a run."""
+
+import statistics
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mrisynth.data import read_manifest
+from mrisynth.export.from_run import export_run
+from mrisynth.export_folder import ExportFolder
+from tests.export import private_run
+from tests.made_runs import SCHEDULE
+
+pytestmark = pytest.mark.both_stacks
+
+
+def test_the_card_says_what_was_trained_on_what(private_data, heads):
+    card = ExportFolder(heads).read_card()
+    manifest = read_manifest(private_data)
+    assert card["model"] == {
+        "name": "heads",
+        "letter": "c",
+        "resolution": 16,
+        "channels": 1,
+        "latent_size": 8,
+        "parameters": card["model"]["parameters"],
+        "attention_generator": [8],
+        "attention_discriminator": [],
+    }
+    variables = tf.train.load_checkpoint(str(heads / "variables" / "variables")).get_variable_to_shape_map()
+    sizes = [int(np.prod(shape)) for name, shape in variables.items() if "generator_variables" in name]
+    assert card["model"]["parameters"] == sum(sizes)
+    assert card["training"]["images_shown"] == SCHEDULE.images
+    assert card["training"]["precision"] == "mixed_bfloat16"
+    assert card["training"]["schedule"]["fade_images"] == 16
+    sides = {side: split for side, split in manifest.splits.items()}
+    assert card["data"]["training"] == {
+        "subjects": len(sides["train"].subjects),
+        "slices": sides["train"].slices,
+    }
+    assert card["data"]["held_out"]["slices"] == sides["heldout"].slices
+    assert card["data"]["files_used"] == 8
+    assert card["preparation"]["voxel_size"] == 5.0
+    assert card["geometry"]["plane"] == "axial"
+    assert card["geometry"]["field_of_view_mm"] == 160
+    assert card["geometry"]["pixel_size_mm"] == 10
+    assert card["geometry"]["slice_spacing_mm"] == 5
+    trained = [source.intensity_range for source in manifest.used if source.split == "train"]
+    assert card["intensity"]["range"] == [statistics.median(ends) for ends in zip(*trained, strict=True)]
+    assert 0 < len(trained) < len(manifest.used)
+
+
+def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
+    private_run.write_run(tmp_path / "run", private_data, phantom_subjects=8)
+    card = ExportFolder(export_run(tmp_path / "run", tmp_path / "model")).read_card()
+    assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
