@@ -1,4 +1,4 @@
-"""Installs mrisynth; `pip install -e .[test]` adds what its tests need."""
+"""Installs mrisynth; `pip install -e ".[test]"` adds what its tests need."""
 
 import pathlib
 import re
@@ -11,14 +11,42 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py")
 # beside TensorFlow 2.15 install [addons,serving] together.
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 
+# Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
+# Of models only those that are named here go into it; what else lies there may be of patients.
+SHIPPED = {
+    "flags": ["*.flags"],
+    "saved_models": ["flair_phantom/**/*"],
+}
+
+PROGRAMS = {
+    "train": "mrisynth.main",
+    "prepare": "mrisynth.cli.prepare",
+    "evaluate": "mrisynth.cli.evaluate",
+    "export": "mrisynth.cli.export",
+    "generate": "mrisynth.cli.generate",
+    "query": "mrisynth.cli.query",
+    "benchmark": "mrisynth.cli.benchmark",
+}
+
 setuptools.setup(
     name="mrisynth",
     version=VERSION,
-    description="Synthetic, non-confidential MR images from a progressive GAN with self-attention",
+    description="MR images from a progressive GAN with self-attention, meant to be non-confidential and "
+    "tested for it",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    packages=setuptools.find_packages(include=["mrisynth", "mrisynth.*"]),
-    package_data={"mrisynth.report": ["report.html.jinja"]},
+    packages=[
+        *setuptools.find_packages(include=["mrisynth", "mrisynth.*"]),
+        *(f"mrisynth.shipped.{folder}" for folder in SHIPPED),
+    ],
+    package_dir={f"mrisynth.shipped.{folder}": folder for folder in SHIPPED},
+    package_data={
+        "mrisynth.report": ["report.html.jinja"],
+        **{f"mrisynth.shipped.{folder}": files for folder, files in SHIPPED.items()},
+    },
+    entry_points={
+        "console_scripts": [f"mrisynth-{name} = {module}:main" for name, module in PROGRAMS.items()]
+    },
     python_requires=">=3.10,<3.14",
     install_requires=[
         "tensorflow>=2.15,<3",

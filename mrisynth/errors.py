@@ -5,5 +5,5 @@ class UserError(Exception):
     """A wrong flag, file or folder.
 
     Its message is one sentence that names the flag or file and says what would work. Programs print it
-    without a traceback and exit with status 1 (see `mrisynth.program`).
+    without a traceback and exit with status 1 (see `mrisynth.cli.app`).
     """

@@ -1,6 +1,7 @@
 """Trains a progressive GAN with self-attention on MR slices and exports its generator.
 
-    python -m mrisynth.main --model=c --strategy=mirrored --flagfile=flags/quickstart.flags
+    mrisynth-train --flagfile=quickstart.flags
+    mrisynth-train --model=c --strategy=mirrored --data_dir=DATA --run_dir=RUN
 
 Running the same command again resumes the run; a finished run says so.
 """
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
-from mrisynth.cli import options
+from absl import flags
+
+from mrisynth.cli import train_flags
 from mrisynth.errors import UserError
 from mrisynth.training.config import Strategy, TrainingConfig
 
@@ -22,13 +25,18 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Phantoms where no data is given, training, export, evaluation."""
-    config = options.training_config()
+    """Runs the program."""
+    app.run(_main, train_flags.define, __doc__)
+
+
+def _main(values: flags.FlagValues) -> None:
+    """Draws phantoms where no data is given, trains, exports and evaluates; or says what that will need."""
+    config = train_flags.config(values)
     strategy = _start_tensorflow(config)
     from mrisynth.training import strategies
 
     with strategies.naming_lost_workers(strategy):
-        if options.is_dry_run():
+        if values.dry_run:
             _dry_run(config, strategy)
         else:
             _train(config, strategy)
@@ -82,7 +90,7 @@ def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
 
 
 def _evaluate(config: TrainingConfig) -> bool:
-    """The short form of tools/evaluate.py, unless the finished run has an evaluation.
+    """The short form of mrisynth-evaluate, unless the finished run has an evaluation.
 
     A run that cannot be evaluated says why; it has been exported all the same.
 
@@ -165,5 +173,4 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
 
 
 if __name__ == "__main__":
-    options.define_training_flags()
-    app.run(main)
+    sys.exit(main())

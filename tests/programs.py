@@ -14,9 +14,6 @@ import subprocess
 import sys
 from unittest import mock
 
-from absl import flags
-from absl.testing import flagsaver
-
 from mrisynth.cli import app
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -52,7 +49,6 @@ def start(program, *arguments, **options):
 def call(program, *arguments):
     """Runs a program in this process, with the TensorFlow that is there."""
     output, errors = io.StringIO(), io.StringIO()
-    saved = flagsaver.save_flag_values(flags.FLAGS)
     try:
         with (
             mock.patch.object(sys, "argv", [str(program), *map(str, arguments)]),
@@ -65,9 +61,6 @@ def call(program, *arguments):
             runpy.run_path(str(ROOT / program), run_name="__main__")
     except SystemExit as ended:
         return Ended(ended.code or 0, output.getvalue(), errors.getvalue())
-    finally:
-        flags.FLAGS.unparse_flags()
-        flagsaver.restore_flag_values(saved, flags.FLAGS)
     raise AssertionError("the program has not ended by itself")
 
 

@@ -1,41 +1,8 @@
-"""Turns a folder of MR scans into a data set to train on.
+"""The command mrisynth-prepare, from a checkout: see mrisynth/cli/prepare.py."""
 
-    python tools/prepare_data.py --input=SCANS --output=DATA
+import sys
 
-SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets arrays
-of images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png. See --help for the flags.
-"""
-
-from __future__ import annotations
-
-from mrisynth.cli import app
-from mrisynth.cli.options import define_preparation_flags, preparation_config
-from mrisynth.data import Manifest, prepare_dataset
-from mrisynth.data.contact_sheet import CONTACT_SHEET
-
-
-def main() -> None:
-    """Prepares the data set and says what it holds."""
-    config = preparation_config()
-    app.import_tensorflow()
-    print(summary(prepare_dataset(config), config.output))
-
-
-def summary(manifest: Manifest, output: str) -> str:
-    """What was prepared, in a few lines."""
-    lines = [
-        f"{name}: {split.slices} slices of {len(split.subjects)} subjects"
-        for name, split in manifest.splits.items()
-    ]
-    if not manifest.has_heldout:
-        lines.append("no subject is held out, so memorization cannot be measured; raise --holdout")
-    dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
-    lines.append(f"slices left out: {dropped or 'none'}")
-    lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
-    lines.append(f"see {output}/{CONTACT_SHEET}")
-    return "\n".join(lines)
-
+from mrisynth.cli.prepare import main
 
 if __name__ == "__main__":
-    define_preparation_flags()
-    app.run(main)
+    sys.exit(main())

@@ -1,7 +1,7 @@
-"""How every program of mrisynth starts and fails: quietly.
+"""How every program of mrisynth starts and fails: quietly, and in one sentence.
 
 Import this module before TensorFlow: it silences TensorFlow's start-up messages, which are read from the
-environment only once. `main` and the tools hand their main function to `run`.
+environment only once. Every program hands its flags and what it does to `run`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 warnings.filterwarnings("ignore", message=".*Protobuf gencode version.*")
 
-from absl import app, flags, logging  # noqa: E402  (after the environment is set)
+from absl import flags, logging  # noqa: E402  (after the environment is set)
 
-from mrisynth import keras_backend  # noqa: E402
+from mrisynth import __version__, keras_backend  # noqa: E402
+from mrisynth.cli import shipped  # noqa: E402
 from mrisynth.errors import UserError  # noqa: E402
 
 keras_backend.defer_tensorflow()
@@ -30,36 +31,88 @@ except ImportError as error:
 
 T = TypeVar("T")
 
+_HELP = ("--help", "-help", "-h", "--helpfull")
+_EVERY_PROGRAM = """
+--flagfile=NAME reads flags from a file, one a line; a flag on the command line beats it. Files that come with
+mrisynth: {}.
+--version says which mrisynth this is.
+"""
 
-def parse_flags(arguments: Sequence[str]) -> list[str]:
-    """Parses a command line, the program's name first.
+
+def run(
+    program: Callable[[flags.FlagValues], None],
+    define_flags: Callable[[flags.FlagValues], None],
+    description: str,
+) -> None:
+    """Runs a program with the flags of the command line.
+
+    A `UserError` becomes one line on standard error and exit status 1.
+
+    Args:
+        program: What the program does, given its flags.
+        define_flags: Defines the flags.
+        description: What --help says first.
+    """
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.ERROR)
+    logging.set_stderrthreshold("error")
+    values = flags.FlagValues()
+    define_flags(values)
+    given = sys.argv[1:]
+    if any(argument in _HELP for argument in given):
+        print(help_text(values, description))
+    elif "--version" in given:
+        print(f"mrisynth {__version__}")
+    else:
+        try:
+            parse_flags(values, given)
+            program(values)
+        except UserError as error:
+            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted\n")
+            sys.exit(130)
+
+
+def help_text(values: flags.FlagValues, description: str) -> str:
+    """What --help prints: the description, then the flags by group."""
+    groups = (values.module_help(group) for group in values.flags_by_module_dict())
+    return "\n".join([description.strip(), *groups, _EVERY_PROGRAM.format(_shipped_flagfiles())]).rstrip()
+
+
+def _shipped_flagfiles() -> str:
+    return ", ".join(sorted(path.name for path in shipped.FLAGFILES.glob("*.flags")))
+
+
+def parse_flags(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Parses a command line, without the program's name.
 
     Flagfiles are read first, wherever they stand, so that an explicit flag beats them.
 
-    Returns:
-        The program's name.
-
     Raises:
-        UserError: If a flag or flagfile is wrong, in place of absl's own report.
+        UserError: If a flag or flagfile is wrong.
     """
-    name, *given = arguments
-    files, others = _take_flagfiles(given)
-    for path in files:
-        if not pathlib.Path(path).is_file():
-            raise UserError(f"--flagfile={path} is not a file; flags/ holds those that come with mrisynth")
+    names, others = _take_flagfiles(arguments)
+    files = [shipped.flagfile(name) for name in names]
+    for name, path in zip(names, files, strict=True):
+        if not path.is_file():
+            raise UserError(
+                f"--flagfile={name} is not a file, nor one that comes with mrisynth ({_shipped_flagfiles()})"
+            )
     try:
-        rest = flags.FLAGS([name, *(f"--flagfile={path}" for path in files), *others])
+        # What flag values take for the program's name comes first.
+        rest = values(["", *(f"--flagfile={path}" for path in files), *others])
     except flags.UnrecognizedFlagError as error:
         raise UserError(f"--{error.flagname} is not a flag of this program; --help lists them") from error
     except flags.Error as error:
         raise UserError(str(error)) from error
     if len(rest) > 1:
         raise UserError(f"'{rest[1]}' is not a flag; options are written --name=value (see --help)")
-    return rest
 
 
 def _take_flagfiles(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Divides arguments into the paths of flagfiles and the rest."""
+    """Divides arguments into the names of flagfiles and the rest."""
     files, others = [], []
     remaining = iter(arguments)
     for argument in remaining:
@@ -127,38 +180,3 @@ def _choose_devices(logical_cpus: int, gpus: Sequence[int] | None) -> None:
         tf.config.set_visible_devices(found, "GPU")
     for gpu in found:
         tf.config.experimental.set_memory_growth(gpu, True)
-
-
-def fail(error: UserError) -> None:
-    """Prints the error's one sentence and ends the program with exit status 1."""
-    sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-    sys.exit(1)
-
-
-def _show_in_help() -> None:
-    """Lets --help list our flags, which are defined in `options` and not in the program's own file."""
-    for module, defined in flags.FLAGS.flags_by_module_dict().items():
-        if module.startswith("mrisynth."):
-            for flag in defined:
-                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-
-
-def run(main: Callable[[], None]) -> None:
-    """Parses the flags, runs `main`, and turns a `UserError` into one line and exit status 1."""
-
-    def guarded(_: list[str]) -> None:
-        try:
-            main()
-        except UserError as error:
-            fail(error)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-            sys.exit(130)
-
-    _show_in_help()
-    logging.set_verbosity(logging.ERROR)
-    logging.set_stderrthreshold("error")
-    try:
-        app.run(guarded, flags_parser=parse_flags)
-    except UserError as error:
-        fail(error)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.cli import options
+from mrisynth.cli import train_flags
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import (
@@ -28,7 +28,7 @@ needs_addons = pytest.mark.skipif(
 
 
 def make_config(run_dir, data_dir, model="c", **runtime):
-    defaults = options.MODELS[model]
+    defaults = train_flags.MODELS[model]
     return TrainingConfig(
         run_dir=run_dir,
         data_dir=data_dir,

@@ -1,11 +1,11 @@
+import dataclasses
+import functools
 import pathlib
 
 import pytest
-from absl import flags
 
-from mrisynth.cli import app, options
+from mrisynth.cli import train_flags
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import AT_END, DURING
 from mrisynth.networks.flops import training_operations
 from mrisynth.training import throughput
 
@@ -13,45 +13,9 @@ FLAGFILES = sorted((pathlib.Path(__file__).parents[2] / "flags").glob("*.flags")
 
 
 @pytest.fixture
-def parse_flags(monkeypatch):
-    """Parses a command line of the flags that a function defines."""
-
-    def parse(define_flags, *arguments):
-        monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
-        with monkeypatch.context() as patch:
-            for name in ("string", "bool", "integer", "float", "list", "enum"):
-                define = getattr(flags, f"DEFINE_{name}")
-                patch.setattr(
-                    flags, f"DEFINE_{name}", lambda *a, define=define: define(*a, flag_values=flags.FLAGS)
-                )
-            # absl defines --flagfile on its own object only.
-            flags.DEFINE_string("flagfile", "", "A file of flags.")
-            define_flags()
-        app.parse_flags(["main", *map(str, arguments)])
-
-    return parse
-
-
-@pytest.fixture
 def parse(parse_flags):
     """Turns a command line into a training configuration."""
-
-    def parse(*arguments):
-        parse_flags(options.define_training_flags, *arguments)
-        return options.training_config()
-
-    return parse
-
-
-@pytest.fixture
-def parse_evaluation(parse_flags):
-    """Turns a command line into the configuration of an evaluation."""
-
-    def parse(*arguments):
-        parse_flags(options.define_evaluation_flags, *arguments)
-        return options.evaluation_config()
-
-    return parse
+    return functools.partial(parse_flags, train_flags)
 
 
 def test_the_abstracts_models(parse):
@@ -81,6 +45,49 @@ def test_every_flagfile_can_be_named_to_a_run_that_is_too_long(parse, path):
 
 def test_a_dry_run_is_the_same_run(parse):
     assert parse("--dry_run") == parse()
+
+
+@pytest.mark.parametrize("name", ["quickstart.flags", "flags/quickstart.flags"])
+def test_a_flagfile_is_found_by_its_name_from_anywhere(parse, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse(f"--flagfile={name}").network.resolution == 32
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("--resolution=64\n")
+    assert parse(f"--flagfile={name}").network.resolution == 64
+
+
+def test_every_setting_of_a_run_has_a_flag(parse):
+    """But for what a run's data says, and what follows from other settings."""
+    given = parse(
+        *[
+            "--latent_size=3",
+            "--fmap_base=999",
+            "--fmap_max=99",
+            "--nofused_resampling",
+            "--fade_images=1000",
+        ],
+        *[
+            "--stable_images=2000",
+            "--total_iterations=900000",
+            "--finetune_iterations=4",
+            "--learning_rate=0.5",
+        ],
+        *["--finetune_learning_rate=0.25", "--gradient_penalty=1", "--drift=2", "--ema_decay=0.5"],
+        *["--optimizer=yogi", "--gp_interval=5", "--critic_steps=6", "--augment=mirror", "--seed=7"],
+        *["--attention_generator=16", "--attention_discriminator=8", "--gpus=1,2", "--strategy=mirrored"],
+        *["--precision=float32", "--jit_compile=false", "--deterministic", "--checkpoint_minutes=8"],
+        *["--scalar_interval=9", "--grid_interval=10", "--eval_interval=11", "--profile_steps=12,13"],
+        *["--resolution=128", "--batch_sizes=4:1,8:1,16:1,32:1,64:1,128:2"],
+    )
+    default = parse()
+    for part in ("network", "schedule", "optimization", "runtime"):
+        before, after = (dataclasses.asdict(getattr(config, part)) for config in (default, given))
+        assert {name for name in before if before[name] == after[name]} <= {
+            "channels",
+            "rank",
+            "label_schema",
+        }
 
 
 @pytest.mark.parametrize("name", ["quickstart", "cpu_64"])
@@ -163,34 +170,3 @@ def test_where_a_run_goes(parse):
 def test_wrong_flags_are_named(parse, arguments, message):
     with pytest.raises(UserError, match=message):
         parse(*arguments)
-
-
-def test_where_an_evaluation_goes(parse_evaluation):
-    assert str(parse_evaluation("--run_dir=R").output) == "R/evaluation"
-    assert str(parse_evaluation("--run_dir=R", "--output=O").output) == "O"
-    assert str(parse_evaluation("--saved_model=S", "--data_dir=D", "--output=O").output) == "O"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "give --run_dir, or --saved_model with --data_dir and --output"),
-        (["--output=O"], "give --run_dir, or --saved_model with --data_dir and --output"),
-        (["--saved_model=S", "--data_dir=D"], "without --run_dir, --output must name the folder"),
-        (["--saved_model=S", "--output=O"], "--saved_model needs --data_dir"),
-        (["--run_dir=R", "--saved_model=S"], "give --run_dir, or --saved_model"),
-        (["--run_dir=R", "--pairs=39"], "--pairs=39 are too few for --repeats=4; use at least 40"),
-        (["--run_dir=R", "--repeats=3000"], "--pairs=20000 are too few for --repeats=3000"),
-        (["--run_dir=R", "--repeats=1"], "--repeats=1 is too few"),
-    ],
-)
-def test_wrong_flags_of_an_evaluation_are_named(parse_evaluation, arguments, message):
-    with pytest.raises(UserError, match=message):
-        parse_evaluation(*arguments)
-
-
-@pytest.mark.parametrize(("pairs", "repeats", "used"), [(2000, 3, 2001), (100, 4, 100), (30, 3, 30)])
-def test_every_repeat_gets_as_many_pairs(parse_evaluation, pairs, repeats, used):
-    settings = parse_evaluation("--run_dir=R", f"--pairs={pairs}", f"--repeats={repeats}").settings
-    assert settings.pairs == used
-    assert AT_END.pairs % AT_END.repeats == DURING.pairs % DURING.repeats == 0

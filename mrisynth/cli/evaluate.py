@@ -1,0 +1,29 @@
+"""Measures how good, how diverse and how private a generator's images are.
+
+    mrisynth-evaluate --run_dir=RUN
+    mrisynth-evaluate --saved_model=NAME --data_dir=DATA --output=FOLDER
+
+Writes results.json and report.html, one page that needs nothing else, to --output, by default RUN/evaluation.
+"""
+
+from __future__ import annotations
+
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
+
+from absl import flags
+
+from mrisynth.cli import evaluate_flags
+
+
+def main() -> None:
+    """Runs the program."""
+    app.run(_evaluate, evaluate_flags.define, __doc__)
+
+
+def _evaluate(values: flags.FlagValues) -> None:
+    """Evaluates the generator and says what was found."""
+    config = evaluate_flags.config(values)
+    app.import_tensorflow()
+    from mrisynth.report import evaluate_and_report
+
+    print(evaluate_and_report.summary(evaluate_and_report.evaluate_and_report(config), config.output))

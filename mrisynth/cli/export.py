@@ -1,0 +1,32 @@
+"""Exports the generator of a run for TensorFlow Serving, or for any Python that has TensorFlow.
+
+    mrisynth-export --run_dir=RUN --output=saved_models/NAME
+
+Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
+model card. A server that watches saved_models/NAME loads it when it is whole.
+"""
+
+from __future__ import annotations
+
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
+
+from absl import flags
+
+from mrisynth.cli import export_flags
+
+
+def main() -> None:
+    """Runs the program."""
+    app.run(_export, export_flags.define, __doc__)
+
+
+def _export(values: flags.FlagValues) -> None:
+    """Exports the generator and says where it is."""
+    config = export_flags.config(values)
+    app.import_tensorflow()
+    from mrisynth.disk_errors import naming_disk_errors
+    from mrisynth.export.from_run import export_run
+
+    with naming_disk_errors(config.output):
+        path = export_run(config.run_dir, config.output, config.data_dir)
+    print(f"The generator is in {path}, what it is in {path}/assets.extra/model_card.md.")

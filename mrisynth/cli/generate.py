@@ -1,0 +1,37 @@
+"""Draws images from an exported generator: a data set that others can use, or a way from image to image.
+
+    mrisynth-generate --saved_model=flair_phantom --count=1000 --output=DIR
+    mrisynth-generate --saved_model=saved_models/NAME --count=1000 --output=DIR --format=png --bits=16
+    mrisynth-generate --saved_model=saved_models/NAME --interpolate=way.gif
+
+It needs nothing but the export. The same command again goes on where the last one stopped; a larger --count
+extends what is there.
+"""
+
+from __future__ import annotations
+
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
+
+from absl import flags
+
+from mrisynth.cli import generate_flags
+from mrisynth.sampling.config import InterpolationConfig
+
+
+def main() -> None:
+    """Runs the program."""
+    app.run(_generate, generate_flags.define, __doc__)
+
+
+def _generate(values: flags.FlagValues) -> None:
+    """Draws what was asked for and says what there is."""
+    config = generate_flags.config(values)
+    app.import_tensorflow()
+    if isinstance(config, InterpolationConfig):
+        from mrisynth.sampling.interpolation import write_interpolation
+
+        print(f"{config.picture}: {write_interpolation(config)} images")
+        return
+    from mrisynth.release.release import make_release
+
+    print(make_release(config))

@@ -1,0 +1,97 @@
+"""The flags of drawing images from an export."""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from mrisynth.cli import shipped
+from mrisynth.cli.flag_values import COPY_RATIO, define_fields, from_flags, group, path
+from mrisynth.errors import UserError
+from mrisynth.release.config import ReleaseConfig
+from mrisynth.release.formats import FORMATS
+from mrisynth.release.formats.png import BITS
+from mrisynth.sampling.config import InterpolationConfig
+
+_IMAGES = {
+    "saved_model": "An exported generator, NAME or NAME/VERSION.",
+    "seed": "Of the first image; each next one has the next seed, which draws it again.",
+    "truncation": "Less than 1 makes images more alike, and fewer of them odd.",
+}
+_RELEASE = {
+    "output": "Folder of the release; giving it again goes on or extends it.",
+    "suffix": "BIDS suffix of NIfTI files; if not given, what the model card says, else FLAIR.",
+}
+_COPIES = {
+    "data_dir": "The prepared data set that the generator was trained on.",
+    **COPY_RATIO,
+}
+_RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines every flag of the program."""
+    shown = group(values, "Images")
+    define_fields(ReleaseConfig, _IMAGES, **shown)
+    text = (
+        f"Images of the release; seeds on the way of --interpolate, {InterpolationConfig.count} if not given."
+    )
+    flags.DEFINE_integer("count", None, text, **shown)
+    shown = group(values, "Release")
+    define_fields(ReleaseConfig, _RELEASE, **shown)
+    text = "; ".join(f"{name}: {kind.summary}" for name, kind in FORMATS.items()) + "."
+    flags.DEFINE_enum("format", ReleaseConfig.format, list(FORMATS), text, **shown)
+    text = "Of PNG files; 8 if not given."
+    flags.DEFINE_enum("bits", None, list(map(str, BITS)), text, **shown)
+    shown = group(values, "Copies of training images")
+    text = "Leave out images that are too close to the training data in --data_dir."
+    flags.DEFINE_bool("filter_copies", False, text, **shown)
+    define_fields(ReleaseConfig, _COPIES, **shown)
+    shown = group(values, "Way from seed to seed")
+    text = "In place of a release, a .gif or .png file of the way from seed to seed."
+    flags.DEFINE_string("interpolate", None, text, **shown)
+    text = {"steps": "Images from one seed to the next, for --interpolate."}
+    define_fields(InterpolationConfig, text, **shown)
+
+
+def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig:
+    """Makes a configuration of the flags.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have, or one is missing.
+    """
+    if not values.saved_model:
+        raise UserError("give --saved_model, a generator that mrisynth exported, as in saved_models/NAME")
+    saved_model = shipped.saved_model(values.saved_model)
+    if values.interpolate:
+        return _interpolation(values, saved_model)
+    for name, example in (("count", "100"), ("output", "DIR")):
+        if values[name].value in (None, ""):
+            raise UserError(f"give --{name}, as in --{name}={example}, or --interpolate=way.gif")
+    if values.filter_copies != bool(values.data_dir):
+        raise UserError(
+            "--filter_copies needs --data_dir, the data set that the generator was trained on, and is what "
+            "--data_dir is for; give both or neither"
+        )
+    return from_flags(
+        values,
+        ReleaseConfig,
+        saved_model=saved_model,
+        output=pathlib.Path(values.output),
+        bits=int(values.bits) if values.bits else None,
+        data_dir=path(values, "data_dir"),
+    )
+
+
+def _interpolation(values: flags.FlagValues, saved_model: pathlib.Path) -> InterpolationConfig:
+    given = [name for name in _RELEASE_ONLY if values[name].present]
+    if given:
+        raise UserError(f"--{given[0]} is for a release; --interpolate shows images as they are")
+    return from_flags(
+        values,
+        InterpolationConfig,
+        saved_model=saved_model,
+        picture=pathlib.Path(values.interpolate),
+        count=InterpolationConfig.count if values.count is None else values.count,
+    )

@@ -1,0 +1,44 @@
+"""Turns a folder of MR scans into a data set to train on.
+
+    mrisynth-prepare --input=SCANS --output=DATA
+
+SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets arrays
+of images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png.
+"""
+
+from __future__ import annotations
+
+from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
+
+from absl import flags
+
+from mrisynth.cli import prepare_flags
+from mrisynth.data import Manifest, prepare_dataset
+from mrisynth.data.contact_sheet import CONTACT_SHEET
+
+
+def main() -> None:
+    """Runs the program."""
+    app.run(_prepare, prepare_flags.define, __doc__)
+
+
+def _prepare(values: flags.FlagValues) -> None:
+    """Prepares the data set and says what it holds."""
+    config = prepare_flags.config(values)
+    app.import_tensorflow()
+    print(summary(prepare_dataset(config), config.output))
+
+
+def summary(manifest: Manifest, output: str) -> str:
+    """What was prepared, in a few lines."""
+    lines = [
+        f"{name}: {split.slices} slices of {len(split.subjects)} subjects"
+        for name, split in manifest.splits.items()
+    ]
+    if not manifest.has_heldout:
+        lines.append("no subject is held out, so memorization cannot be measured; raise --holdout")
+    dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
+    lines.append(f"slices left out: {dropped or 'none'}")
+    lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
+    lines.append(f"see {output}/{CONTACT_SHEET}")
+    return "\n".join(lines)

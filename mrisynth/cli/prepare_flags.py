@@ -1,0 +1,63 @@
+"""The flags of preparing scans."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from mrisynth.cli.flag_values import define_fields, from_flags, group
+from mrisynth.data.config import PreparationConfig
+from mrisynth.errors import UserError
+
+_SCANS = {
+    "output": "Folder for the prepared data set; made by this program.",
+    "suffix": "Contrast to take, for instance FLAIR; empty takes the only one there is.",
+    "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
+    "empty goes by BIDS names, else by the file's name.",
+    "masks": "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",
+    "volume_index": "Which volume of scans that have a time axis.",
+    "holdout": "Part of the subjects to hold out from training.",
+}
+_SLICES = {
+    "plane": "How the scans are sliced.",
+    "voxel_size": "Edge of the resampled voxels in mm.",
+    "interpolation": "How the scans are resampled.",
+    "resolution": "Pixels along an edge of the largest images, a power of two; every smaller one is stored, "
+    "too.",
+    "field_of_view": "Edge of an image in mm, centered on the head.",
+    "intensity_percentiles": "Intensities that become -1 and 1: percentile of all voxels, percentile of the "
+    "foreground.",
+    "min_head_fraction": "Least head area of a slice, as a part of the area in the scan's largest slice.",
+}
+_WORK = {
+    "num_workers": "Processes; 0 for one per available core.",
+    "strict": "End at the first scan that cannot be used.",
+}
+
+
+def define(values: flags.FlagValues) -> None:
+    """Defines a flag for every field of `PreparationConfig`."""
+    shown = group(values, "Scans")
+    text = "Folders and files of scans, separated by commas; may be given several times."
+    flags.DEFINE_multi_string("input", [], text, **shown)
+    define_fields(PreparationConfig, _SCANS, **shown)
+    define_fields(PreparationConfig, _SLICES, **group(values, "Slices"))
+    define_fields(PreparationConfig, _WORK, **group(values, "Work"))
+
+
+def config(values: flags.FlagValues) -> PreparationConfig:
+    """Makes a configuration of the flags.
+
+    Raises:
+        UserError: If a flag has a value that it cannot have.
+    """
+    try:
+        percentiles = tuple(map(float, values.intensity_percentiles))
+    except ValueError as error:
+        raise UserError("--intensity_percentiles takes two numbers, for instance 1,99.5") from error
+    return from_flags(
+        values,
+        PreparationConfig,
+        input=tuple(path for paths in values.input for path in paths.split(",") if path),
+        output=values.output or "",
+        intensity_percentiles=percentiles,
+    )

@@ -1,0 +1,107 @@
+import pytest
+from absl import flags
+
+from mrisynth import __version__
+from mrisynth.cli import app
+from mrisynth.errors import UserError
+from tests.programs import TRAIN, call
+
+DESCRIPTION = "Counts.\n\n    count --steps=3\n"
+
+
+def define(values):
+    flags.DEFINE_integer("steps", 1, "How far.", flag_values=values, module_name="Counting")
+    flags.DEFINE_string("name", None, "Of whom.", flag_values=values, module_name="Others")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a program with a command line; returns what it printed."""
+
+    def run(*arguments, program=lambda values: print(values.steps, values.name)):
+        monkeypatch.setattr("sys.argv", ["count", *arguments])
+        app.run(program, define, DESCRIPTION)
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_program_gets_its_flags(run):
+    assert run() == "1 None\n"
+    assert run("--steps=3", "--name", "x") == "3 x\n"
+
+
+def test_flags_of_two_programs_may_have_one_name(run):
+    assert run("--steps=3") == "3 None\n"
+    assert run() == "1 None\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help", "--helpfull"])
+def test_help_shows_description_and_flags_by_group(run, flag):
+    said = run(flag, "--steps=x")
+    assert said.startswith("Counts.\n\n    count --steps=3")
+    assert said.index("Counting:") < said.index("--steps: How far.") < said.index("Others:")
+    assert "quickstart.flags" in said
+
+
+def test_version(run):
+    assert run("--version") == f"mrisynth {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--step=3"], "--step is not a flag of this program; --help lists them"),
+        (["--steps=x"], "--steps=x"),
+        (["3"], "'3' is not a flag; options are written --name=value"),
+        (["--flagfile=no.flags"], "--flagfile=no.flags is not a file, nor one .*quickstart.flags"),
+        (["--flagfile"], "--flagfile= is not a file"),
+    ],
+)
+def test_wrong_command_lines_are_one_sentence(run, capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        run(*arguments)
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: ")
+    with pytest.raises(UserError, match=message):
+        raise UserError(line)
+    assert said.out == ""
+
+
+def test_what_a_user_can_put_right_is_one_line(run, capsys):
+    def fail(_):
+        raise UserError("--steps is\n  odd")
+
+    with pytest.raises(SystemExit) as ended:
+        run(program=fail)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: --steps is odd\n"
+
+
+def test_an_interrupted_program_says_so(run, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        run(program=interrupt)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_explicit_flag_beats_a_flagfile_wherever_it_stands(run, tmp_path):
+    path = tmp_path / "x.flags"
+    path.write_text("# Some.\n--steps=5\n--name=y\n")
+    assert run(f"--flagfile={path}") == "5 y\n"
+    assert run("--steps=3", f"--flagfile={path}") == "3 y\n"
+    assert run("--flagfile", str(path), "--steps=3") == "3 y\n"
+
+
+def test_every_program_has_help():
+    programs = ("prepare_data", "evaluate", "export", "generate", "query_serving", "benchmark")
+    for program in (TRAIN, *(f"tools/{name}.py" for name in programs)):
+        ended = call(program, "--help")
+        assert ended.returncode == 0
+        assert "    mrisynth-" in ended.stdout
+        assert "(default: " in ended.stdout or "export" in program

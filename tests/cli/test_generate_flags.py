@@ -1,0 +1,46 @@
+import functools
+import pathlib
+
+import pytest
+
+from mrisynth.cli import generate_flags
+from mrisynth.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture
+def parse(parse_flags):
+    """Turns a command line into the configuration of a release or of an interpolation."""
+    return functools.partial(parse_flags, generate_flags)
+
+
+def test_a_release(parse):
+    config = parse("--saved_model=S", "--count=3", "--output=O", "--format=png", "--bits=16", "--seed=4")
+    assert (str(config.saved_model), str(config.output), config.count) == ("S", "O", 3)
+    assert (config.format, config.bits, config.seed, config.truncation) == ("png", 16, 4, 1.0)
+    assert (config.data_dir, config.suffix) == (None, None)
+    filtered = parse("--saved_model=S", "--count=3", "--output=O", "--filter_copies", "--data_dir=D")
+    assert str(filtered.data_dir) == "D"
+
+
+def test_a_way_from_seed_to_seed(parse):
+    config = parse("--saved_model=S", "--interpolate=way.gif")
+    assert (str(config.picture), config.count, config.steps, config.seed) == ("way.gif", 5, 9, 0)
+    config = parse("--saved_model=S", "--interpolate=way.png", "--count=2", "--steps=4", "--seed=7")
+    assert (config.count, config.steps, config.seed) == (2, 4, 7)
+
+
+def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = ROOT / "saved_models" / "flair_phantom"
+    for name in ("flair_phantom", "saved_models/flair_phantom"):
+        assert parse(f"--saved_model={name}", "--count=1", "--output=O").saved_model == shipped
+    (tmp_path / "flair_phantom").mkdir()
+    assert str(parse("--saved_model=flair_phantom", "--count=1", "--output=O").saved_model) == "flair_phantom"
+
+
+@pytest.mark.parametrize("flag", ["output=O", "format=png", "truncation=0.5", "suffix=T1w", "data_dir=D"])
+def test_what_is_for_a_release_is_refused_beside_interpolate(parse, flag):
+    with pytest.raises(UserError, match=f"--{flag.split('=')[0]} is for a release"):
+        parse("--saved_model=S", "--interpolate=way.gif", f"--{flag}")
