@@ -47,6 +47,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     from mrisynth.disk_errors import naming_disk_errors
     from mrisynth.export.from_run import add_evaluation, export_run
     from mrisynth.training import checkpoints, strategies, trainer
+    from mrisynth.training.interruption import Interrupted
 
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     checkpoints.check_run_dir(config)
@@ -57,7 +58,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     try:
         strategies.meet(strategy)
         trainer.train(config, strategy, evaluate)
-    except trainer.Interrupted as interruption:
+    except Interrupted as interruption:
         if chief:
             print(f"Stopped; run the same command again to go on from {config.folder.checkpoints}.")
         sys.exit(128 + interruption.signal_number)

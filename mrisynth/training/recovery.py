@@ -1,8 +1,8 @@
-"""What happens when gradients stop being finite.
+"""Recovery from gradients that are not finite.
 
-A step leaves out an update that is not finite (see `mrisynth.training.train_step`). A single one is nothing
-to worry about. After many in a row the run goes back to its last good checkpoint and draws other latents; if
-that does not help either, it ends with a report.
+A step skips an update that is not finite (see `mrisynth.training.train_step`). A single one is nothing to
+worry about. After many in a row the run is rolled back to its last good checkpoint and draws other random
+numbers. If that does not help either, the run ends with a report.
 """
 
 from __future__ import annotations
@@ -22,57 +22,64 @@ from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
 
 CHECK_INTERVAL = 10
-"""Iterations between looks at the state, each of which waits for the device."""
+"""Number of iterations from one look at the state to the next; each look waits for the device."""
 
-MOST_SKIPPED_IN_A_ROW = 10
-MOST_ATTEMPTS = 3
+MAX_SKIPPED_IN_A_ROW = 10
+MAX_ROLLBACKS = 3
 
 
 class Recovery:
-    """Watches over skipped iterations, and knows which checkpoints are good.
+    """Rolls a run back to a checkpoint after too many skipped steps in a row.
 
     Args:
-        state: Of the run.
-        saved: Its checkpoints.
-        strategy: That the state was created under.
+        state: The state of the run.
+        saved: The checkpoints of the run.
+        strategy: The strategy that the state was created under.
     """
 
     def __init__(self, state: TrainingState, saved: Checkpoints, strategy: tf.distribute.Strategy) -> None:
         self._state = state
         self._strategy = strategy
         self._checkpoints = saved
-        self._attempts = 0
+        self._rollbacks = 0
 
     def save(self) -> bool:
-        """Writes a checkpoint, unless steps are being left out; whether it did."""
+        """Writes a checkpoint, unless the newest steps were skipped.
+
+        Returns:
+            Whether a checkpoint was written.
+        """
         if self._state.is_skipping():
             return False
         self._checkpoints.save()
-        self._attempts = 0
+        self._rollbacks = 0
         return True
 
-    def has_gone_back(self, position: Position, metrics: Mapping[str, tf.Tensor]) -> bool:
-        """Goes back to the last good checkpoint if too many iterations in a row were skipped.
+    def has_rolled_back(self, position: Position, metrics: Mapping[str, tf.Tensor]) -> bool:
+        """Rolls the run back to the last good checkpoint if too many steps in a row were skipped.
 
         Args:
             position: Where the run stands.
-            metrics: Of the last iteration, for the report.
+            metrics: The newest metrics, for the report.
+
+        Returns:
+            Whether the run was rolled back.
 
         Raises:
-            UserError: If that has been in vain too often.
+            UserError: If that was in vain too often.
         """
-        if self._state.skipped_in_a_row.numpy().max() < MOST_SKIPPED_IN_A_ROW:
+        if self._state.skipped_in_a_row.numpy().max() < MAX_SKIPPED_IN_A_ROW:
             return False
         report = self._report(position, metrics)
         # Workers save by their own clocks; the first one's count holds for all.
-        self._attempts = strategies.from_chief(self._strategy, self._attempts)
-        if self._attempts == MOST_ATTEMPTS or not self._checkpoints.roll_back():
+        self._rollbacks = strategies.from_chief(self._strategy, self._rollbacks)
+        if self._rollbacks == MAX_ROLLBACKS or not self._checkpoints.roll_back():
             raise UserError(report)
-        self._attempts += 1
+        self._rollbacks += 1
         self._state.skipped_in_a_row.assign(tf.zeros_like(self._state.skipped_in_a_row))
-        self._state.attempt.assign_add(self._attempts)
+        self._state.attempt.assign_add(self._rollbacks)
         tqdm.tqdm.write(
-            f"{MOST_SKIPPED_IN_A_ROW} steps in a row without finite gradients; back at iteration "
+            f"{MAX_SKIPPED_IN_A_ROW} steps in a row without finite gradients; back at iteration "
             f"{int(self._state.iteration.numpy())} with other random draws",
             file=sys.stderr,
         )
@@ -87,7 +94,7 @@ class Recovery:
         ]
         return (
             f"training has diverged in {position.phase.name} at iteration {position.iteration}: losses or "
-            f"gradients are not finite, and going back {self._attempts} times did not help "
+            f"gradients are not finite, and going back {self._rollbacks} times did not help "
             f"({', '.join(shown + weights)}; {int(self._state.skipped.numpy())} iterations skipped); try "
             f"half the --learning_rate={position.phase.learning_rate:g}, --precision=float32 or a larger "
             "--gradient_penalty in another --run_dir"

@@ -1,8 +1,8 @@
-"""Random draws that depend on the seed, the iteration and the purpose alone.
+"""Random numbers that depend on the seed, the iteration and the purpose alone.
 
-Nothing random is kept between iterations, so that a run resumed anywhere draws what one never interrupted
-would have drawn. Draws are made for the global batch and each replica takes its strided share, so that
-they do not depend on the number of replicas either.
+No generator state is kept between iterations: a run that is resumed anywhere draws what it would have drawn
+without the interruption. Numbers are drawn for the global batch, and each replica takes every R-th sample of
+them, so that they do not depend on the number of replicas R either.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 
 class Purpose(enum.IntEnum):
-    """What a draw is for; draws for different purposes are independent."""
+    """What random numbers are for; those for different purposes are independent."""
 
     DISCRIMINATOR_LATENTS = 0
     GENERATOR_LATENTS = 1
@@ -28,12 +28,12 @@ class Purpose(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class StatelessRng:
-    """The draws of one iteration.
+    """The random numbers of one iteration.
 
     Attributes:
-        seed: Of the run, less than 2^32.
-        iteration: Of the run.
-        attempt: How often the run has gone back to a checkpoint: another time needs other draws.
+        seed: Seed of the run, less than 2^32.
+        iteration: Iteration of the run.
+        attempt: Tells the numbers of an iteration from those before the run was rolled back to a checkpoint.
     """
 
     seed: int
@@ -44,8 +44,8 @@ class StatelessRng:
         """Draws from N(0, 1).
 
         Args:
-            purpose: What for.
-            shape: The first entry is the global batch.
+            purpose: What the numbers are for.
+            shape: Shape of the numbers; the first entry is the global batch.
 
         Returns:
             This replica's share, [shape[0] / replicas, *shape[1:]], float32.
@@ -53,11 +53,14 @@ class StatelessRng:
         return _share(tf.random.stateless_normal(shape, self._key(purpose)))
 
     def uniform(self, purpose: Purpose, shape: Sequence[int]) -> tf.Tensor:
-        """Draws from U[0, 1); otherwise as `normal`."""
+        """Draws from U[0, 1).
+
+        Arguments and result are those of `normal`.
+        """
         return _share(tf.random.stateless_uniform(shape, self._key(purpose)))
 
     def _key(self, purpose: Purpose) -> tf.Tensor:
-        """Two 64-bit numbers that no other draw of any run with another seed, attempt or iteration has."""
+        """Two 64-bit numbers, different for every seed, attempt, iteration and purpose."""
         iteration, attempt = tf.cast(self.iteration, tf.int64), tf.cast(self.attempt, tf.int64)
         return tf.stack([attempt * 2**32 + self.seed, iteration * 2**8 + purpose])
 

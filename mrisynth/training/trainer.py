@@ -1,8 +1,9 @@
-"""Walks a run's phases from wherever it stands to its end."""
+"""The training loop: every phase of a run, from wherever it stands to its end."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from mrisynth.errors import UserError
 from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import Augmentation, TrainingConfig
+from mrisynth.training.interruption import Interrupted, StopRequest
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress, seconds_per_operation
 from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
@@ -23,21 +25,7 @@ from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
-from mrisynth.training.train_step import Metrics, make_train_step
-
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(Exception):
-    """The run was asked to stop and has written a checkpoint.
-
-    Attributes:
-        signal_number: SIGINT or SIGTERM.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal.Signals(signal_number).name)
-        self.signal_number = signal_number
+from mrisynth.training.train_step import Metrics, TrainStep, make_train_step
 
 
 def check_data(config: TrainingConfig) -> str:
@@ -70,8 +58,8 @@ def train(
 
     Args:
         config: The whole run.
-        strategy: In place of the one that config.runtime.strategy names.
-        evaluate: What is called every config.runtime.eval_interval images.
+        strategy: The strategy to train under, in place of the one that config.runtime.strategy names.
+        evaluate: The function that is called every config.runtime.eval_interval images.
 
     Returns:
         The state at the end of the run.
@@ -80,7 +68,7 @@ def train(
         UserError: If the configuration does not fit the data, the devices or the run's folder, and nothing
             has been trained; if memory or disk are full, another worker is lost or the training has
             diverged, and the run can go on from its last checkpoint.
-        Interrupted: On SIGINT or SIGTERM.
+        Interrupted: On SIGINT or SIGTERM, where it runs in the main thread.
     """
     fingerprint = check_data(config)
     if config.runtime.deterministic:
@@ -88,7 +76,7 @@ def train(
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
-    with _StopRequest() as stop_request:
+    with StopRequest() as stop_request:
         return _train(config, strategy, policy, fingerprint, stop_request, evaluate)
 
 
@@ -97,7 +85,7 @@ def _train(
     strategy: tf.distribute.Strategy,
     policy: str,
     fingerprint: str,
-    stop_request: _StopRequest,
+    stop_request: StopRequest,
     evaluate: Evaluate | None,
 ) -> TrainingState:
     """What `train` does when all has been checked."""
@@ -120,32 +108,6 @@ def _train(
     if int(state.iteration.numpy()) < config.schedule.iterations:
         _Trainer(config, strategy, state, saved, stop_request, evaluate).run()
     return state
-
-
-class _StopRequest:
-    """Takes SIGINT and SIGTERM down, so that the loop can stop between two iterations.
-
-    A second signal ends the program at once.
-
-    Attributes:
-        signal_number: Of the signal; 0 while there was none.
-    """
-
-    def __init__(self) -> None:
-        self.signal_number = 0
-        self._handlers: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopRequest:
-        self._handlers = {number: signal.signal(number, self._take_down) for number in _STOP_SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-
-    def _take_down(self, signal_number: int, _: Any) -> None:
-        self.signal_number = signal_number
-        self.__exit__()
 
 
 @contextlib.contextmanager
@@ -172,10 +134,11 @@ class _Trainer:
         strategy: tf.distribute.Strategy,
         state: TrainingState,
         saved: checkpoints.Checkpoints,
-        stop_request: _StopRequest,
+        stop_request: StopRequest,
         evaluate: Evaluate | None,
     ) -> None:
         self._stop_request = stop_request
+        self._stopping = False
         self._config = config
         self._strategy = strategy
         self._state = state
@@ -184,6 +147,8 @@ class _Trainer:
         self._chief = strategies.is_chief(strategy)
         self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
         self._summaries = Summaries(config.folder, state, config.optimization.seed) if self._chief else None
+        # A phase that is rolled back to its own start need not be compiled again.
+        self._train_step = functools.lru_cache(maxsize=1)(self._make_train_step)
         self._progress = self._measured_progress()
         self._profiler = Profiler(config.folder, config.runtime.profile_steps if self._chief else ())
 
@@ -209,70 +174,108 @@ class _Trainer:
     def _run_phase(self) -> None:
         """Trains from where the run stands to the end of its phase, and writes a checkpoint.
 
-        Returns early, somewhere before, where the training has gone back to a checkpoint.
+        Returns early, somewhere before, where the run was rolled back to a checkpoint.
         """
         position = self._config.schedule.at_iteration(int(self._state.iteration.numpy()))
         phase = position.phase
+        step = self._start_phase(position)
+        metrics: Metrics = {}
+        while position.iteration < phase.last_iteration and not self._stopping:
+            # Not every iteration has every metric.
+            metrics |= step(position)
+            position = phase.position(position.iteration + 1 - phase.first_iteration)
+            self._progress.update(position)
+            if self._summaries:
+                self._write_summaries(self._summaries, position, metrics)
+            if self._rolled_back(position, metrics):
+                self._progress.end_phase()
+                return
+            self._save_if_due()
+        self._end_phase(position)
+
+    def _start_phase(self, position: Position) -> Callable[[Position], Metrics]:
+        """Makes everything ready for the rest of a phase.
+
+        Returns:
+            A function that runs the iteration that is due at a position, and gives its metrics.
+        """
+        phase, optimization = position.phase, self._config.optimization
         at_start = position.iteration == phase.first_iteration
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
-        jit_compile = strategies.compiles(self._config.runtime.jit_compile)
-        train_step = make_train_step(
-            self._state, self._strategy, phase, self._config.optimization, jit_compile
-        )
+        train_step = self._train_step(phase)
         batches = self._open_batches(position)
-        real = self._real_images(phase)
-        optimization, runtime = self._config.optimization, self._config.runtime
-        eval_interval = runtime.eval_interval
-        metrics: Metrics = {}
+        self._real = self._real_images(phase)
         self._progress.start_phase(position)
-        saved, grid_image = time.monotonic(), position.image
-        stopping = self._must_stop()
-        while position.iteration < phase.last_iteration and not stopping:
+        self._save_time, self._grid_image = time.monotonic(), position.image
+        self._stopping = self._must_stop()
+
+        def step(position: Position) -> Metrics:
             self._profiler.before(position.iteration)
             with _naming_lack_of_memory(phase, self._config.schedule):
-                # Not every iteration has every metric.
-                metrics |= train_step(
+                metrics = train_step(
                     next(batches),
                     tf.constant(position.alpha, tf.float32),
                     penalizes=optimization.penalizes(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )
-            before = position
-            position = phase.position(position.iteration + 1 - phase.first_iteration)
-            self._profiler.after(position.iteration)
-            self._progress.update(position)
-            if self._summaries and position.iteration % runtime.scalar_interval == 0:
-                self._summaries.write_scalars(position, metrics, self._progress.images_per_second)
-            if self._summaries and position.image - grid_image >= runtime.grid_interval:
-                self._summaries.write_grids(position, real)
-                grid_image = position.image
-            if self._evaluate and position.image // eval_interval > before.image // eval_interval:
-                self._write_evaluation(position)
-            due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == phase.last_iteration
-            if due or not strategies.is_multi_worker(self._strategy):
-                stopping = self._must_stop()
-            if due and not stopping and self._recovery.has_gone_back(position, metrics):
-                self._progress.end_phase()
-                return
-            if time.monotonic() - saved > 60 * runtime.checkpoint_minutes and self._recovery.save():
-                saved = time.monotonic()
-        self._progress.end_phase()
-        if self._summaries and position.iteration == phase.last_iteration:
-            self._summaries.write_grids(position, real)
-        if not self._recovery.save():
-            # Skipping or not, a phase's end and a stop are where a run goes on.
-            self._checkpoints.save()
-        if stopping:
-            raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
+            self._profiler.after(position.iteration + 1)
+            return metrics
 
-    def _write_evaluation(self, position: Position) -> None:
-        """Evaluates the average as it is."""
-        values = self._evaluate(self._state.average, position.phase.level, position.alpha)
-        self._summaries.write_evaluation(position, values)
+        return step
+
+    def _make_train_step(self, phase: Phase) -> TrainStep:
+        jit_compile = strategies.compiles(self._config.runtime.jit_compile)
+        return make_train_step(self._state, self._strategy, phase, self._config.optimization, jit_compile)
+
+    def _write_summaries(self, summaries: Summaries, position: Position, metrics: Metrics) -> None:
+        """Writes the scalars, images and evaluations that are due at a position."""
+        runtime = self._config.runtime
+        if position.iteration % runtime.scalar_interval == 0:
+            summaries.write_scalars(position, metrics, self._progress.images_per_second)
+        if position.image - self._grid_image >= runtime.grid_interval:
+            summaries.write_grids(position, self._real)
+            self._grid_image = position.image
+        if self._evaluate:
+            before = position.image - position.phase.batch_size
+            if position.image // runtime.eval_interval > before // runtime.eval_interval:
+                values = self._evaluate(self._state.average, position.phase.level, position.alpha)
+                summaries.write_evaluation(position, values)
+
+    def _rolled_back(self, position: Position, metrics: Metrics) -> bool:
+        """Notes whether to stop; if not, rolls the run back where training has diverged.
+
+        Returns:
+            Whether the run was rolled back.
+        """
+        due = position.iteration % CHECK_INTERVAL == 0 or position.iteration == position.phase.last_iteration
+        if due or not strategies.is_multi_worker(self._strategy):
+            self._stopping = self._must_stop()
+        return due and not self._stopping and self._recovery.has_rolled_back(position, metrics)
 
     def _must_stop(self) -> bool:
         """Whether the run, that is any of its workers, was asked to stop."""
         return bool(strategies.total(self._strategy, self._stop_request.signal_number))
+
+    def _save_if_due(self) -> None:
+        """Writes a checkpoint if the newest is old enough."""
+        elapsed = time.monotonic() - self._save_time
+        if elapsed > 60 * self._config.runtime.checkpoint_minutes and self._recovery.save():
+            self._save_time = time.monotonic()
+
+    def _end_phase(self, position: Position) -> None:
+        """Writes a checkpoint, and grids if the phase is over.
+
+        Raises:
+            Interrupted: If the run was asked to stop.
+        """
+        self._progress.end_phase()
+        if self._summaries and position.iteration == position.phase.last_iteration:
+            self._summaries.write_grids(position, self._real)
+        if not self._recovery.save():
+            # Skipping or not, a phase's end and a stop are where a run goes on.
+            self._checkpoints.save()
+        if self._stopping:
+            raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
 
     def _open_batches(self, position: Position) -> Iterator[Any]:
         """The distributed batches from a position on."""

@@ -146,19 +146,6 @@ def test_first_step_of_adam_moves_by_the_learning_rate():
     np.testing.assert_allclose(np.median(np.abs(moved)), 1e-3, rtol=0.02)
 
 
-def test_a_phase_starts_the_optimizers_afresh_and_finetuning_does_not():
-    state, _ = train()
-    variables = state.generator_optimizer.state_variables()
-    assert any(np.any(variable.numpy() != 0) for variable in variables)
-    state.start_phase(2e-4, resets_optimizers=False)
-    assert any(np.any(variable.numpy() != 0) for variable in variables)
-    assert float(state.generator_optimizer.learning_rate) == pytest.approx(2e-4)
-    state.start_phase(1e-3, resets_optimizers=True)
-    assert all(np.all(variable.numpy() == 0) for variable in variables)
-    assert int(state.generator_optimizer.iterations) == 0
-    assert float(state.generator_optimizer.learning_rate) == pytest.approx(1e-3)
-
-
 def changes(state, act):
     """Which of both networks, their optimizers and the average an action changes."""
 
@@ -290,23 +277,3 @@ def test_blended_real_images():
     np.testing.assert_array_equal(blend_real(images, 0.0)[0, :, :, 0], [[6, 6], [6, 6]])
     np.testing.assert_array_equal(blend_real(images, 0.5)[0, :, :, 0], [[3, 5], [7, 9]])
     np.testing.assert_array_equal(blend_real(images, 1.0), images)
-
-
-def test_draws_depend_on_seed_iteration_attempt_and_purpose_alone():
-    latents, grid = Purpose.GENERATOR_LATENTS, Purpose.GRID_LATENTS
-    base = StatelessRng(1, 5).normal(latents, [4, 3])
-    np.testing.assert_array_equal(StatelessRng(1, tf.constant(5, tf.int64)).normal(latents, [4, 3]), base)
-    for other in (StatelessRng(2, 5), StatelessRng(1, 6), StatelessRng(1, 5, attempt=1)):
-        assert np.all(other.normal(latents, [4, 3]) != base)
-    assert np.all(StatelessRng(1, 5).normal(grid, [4, 3]) != base)
-    mix = StatelessRng(1).uniform(Purpose.PENALTY_MIX, [1000])
-    assert 0 <= np.min(mix) < 0.01
-    assert 0.99 < np.max(mix) < 1
-
-
-def test_replicas_share_a_draw(two_replicas):
-    def draw():
-        return StatelessRng(1, 5).normal(Purpose.GENERATOR_LATENTS, [4, 3])
-
-    shares = two_replicas.experimental_local_results(two_replicas.run(draw))
-    np.testing.assert_array_equal(np.stack(shares, axis=1).reshape(4, 3), draw())

@@ -1,8 +1,10 @@
+import concurrent.futures
 import dataclasses
 import functools
 import importlib.util
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -17,10 +19,11 @@ from mrisynth.training import (
     RuntimeConfig,
     TrainingConfig,
     checkpoints,
-    strategies,
     train,
     trainer,
 )
+from mrisynth.training.interruption import Interrupted
+from tests.training.events import logged_scalars
 
 needs_addons = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_addons") is None, reason="tensorflow-addons is not installed"
@@ -62,25 +65,26 @@ def weights(state):
     }
 
 
-def logged_scalars(run_dir):
-    found = {}
-    for path in (run_dir / "tensorboard").glob("events*"):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                if value.metadata.plugin_data.plugin_name == "scalars":
-                    found.setdefault(value.tag, []).append(float(tf.make_ndarray(value.tensor)))
-    return found
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, small_dataset):
-    """Trains a model to its end, once: its configuration and its state."""
+    """Trains a model to its end, once, in another thread than the main one.
+
+    Gives its configuration, its state, and what its evaluations were called with.
+    """
 
     @functools.cache
     def trained(model):
-        config = make_config(tmp_path_factory.mktemp("trained") / model, small_dataset, model)
-        return config, train(config)
+        run_dir = tmp_path_factory.mktemp("trained") / model
+        config = make_config(run_dir, small_dataset, model, eval_interval=40)
+        evaluated = []
+
+        def evaluate(generator, level, alpha):
+            evaluated.append((generator.name, level, alpha))
+            return {"measure": float(len(evaluated))}
+
+        with concurrent.futures.ThreadPoolExecutor() as executor:
+            state = executor.submit(train, config, evaluate=evaluate).result()
+        return config, state, evaluated
 
     return trained
 
@@ -88,7 +92,7 @@ def trained(tmp_path_factory, small_dataset):
 @pytest.fixture
 def finished(trained, tmp_path):
     """A finished run of model a in a folder that may be changed, and its weights."""
-    config, state = trained("a")
+    config, state, _ = trained("a")
     shutil.copytree(config.run_dir, tmp_path / "run")
     return dataclasses.replace(config, run_dir=tmp_path / "run"), weights(state)
 
@@ -104,7 +108,7 @@ def finished(trained, tmp_path):
     ],
 )
 def test_a_whole_run_of_every_model(model, trained):
-    config, state = trained(model)
+    config, state, _ = trained(model)
     assert int(state.iteration) == config.schedule.iterations == (15 if model == "c" else 12)
     assert all(np.all(np.isfinite(value)) for value in weights(state).values())
     scalars = logged_scalars(config.run_dir)
@@ -125,6 +129,54 @@ def test_a_whole_run_of_every_model(model, trained):
     assert described["schedule"]["batch_sizes"] == {"4": 8, "8": 8}
 
 
+def test_evaluations_are_due_every_so_many_images_whatever_the_phases(trained):
+    config, _, evaluated = trained("a")
+    # Phases end at 32, 64 and 96 images.
+    assert evaluated == [("average", 1, 0.25), ("average", 1, 1.0)]
+    assert logged_scalars(config.run_dir)["evaluation/measure"] == [1.0, 2.0]
+
+
+def test_a_finished_run_trains_no_more(finished, monkeypatch):
+    config, whole = finished
+
+    def refuse(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(trainer, "make_train_step", refuse)
+    for name, value in weights(train(config)).items():
+        np.testing.assert_array_equal(value, whole[name])
+    # How a run is carried out may change.
+    train(dataclasses.replace(config, runtime=RuntimeConfig(checkpoint_minutes=1)))
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_comes_to_the_same_end(finished, capsys):
+    config, whole = finished
+    newest = config.folder.checkpoints / "checkpoint-12.data-00000-of-00001"
+    newest.write_bytes(newest.read_bytes()[:100])
+    for name, value in weights(train(config)).items():
+        np.testing.assert_array_equal(value, whole[name])
+    assert "checkpoint-12 is damaged" in capsys.readouterr().err
+
+
+def test_another_configuration_in_the_same_folder_is_refused(finished):
+    config, _ = finished
+    before = config.folder.config.read_bytes()
+    optimization = dataclasses.replace(config.optimization, gradient_penalty=5.0)
+    with pytest.raises(UserError, match="--gradient_penalty was 10.0, is 5.0"):
+        train(dataclasses.replace(config, optimization=optimization))
+    assert config.folder.config.read_bytes() == before
+
+
+def test_a_run_that_lacks_a_setting_that_came_later_is_resumed(finished):
+    config, _ = finished
+    path = config.folder.config
+    document = json.loads(path.read_text())
+    del document["optimization"]["augment"], document["runtime"]["profile_steps"]
+    path.write_text(json.dumps(document))
+    train(config)
+    assert json.loads(path.read_text())["optimization"]["augment"] == "none"
+
+
 @pytest.mark.both_stacks
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("lookahead", marks=needs_addons)])
 def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
@@ -143,34 +195,21 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
         def counted(*inputs, **due):
             done.append(phase.name)
             if len(done) in (2, 4, 6, 13, 15):
-                signal_handler = trainer.signal.getsignal(trainer.signal.SIGTERM)
-                signal_handler(trainer.signal.SIGTERM, None)
+                signal_handler = signal.getsignal(signal.SIGTERM)
+                signal_handler(signal.SIGTERM, None)
             return step(*inputs, **due)
 
         return counted
 
     monkeypatch.setattr(trainer, "make_train_step", stop_now_and_then)
     for _ in range(5):
-        with pytest.raises(trainer.Interrupted):
+        with pytest.raises(Interrupted):
             train(config)
     state = train(config)
     assert len(done) == config.schedule.iterations
     assert (config.run_dir / "samples" / "generated_000000120_008x008.png").is_file()
     for name, value in weights(state).items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
-
-
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, capsys):
-    config, whole = finished
-    newest = config.run_dir / "checkpoints" / "checkpoint-12.data-00000-of-00001"
-    newest.write_bytes(newest.read_bytes()[:100])
-    for name, value in weights(train(config)).items():
-        np.testing.assert_array_equal(value, whole[name])
-    assert "checkpoint-12 is damaged" in capsys.readouterr().err
-    for path in newest.parent.glob("*.data-*"):
-        path.write_bytes(b"")
-    with pytest.raises(UserError, match="no checkpoint .*another --run_dir"):
-        train(config)
 
 
 def test_checkpoints_are_written_between_phases_too(tmp_path, small_dataset, monkeypatch):
@@ -189,51 +228,6 @@ def test_missing_images_of_any_resolution_are_found_before_training(tmp_path, sm
     with pytest.raises(UserError, match="incomplete.*train-r0004"):
         train(make_config(tmp_path / "run", data))
     assert not (tmp_path / "run").exists()
-
-
-def test_checkpoints_without_a_configuration_are_not_touched(finished):
-    config, _ = finished
-    (config.run_dir / "config.json").unlink()
-    with pytest.raises(UserError, match="has checkpoints but no config.json"):
-        train(config)
-
-
-@pytest.mark.parametrize("contents", ["", "[]", '{"run": 1}', "{"])
-def test_a_broken_configuration_is_one_sentence(tmp_path, small_dataset, contents):
-    config = make_config(tmp_path, small_dataset, "a")
-    (tmp_path / "config.json").write_text(contents)
-    with pytest.raises(UserError, match="config.json cannot be read|another configuration"):
-        train(config)
-
-
-def test_a_schedule_of_another_size_than_the_networks_is_refused(tmp_path, small_dataset):
-    config = make_config(tmp_path, small_dataset)
-    with pytest.raises(UserError, match="the schedule ends at 16x16, the networks at 8x8"):
-        dataclasses.replace(config, schedule=GrowthSchedule(16, total_iterations=0))
-
-
-def test_a_finished_run_trains_no_more(finished, monkeypatch):
-    config, first = finished
-
-    def refuse(*_):
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(trainer, "make_train_step", refuse)
-    for name, value in weights(train(config)).items():
-        np.testing.assert_array_equal(value, first[name])
-
-
-def test_another_configuration_in_the_same_folder_is_refused(finished):
-    config, _ = finished
-    before = (config.run_dir / "config.json").read_bytes()
-    other = dataclasses.replace(
-        config, optimization=dataclasses.replace(config.optimization, gradient_penalty=5.0)
-    )
-    with pytest.raises(UserError, match="--gradient_penalty was 10.0, is 5.0"):
-        train(other)
-    assert (config.run_dir / "config.json").read_bytes() == before
-    # How a run is carried out may change.
-    train(dataclasses.replace(config, runtime=RuntimeConfig(checkpoint_minutes=1)))
 
 
 def test_a_batch_that_does_not_fit_can_be_made_smaller_before_its_resolution_begins(
@@ -305,53 +299,21 @@ def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp
     assert not config.run_dir.exists()
 
 
-def test_evaluations_are_due_every_so_many_images_whatever_the_phases(tmp_path, small_dataset):
-    config = make_config(tmp_path / "run", small_dataset, "a", eval_interval=40)
-    seen = []
-
-    def evaluate(generator, level, alpha):
-        seen.append((generator.name, level, alpha))
-        return {"measure": float(len(seen))}
-
-    # Phases end at 32, 64 and 96 images.
-    train(config, evaluate=evaluate)
-    assert seen == [("average", 1, 0.25), ("average", 1, 1.0)]
-    assert logged_scalars(config.run_dir)["evaluation/measure"] == [1.0, 2.0]
-
-
 def test_a_run_stopped_and_resumed_is_evaluated_as_often(tmp_path, small_dataset):
     config = make_config(tmp_path / "run", small_dataset, "a", eval_interval=24)
     seen = []
 
     def stop(generator, level, alpha):
         seen.append((level, alpha))
-        trainer.signal.getsignal(trainer.signal.SIGTERM)(trainer.signal.SIGTERM, None)
+        signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
         return {}
 
     for done in (3, 6, 9):
-        with pytest.raises(trainer.Interrupted):
+        with pytest.raises(Interrupted):
             train(config, evaluate=stop)
         # Right after the evaluation.
         assert checkpoints.saved_iterations(config.folder)[-1] == done
-    with pytest.raises(trainer.Interrupted):
+    with pytest.raises(Interrupted):
         train(config, evaluate=stop)
     train(config, evaluate=stop)
     assert seen == [(0, 1.0), (1, 0.5), (1, 1.0), (1, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("batch", "replicas", "message"),
-    [
-        (9, 2, "9 images at 4x4, which 2 replicas cannot share evenly; use a multiple of 2"),
-        (12, 2, "6 images at 4x4.*groups of 4; use 8 or 16"),
-        (6, 1, "6 images at 4x4.*groups of 4; use 4 or 8"),
-    ],
-)
-def test_batches_that_do_not_divide_are_refused(batch, replicas, message):
-    with pytest.raises(UserError, match=message):
-        strategies.check_batches({4: batch}, replicas)
-
-
-@pytest.mark.parametrize(("batch", "replicas"), [(8, 2), (2, 1), (6, 2), (3, 1), (4, 4), (128, 8)])
-def test_batches_that_divide_are_taken(batch, replicas):
-    strategies.check_batches({4: batch}, replicas)

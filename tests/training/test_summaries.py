@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from mrisynth import image_io
+from mrisynth.run_folder import RunFolder
+from mrisynth.training.stateless_rng import Purpose, StatelessRng
+from mrisynth.training.summaries import GRID_IMAGES, Summaries
+from tests.made_runs import NETWORK, SCHEDULE, make_state
+from tests.training.events import logged_scalars
+
+
+@pytest.fixture(scope="module")
+def state():
+    return make_state()
+
+
+@pytest.fixture
+def summaries(state, tmp_path):
+    made = Summaries(RunFolder(tmp_path), state, seed=5)
+    yield made
+    made.close()
+
+
+REAL = tf.random.stateless_uniform([GRID_IMAGES, 8, 8, 1], seed=[1, 1], minval=-1.0)
+
+
+def grids(folder):
+    return sorted(path.name for path in RunFolder(folder).samples.iterdir())
+
+
+def test_the_average_draws_the_same_latents_every_time(state, summaries, tmp_path):
+    position = SCHEDULE.at_iteration(3)
+    assert (position.phase.resolution, position.alpha) == (8, 0.5)
+    summaries.write_grids(position, REAL)
+    latents = StatelessRng(5).normal(Purpose.GRID_LATENTS, [GRID_IMAGES, NETWORK.latent_size])
+    expected = state.average(latents, level=1, alpha=0.5).numpy()
+    shown = np.asarray(Image.open(tmp_path / "samples" / "generated_000000024_008x008.png"))
+    np.testing.assert_allclose(shown.astype(int), image_io.make_grid(expected), atol=1)
+
+
+def test_real_images_are_shown_again_only_where_they_look_different(summaries, tmp_path):
+    for iteration in (2, 3, 4, 5):
+        summaries.write_grids(SCHEDULE.at_iteration(iteration), REAL)
+    # At the start of the fade, half way, at its end; then nothing changes.
+    real = [name for name in grids(tmp_path) if name.startswith("real")]
+    assert real == [f"real_0000000{images}_008x008.png" for images in (16, 24, 32)]
+    assert len(grids(tmp_path)) == 4 + 3
+
+
+def test_scalars_say_where_the_schedule_stands(state, summaries, tmp_path):
+    metrics = {"loss/generator": tf.constant(0.25)}
+    summaries.write_scalars(SCHEDULE.at_iteration(3), metrics, images_per_second=12.0)
+    summaries.write_evaluation(SCHEDULE.at_iteration(3), {"swd/8": 3.0})
+    summaries.close()
+    scalars = {name: value for name, (value,) in logged_scalars(tmp_path).items()}
+    gamma = scalars.pop("attention_gamma/generator_8")
+    assert gamma == float(tf.convert_to_tensor(state.generator.attention_gammas()[8]))
+    assert scalars == pytest.approx(
+        {
+            "loss/generator": 0.25,
+            "schedule/alpha": 0.5,
+            "schedule/resolution": 8,
+            "schedule/batch_size": 8,
+            "schedule/learning_rate": 1e-3,
+            "schedule/images": 24,
+            "skipped_iterations": 0,
+            "images_per_second": 12.0,
+            "evaluation/swd/8": 3.0,
+        }
+    )
