@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from mrisynth.benchmarks.data import reading
-from mrisynth.dry_run.measure import random_images, seconds_per_call
+from mrisynth.dry_run.measure import random_samples, seconds_per_call
 from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.flops import training_operations
 from mrisynth.training.config import OptimizationConfig
@@ -204,8 +204,8 @@ def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> 
     phase = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes).phases[-1]
     strategy = tf.distribute.get_strategy()
     step = make_train_step(state, strategy, phase, OptimizationConfig())
-    images = random_images(strategy, phase, network)
-    return _rate(lambda: step(images, tf.constant(1.0))["loss/generator"].numpy(), batch_size)
+    samples = random_samples(strategy, phase, network)
+    return _rate(lambda: step(samples, tf.constant(1.0))["loss/generator"].numpy(), batch_size)
 
 
 def _generation(state: TrainingState, batch_size: int) -> Callable[[], float]:

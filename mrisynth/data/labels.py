@@ -164,3 +164,7 @@ def describe_values(values: Iterable[str]) -> dict[str, Any]:
     if not known or None in numbers:
         return {"kind": LabelKind.CATEGORICAL, "values": tuple(known)}
     return {"kind": LabelKind.CONTINUOUS, "minimum": min(numbers), "maximum": max(numbers)}
+
+
+UNCONDITIONAL = LabelSchema()
+"""No labels, as of data that nothing is known about."""

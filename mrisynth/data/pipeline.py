@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from mrisynth.data.labels import UNKNOWN, LabelSchema
+from mrisynth.data.labels import UNCONDITIONAL, UNKNOWN, LabelSchema
 from mrisynth.data.manifest import Split, read_manifest
 from mrisynth.data.samples import Samples
 from mrisynth.data.shuffling import EpochOrder
@@ -30,7 +30,7 @@ def open_samples(
     resolution: int,
     batch_size: int,
     split: Split | str = Split.TRAIN,
-    schema: LabelSchema = LabelSchema(),  # noqa: B008  (it is frozen)
+    schema: LabelSchema = UNCONDITIONAL,
     seed: int = 0,
     position: int = 0,
     mirror: bool = False,
@@ -98,7 +98,7 @@ def open_dataset(
         UserError: As of `open_samples`.
         ValueError: As of `open_samples`.
     """
-    stored = _open_split(Path(data_dir), split, resolution, LabelSchema())
+    stored = _open_split(Path(data_dir), split, resolution, UNCONDITIONAL)
     if not labels:
         return _batches(stored, batch_size, **order).map(lambda samples: samples.images)
     columns = _label_columns(Path(data_dir), Split(split))

@@ -12,11 +12,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 import tqdm
 
+from mrisynth.data.samples import Samples
 from mrisynth.dry_run.estimate import Measurements
 from mrisynth.errors import UserError
 from mrisynth.layers.base import tensorflow_variable
@@ -52,7 +52,7 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
             small images.
     """
     if config.phantom_subjects is None:
-        check_data(config)
+        config, _ = check_data(config)
     else:
         checkpoints.check_run_dir(config)
     if config.runtime.deterministic:
@@ -61,7 +61,9 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
     policy, optimization = strategies.dtype_policy(config.runtime.precision), config.optimization
     held, phases = _reset_peak_memory(), config.schedule.phases
     with strategy.scope():
-        state = TrainingState(config.network, policy, optimization.seed, optimization.optimizer)
+        state = TrainingState(
+            config.network, policy, optimization.seed, optimization.optimizer, config.label_schema
+        )
     found = Measurements(
         device="the GPU's" if _gpus() else "the machine's",
         device_memory=device_memory,
@@ -119,24 +121,28 @@ def _seconds_per_step(
     jit_compile = strategies.compiles(config.runtime.jit_compile)
     step = make_train_step(state, strategy, phase, optimization, jit_compile)
     state.start_phase(phase.learning_rate, resets_optimizers=False)
-    images, alpha = random_images(strategy, phase, config.network), tf.constant(1.0)
+    samples = random_samples(strategy, phase, config.network, config.label_schema.width)
+    alpha = tf.constant(1.0)
     cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
     kinds = collections.Counter((optimization.penalizes(i), optimization.generates(i)) for i in cycle)
 
     def seconds(kind: tuple[bool, bool]) -> float:
         def run() -> object:
-            return step(images, alpha, *kind)["wasserstein_estimate"].numpy()
+            return step(samples, alpha, *kind)["wasserstein_estimate"].numpy()
 
         return seconds_per_call(run, _TIMED_SECONDS / len(kinds), strategy)
 
     return sum(count * seconds(kind) for kind, count in kinds.items()) / len(cycle)
 
 
-def random_images(strategy: tf.distribute.Strategy, phase: Phase, network: NetworkConfig) -> Any:
-    """A phase's batch of noise in [-1, 1), dealt out as the strategy's data set would be."""
+def random_samples(
+    strategy: tf.distribute.Strategy, phase: Phase, network: NetworkConfig, label_width: int = 0
+) -> Samples:
+    """A phase's batch of noise in [-1, 1), no label known, dealt out as the strategy's data set would be."""
     share, space = phase.batch_size // strategy.num_replicas_in_sync, (phase.resolution,) * network.rank
+    shape, labels = [share, *space, network.channels], tf.zeros([share, label_width])
     return strategy.experimental_distribute_values_from_function(
-        lambda _: tf.random.stateless_uniform([share, *space, network.channels], [0, 0], minval=-1.0)
+        lambda _: Samples(tf.random.stateless_uniform(shape, [0, 0], minval=-1.0), labels)
     )
 
 

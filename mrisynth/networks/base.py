@@ -9,11 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrisynth.data.labels import LabelSchema
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.layers.base import Layer, tensorflow_variable
 from mrisynth.networks.config import NetworkConfig, feature_maps, level_of, resolution_of
-
-UNCONDITIONAL = LabelSchema()
 
 
 def fade(low: tf.Tensor, high: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:

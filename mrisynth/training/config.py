@@ -7,6 +7,7 @@ import math
 import pathlib
 
 from mrisynth.choices import Choice
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.run_folder import RunFolder
@@ -182,6 +183,7 @@ class TrainingConfig:
         schedule: Growth of the networks.
         optimization: Losses, optimizers and the moving average.
         runtime: Devices, precision and intervals.
+        label_schema: The labels that the networks are told of; none for an unconditional run.
     """
 
     run_dir: pathlib.Path
@@ -192,6 +194,7 @@ class TrainingConfig:
     schedule: GrowthSchedule = dataclasses.field(default_factory=GrowthSchedule)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+    label_schema: LabelSchema = UNCONDITIONAL
 
     def __post_init__(self) -> None:
         if self.schedule.resolution != self.network.resolution:

@@ -49,7 +49,8 @@ def load_average(run_dir: pathlib.Path) -> AveragedGenerator:
     """
     folder = RunFolder(run_dir)
     config = read_run_config(folder)
-    generator = Generator.from_network_config(config.training.network, dtype="float32", name="average")
+    network, schema = config.training.network, config.training.label_schema
+    generator = Generator.from_network_config(network, label_schema=schema, dtype="float32", name="average")
     iteration = tf.Variable(0, dtype=tf.int64)
     parts = tf.train.Checkpoint(average=generator.named_variables(), iteration=iteration)
     checkpoints.read_newest(folder, parts)

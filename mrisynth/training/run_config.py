@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import mrisynth
+from mrisynth.data.labels import LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.run_folder import RunFolder
@@ -26,7 +27,7 @@ _SETTINGS = {
     "network": _names(NetworkConfig),
     "schedule": _names(GrowthSchedule),
     "optimization": _names(OptimizationConfig),
-    "data": {"phantom_subjects", "fingerprint"},
+    "data": {"phantom_subjects", "fingerprint", "channels", "labels"},
     "runtime": {"data_dir"} | _names(RuntimeConfig),
 }
 
@@ -39,11 +40,13 @@ class RunConfig:
         training: All settings of the run.
         fingerprint: Identifies the data set of the run; None where it is not known.
         environment: What "auto" came to on the machine that trained last, and its versions.
+        channels: Names of the images' channels in the data set.
     """
 
     training: TrainingConfig
     fingerprint: str | None
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    channels: tuple[str, ...] = ("image",)
 
     def identity(self) -> dict[str, dict[str, Any]]:
         """What makes a run this run, as JSON reads it: all settings but how the run is carried out."""
@@ -54,7 +57,12 @@ class RunConfig:
             "network": dataclasses.asdict(config.network),
             "schedule": schedule,
             "optimization": dataclasses.asdict(config.optimization),
-            "data": {"phantom_subjects": config.phantom_subjects, "fingerprint": self.fingerprint},
+            "data": {
+                "phantom_subjects": config.phantom_subjects,
+                "fingerprint": self.fingerprint,
+                "channels": self.channels,
+                "labels": config.label_schema.to_json(),
+            },
         }
         return json.loads(json.dumps(sections))
 
@@ -100,8 +108,10 @@ class RunConfig:
             schedule=_parse(GrowthSchedule, schedule),
             optimization=_parse(OptimizationConfig, document.get("optimization", {})),
             runtime=_parse(RuntimeConfig, runtime),
+            label_schema=LabelSchema.from_json(data.get("labels", ())),
         )
-        return cls(training, data.get("fingerprint"), document.get("environment", {}))
+        channels = tuple(data.get("channels", cls.channels))
+        return cls(training, data.get("fingerprint"), document.get("environment", {}), channels)
 
 
 def _parse(kind: type, section: Mapping[str, Any]) -> Any:
@@ -180,7 +190,9 @@ def differences(found: RunConfig, asked: RunConfig, begun: Collection[int]) -> l
     lines = []
     for section, values in now.items():
         for name, value in values.items():
-            if before[section][name] == value or (name == "fingerprint" and value is None):
+            # Channels are those of the data set, which its fingerprint covers.
+            unknown = name == "channels" or (name == "fingerprint" and value is None)
+            if unknown or before[section][name] == value:
                 continue
             if name == "fingerprint":
                 lines.append("--data_dir holds another data set")

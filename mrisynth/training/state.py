@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Discriminator, Generator, NetworkConfig
 from mrisynth.training import optimizers
@@ -19,6 +20,7 @@ class TrainingState:
         dtype_policy: "float32" or "mixed_bfloat16".
         seed: Seed of the initial weights.
         optimizer: Optimizer of both networks.
+        label_schema: The labels of the samples; none for an unconditional run.
 
     Attributes:
         generator: The generator.
@@ -41,13 +43,13 @@ class TrainingState:
         dtype_policy: str,
         seed: int,
         optimizer: OptimizerName = OptimizerName.ADAM,
+        label_schema: LabelSchema = UNCONDITIONAL,
     ) -> None:
         keras.utils.set_random_seed(seed)
-        self.generator = Generator.from_network_config(network, dtype=dtype_policy, name="generator")
-        self.discriminator = Discriminator.from_network_config(
-            network, dtype=dtype_policy, name="discriminator"
-        )
-        self.average = Generator.from_network_config(network, dtype=dtype_policy, name="average")
+        shared = {"dtype": dtype_policy, "label_schema": label_schema}
+        self.generator = Generator.from_network_config(network, name="generator", **shared)
+        self.discriminator = Discriminator.from_network_config(network, name="discriminator", **shared)
+        self.average = Generator.from_network_config(network, name="average", **shared)
         self.average.set_weights(self.generator.get_weights())
         self.generator_optimizer, self.discriminator_optimizer = (
             optimizers.make_optimizer(optimizer, network.trainable_variables)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from mrisynth import image_io
+from mrisynth.data.samples import Samples
 from mrisynth.disk_errors import naming_disk_errors
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.schedule import Position
@@ -69,25 +70,29 @@ class Summaries:
                 tf.summary.scalar(f"evaluation/{name}", value)
             self._writer.flush()
 
-    def write_grids(self, position: Position, real: tf.Tensor) -> None:
+    def write_grids(self, position: Position, real: Samples) -> None:
         """Writes the fixed latents through the averaged generator, and real images at the same alpha.
 
-        The real images are written again only when they look different.
+        Each generated image has the labels of the real one at its place. The real images are written again
+        only when they look different.
 
         Args:
             position: Where the run stands.
-            real: [N, r, r, C] in [-1, 1] at the phase's resolution.
+            real: GRID_IMAGES samples at the phase's resolution, their images [N, r, r, C] in [-1, 1].
         """
         phase = position.phase
         alpha = tf.constant(position.alpha, tf.float32) if phase.fading else 1.0
         # A few at a time: the device's memory was planned for the training batch.
-        chunks = tf.split(self._latents, GRID_IMAGES // _CHUNK)
-        parts = [self._state.average(chunk, level=phase.level, alpha=alpha) for chunk in chunks]
+        latents, labels = (tf.split(all_, GRID_IMAGES // _CHUNK) for all_ in (self._latents, real.labels))
+        parts = [
+            self._state.average(chunk, level=phase.level, alpha=alpha, labels=chunk_labels)
+            for chunk, chunk_labels in zip(latents, labels, strict=True)
+        ]
         self._write_grid("generated", position, tf.concat(parts, axis=0).numpy())
         if self._real_shown != (phase.level, position.alpha):
             self._real_shown = (phase.level, position.alpha)
-            real = blend_real(real, alpha) if phase.fading else real
-            self._write_grid("real", position, real.numpy())
+            images = blend_real(real.images, alpha) if phase.fading else real.images
+            self._write_grid("real", position, images.numpy())
         with self._naming_disk_errors():
             self._writer.flush()
 

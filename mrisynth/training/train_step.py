@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from mrisynth.data.samples import Samples
 from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
@@ -24,16 +25,16 @@ class TrainStep(Protocol):
     """The iteration of a phase: see `make_train_step`."""
 
     def __call__(
-        self, images: Any, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
+        self, samples: Samples, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
     ) -> Metrics:
         """Advances the state by one iteration."""
 
 
 def blend_real(images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
-    """Real images as the generator would show them during a fade ([PG] appendix A.1).
+    """Real images as the generator would show them during a fade ([PG] section A.1).
 
     Args:
-        images: [N, r, r, C].
+        images: [N, *space, C].
         alpha: Weight of the full detail, 0 to 1.
 
     Returns:
@@ -55,17 +56,18 @@ def make_train_step(
     and the iteration counts as skipped in the state.
 
     Args:
-        state: What the step reads and changes.
-        strategy: That the state was created under.
-        phase: Its level and batch are static, alpha is traced: one trace for each level and kind.
+        state: The state that the step reads and changes.
+        strategy: The strategy that the state was created under.
+        phase: The phase; its level and batch are static, so that there is one trace for each phase.
         config: Weights of the losses, decay of the average, augmentation, seed.
         jit_compile: Whether XLA compiles losses and gradients.
 
     Returns:
-        A function of images, alpha, and whether this iteration has the gradient penalty and a generator step
-        (a trace for each): images as the strategy's distributed data set gives them, [N, r, r, C] float32 in
-        [-1, 1] on each replica, alpha a float32 scalar. It advances the state by one iteration and returns
-        scalars: means over the global batch, and the norms of the gradients.
+        A function of real samples, alpha, and whether this iteration has the gradient penalty and a generator
+        step (a trace for each). The samples are as the strategy's distributed data set gives them: on each
+        replica float32 images [N, *space, C] in [-1, 1] and labels [N, width]. Alpha is a float32 scalar. The
+        function advances the state by one iteration and returns scalars: means over the global batch, and
+        the norms of the gradients.
     """
     replica = ReplicaStep(state, phase, config, jit_compile)
     averaged_pairs = state.averaged_pairs(phase.level, phase.fading)
@@ -88,13 +90,15 @@ def make_train_step(
         return metrics, tf.cond(tf.math.is_finite(size), apply, lambda: tf.constant(1, tf.int64))
 
     @tf.function
-    def train_step(images: Any, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True) -> Metrics:
-        draws = (state.iteration.read_value(), state.attempt.read_value())
-        results = strategy.run(replica.discriminator, args=(images, alpha, draws, penalizes))
+    def train_step(
+        samples: Samples, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
+    ) -> Metrics:
+        counters = (state.iteration.read_value(), state.attempt.read_value())
+        results = strategy.run(replica.discriminator, args=(samples, alpha, counters, penalizes))
         metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
         also_skipped = tf.zeros_like(skipped)
         if generates:
-            results = strategy.run(replica.generator, args=(alpha, draws))
+            results = strategy.run(replica.generator, args=(samples.labels, alpha, counters))
             more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
             metrics |= more
             for average, weight in averaged_pairs:
@@ -119,11 +123,12 @@ class ReplicaStep:
     """What each replica does with its share of the batch.
 
     Losses are sums over the share divided by the global batch, so that sums over replicas, which is how
-    gradients are put together, are means over the global batch.
+    gradients are put together, are means over the global batch. Generated and mixed images carry the labels
+    of the real ones beside them.
 
     Attributes:
-        discriminator_variables: What the discriminator's gradients are of.
-        generator_variables: The same for the generator.
+        discriminator_variables: The variables of the discriminator that a step moves.
+        generator_variables: The variables of the generator that a step moves.
     """
 
     def __init__(
@@ -143,36 +148,49 @@ class ReplicaStep:
         self._compiled_generator = compiled(self._generator_gradients)
 
     def discriminator(
-        self, images: tf.Tensor, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor], penalizes: bool
+        self, samples: Samples, alpha: tf.Tensor, counters: tuple[tf.Tensor, tf.Tensor], penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
-        """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed."""
-        draw = StatelessRng(self._config.seed, *draws)
+        """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed.
+
+        Args:
+            samples: This replica's share of the real samples.
+            alpha: Weight of the level's own images, a scalar.
+            counters: Iteration and attempt, which decide the random numbers.
+            penalizes: Whether the loss has the gradient penalty.
+        """
+        rng = StatelessRng(self._config.seed, *counters)
         # Drawn outside of what XLA may compile, which draws other numbers from the same seed.
         noise = {
-            "latents": draw.normal(Purpose.DISCRIMINATOR_LATENTS, self._latent_shape),
-            "mix": draw.uniform(Purpose.PENALTY_MIX, self._latent_shape[:1]),
-            **self._augmentation_noise(draw, Purpose.AUGMENT_REAL, Purpose.AUGMENT_GENERATED),
+            "latents": rng.normal(Purpose.DISCRIMINATOR_LATENTS, self._latent_shape),
+            "mix": rng.uniform(Purpose.PENALTY_MIX, self._latent_shape[:1]),
+            **self._augmentation_noise(rng, Purpose.AUGMENT_REAL, Purpose.AUGMENT_GENERATED),
         }
-        gradients, metrics = self._compiled_discriminator(images, noise, self._alpha(alpha), penalizes)
+        gradients, metrics = self._compiled_discriminator(samples, noise, self._alpha(alpha), penalizes)
         return _summed(gradients, metrics, "discriminator")
 
     def generator(
-        self, alpha: tf.Tensor, draws: tuple[tf.Tensor, tf.Tensor]
+        self, labels: tf.Tensor, alpha: tf.Tensor, counters: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[list[tf.Tensor], Metrics]:
-        """The same for the generator's loss."""
-        draw = StatelessRng(self._config.seed, *draws)
+        """Gradients of the generator's loss, summed over replicas, and metrics, to be summed.
+
+        Args:
+            labels: This replica's share of the labels, [N, width].
+            alpha: Weight of the level's own images, a scalar.
+            counters: Iteration and attempt, which decide the random numbers.
+        """
+        rng = StatelessRng(self._config.seed, *counters)
         noise = {
-            "latents": draw.normal(Purpose.GENERATOR_LATENTS, self._latent_shape),
-            **self._augmentation_noise(draw, Purpose.AUGMENT_GENERATOR),
+            "latents": rng.normal(Purpose.GENERATOR_LATENTS, self._latent_shape),
+            **self._augmentation_noise(rng, Purpose.AUGMENT_GENERATOR),
         }
-        gradients, metrics = self._compiled_generator(noise, self._alpha(alpha))
+        gradients, metrics = self._compiled_generator(labels, noise, self._alpha(alpha))
         return _summed(gradients, metrics, "generator")
 
-    def _augmentation_noise(self, draw: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
+    def _augmentation_noise(self, rng: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
         if self._config.augment is not Augmentation.DIFFAUG:
             return {}
         shape = (self._phase.batch_size, augmentation.draws_per_image(self._state.generator.rank))
-        return {purpose.name: draw.uniform(purpose, shape) for purpose in purposes}
+        return {purpose.name: rng.uniform(purpose, shape) for purpose in purposes}
 
     def _alpha(self, alpha: tf.Tensor) -> float | tf.Tensor:
         return alpha if self._phase.fading else 1.0
@@ -181,31 +199,32 @@ class ReplicaStep:
         """This replica's part of the mean over the global batch."""
         return tf.reduce_sum(values) / self._phase.batch_size
 
-    def _generate(self, latents: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
-        return self._state.generator(latents, level=self._phase.level, alpha=alpha)
+    def _generate(self, latents: tf.Tensor, labels: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
+        return self._state.generator(latents, level=self._phase.level, alpha=alpha, labels=labels)
 
-    def _score(self, images: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
-        return self._state.discriminator(images, level=self._phase.level, alpha=alpha)
+    def _score(self, images: tf.Tensor, labels: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
+        return self._state.discriminator(images, level=self._phase.level, alpha=alpha, labels=labels)
 
     def _discriminator_gradients(
-        self, images: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalizes: bool
+        self, samples: Samples, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
+        images, labels = samples
         real = blend_real(images, alpha) if self._phase.fading else images
-        generated = self._generate(noise["latents"], alpha)
+        generated = self._generate(noise["latents"], labels, alpha)
         if config.augment is Augmentation.DIFFAUG:
             real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
         loss_name = "loss/discriminator" if penalizes else "loss/discriminator_without_penalty"
         with tf.GradientTape() as tape:
-            real_scores = self._score(real, alpha)
-            generated_scores = self._score(generated, alpha)
+            real_scores = self._score(real, labels, alpha)
+            generated_scores = self._score(generated, labels, alpha)
             loss = self._mean(losses.critic_loss(real_scores, generated_scores, config.drift))
             if penalizes:
                 between = losses.interpolate(real, generated, noise["mix"])
                 norm = losses.critic_gradient_norm(
-                    lambda images: self._score(images, alpha), between, self._levels_to_come
+                    lambda images: self._score(images, labels, alpha), between, self._levels_to_come
                 )
                 penalty = self._mean(losses.gradient_penalty(norm))
                 loss += config.gradient_penalty * config.gp_interval * penalty
@@ -220,13 +239,13 @@ class ReplicaStep:
         }
 
     def _generator_gradients(
-        self, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor
+        self, labels: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
-            generated = self._generate(noise["latents"], alpha)
+            generated = self._generate(noise["latents"], labels, alpha)
             if self._config.augment is Augmentation.DIFFAUG:
                 generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
-            loss = self._mean(losses.generator_loss(self._score(generated, alpha)))
+            loss = self._mean(losses.generator_loss(self._score(generated, labels, alpha)))
         gradients = tape.gradient(loss, self.generator_variables)
         return gradients, {"loss/generator": loss}
 

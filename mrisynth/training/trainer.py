@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from mrisynth.data import open_dataset, read_manifest
+from mrisynth.data import Manifest, Samples, open_samples, read_manifest
 from mrisynth.errors import UserError
 from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
@@ -28,21 +28,23 @@ from mrisynth.training.summaries import GRID_IMAGES, Summaries
 from mrisynth.training.train_step import Metrics, TrainStep, make_train_step
 
 
-def check_data(config: TrainingConfig) -> str:
+def check_data(config: TrainingConfig) -> tuple[TrainingConfig, Manifest]:
     """Checks that a run's data set is whole and large enough, and that its folder is new or holds this run.
 
     Returns:
-        The data set's fingerprint.
+        The configuration with as many channels as the data set has, and the data set's manifest.
 
     Raises:
         UserError: If not.
     """
-    fingerprint = read_manifest(config.data_dir).fingerprint
-    checkpoints.check_run_dir(config, fingerprint)
+    manifest = read_manifest(config.data_dir)
+    network = dataclasses.replace(config.network, channels=len(manifest.channels))
+    config = dataclasses.replace(config, network=network)
+    checkpoints.check_run_dir(config, manifest.fingerprint)
     for resolution in reversed(config.network.resolutions):
         # Opening a data set checks that it is whole, and large enough.
-        open_dataset(config.data_dir, resolution, batch_size=1)
-    return fingerprint
+        open_samples(config.data_dir, resolution, batch_size=1, schema=config.label_schema)
+    return config, manifest
 
 
 Evaluate = Callable[[Generator, int, float], Mapping[str, float]]
@@ -70,28 +72,30 @@ def train(
             diverged, and the run can go on from its last checkpoint.
         Interrupted: On SIGINT or SIGTERM, where it runs in the main thread.
     """
-    fingerprint = check_data(config)
+    config, manifest = check_data(config)
     if config.runtime.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
     with StopRequest() as stop_request:
-        return _train(config, strategy, policy, fingerprint, stop_request, evaluate)
+        return _train(config, strategy, policy, manifest, stop_request, evaluate)
 
 
 def _train(
     config: TrainingConfig,
     strategy: tf.distribute.Strategy,
     policy: str,
-    fingerprint: str,
+    manifest: Manifest,
     stop_request: StopRequest,
     evaluate: Evaluate | None,
 ) -> TrainingState:
     """What `train` does when all has been checked."""
     optimization = config.optimization
     with strategy.scope():
-        state = TrainingState(config.network, policy, optimization.seed, optimization.optimizer)
+        state = TrainingState(
+            config.network, policy, optimization.seed, optimization.optimizer, config.label_schema
+        )
     if strategies.is_chief(strategy):
         environment = {
             "dtype_policy": policy,
@@ -100,7 +104,7 @@ def _train(
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
         }
-        write_run_config(RunConfig(config, fingerprint, environment))
+        write_run_config(RunConfig(config, manifest.fingerprint, environment, manifest.channels))
     phase_ends = {phase.last_iteration for phase in config.schedule.phases}
     saved = checkpoints.Checkpoints(config.folder, state, strategy, phase_ends)
     if not saved.restore():
@@ -204,7 +208,7 @@ class _Trainer:
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
         train_step = self._train_step(phase)
         batches = self._open_batches(position)
-        self._real = self._real_images(phase)
+        self._real = self._real_samples(phase)
         self._progress.start_phase(position)
         self._save_time, self._grid_image = time.monotonic(), position.image
         self._stopping = self._must_stop()
@@ -277,7 +281,7 @@ class _Trainer:
         if self._stopping:
             raise Interrupted(self._stop_request.signal_number or signal.SIGTERM)
 
-    def _open_batches(self, position: Position) -> Iterator[Any]:
+    def _open_batches(self, position: Position) -> Iterator[Samples]:
         """The distributed batches from a position on."""
         optimization, phase = self._config.optimization, position.phase
         replicas = self._strategy.num_replicas_in_sync
@@ -285,10 +289,11 @@ class _Trainer:
         def open_share(context: tf.distribute.InputContext) -> tf.data.Dataset:
             share = replicas // context.num_input_pipelines
             first = context.input_pipeline_id * share
-            return open_dataset(
+            return open_samples(
                 self._config.data_dir,
                 phase.resolution,
                 phase.batch_size,
+                schema=self._config.label_schema,
                 seed=optimization.seed,
                 position=position.image,
                 mirror=optimization.augment is Augmentation.MIRROR,
@@ -298,9 +303,14 @@ class _Trainer:
 
         return iter(self._strategy.distribute_datasets_from_function(open_share))
 
-    def _real_images(self, phase: Phase) -> tf.Tensor:
-        """Real images for the grid beside the samples: the same ones at every resolution."""
-        dataset = open_dataset(
-            self._config.data_dir, phase.resolution, GRID_IMAGES, seed=self._config.optimization.seed
+    def _real_samples(self, phase: Phase) -> Samples:
+        """Real samples for the grid beside the generated ones: the same ones at every resolution."""
+        config = self._config
+        samples = open_samples(
+            config.data_dir,
+            phase.resolution,
+            GRID_IMAGES,
+            schema=config.label_schema,
+            seed=config.optimization.seed,
         )
-        return next(iter(dataset))
+        return next(iter(samples))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth.data import open_dataset
+from mrisynth.data import Samples, open_dataset
 from mrisynth.image_io import to_gray
 from mrisynth.metrics import sliced_wasserstein_distance
 from mrisynth.networks import NetworkConfig
@@ -28,9 +28,10 @@ def gradients(policy):
 
     @tf.function
     def both():
-        draws = (tf.constant(0, tf.int64), tf.constant(0, tf.int64))
-        one, alpha = replica.discriminator(IMAGES, tf.constant(1.0), draws, True), tf.constant(1.0)
-        return one, replica.generator(alpha, draws)
+        counters = (tf.constant(0, tf.int64), tf.constant(0, tf.int64))
+        alpha, samples = tf.constant(1.0), Samples(IMAGES, tf.zeros([len(IMAGES), 0]))
+        one = replica.discriminator(samples, alpha, counters, True)
+        return one, replica.generator(samples.labels, alpha, counters)
 
     (discriminator, metrics), (generator, more) = both()
     values = [np.concatenate([np.ravel(part) for part in parts]) for parts in (discriminator, generator)]

@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 
+from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.run_folder import RunFolder
@@ -20,9 +21,12 @@ CONFIG = TrainingConfig(
     data_dir=pathlib.Path("/data"),
     phantom_subjects=7,
     model="c",
-    network=NetworkConfig(16, 1, 8, 64, 8, (8,), (8, 16), fused_resampling=False),
+    network=NetworkConfig(
+        16, 1, 3, 8, 64, 8, attention_generator=(8,), attention_discriminator=(8, 16), fused_resampling=False
+    ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
     optimization=OptimizationConfig(5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 4),
+    label_schema=LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),)),
     runtime=RuntimeConfig(
         "mirrored", (0, 1), "mixed_bfloat16", "true", True, 1.0, 2, 3, 4, profile_steps=(1, 2)
     ),
@@ -50,7 +54,7 @@ def default_of(section, name):
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    run = RunConfig(in_folder(tmp_path), "fingerprint", {"dtype_policy": "float32"})
+    run = RunConfig(in_folder(tmp_path), "fingerprint", {"dtype_policy": "float32"}, ("T1w", "FLAIR"))
     write_run_config(run)
     assert read_run_config(RunFolder(tmp_path)) == run
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
@@ -71,7 +75,12 @@ def test_the_document_has_the_keys_and_words_that_it_always_had(tmp_path):
     assert document["run"] == {"model": "c"}
     assert document["schedule"]["batch_sizes"] == {"4": 8, "8": 8, "16": 4}
     assert document["optimization"]["augment"] == "diffaug"
-    assert document["data"] == {"phantom_subjects": 7, "fingerprint": "fingerprint"}
+    assert document["data"] == {
+        "phantom_subjects": 7,
+        "fingerprint": "fingerprint",
+        "channels": ["image"],
+        "labels": json.loads(json.dumps(CONFIG.label_schema.to_json())),
+    }
     assert json.loads(json.dumps(document["runtime"]))["strategy"] == "mirrored"
     assert document["runtime"]["data_dir"] == str(tmp_path)
 
@@ -108,6 +117,16 @@ def test_a_section_that_is_missing_has_its_defaults(section, tmp_path):
     document = json.loads((tmp_path / "config.json").read_text())
     del document[section]
     (tmp_path / "config.json").write_text(json.dumps(document))
+    check_run_dir(plain, "fingerprint")
+
+
+@pytest.mark.parametrize("name", ["phantom_subjects", "channels", "labels"])
+def test_what_is_missing_of_the_data_has_its_default(name, tmp_path):
+    changes = {"phantom_subjects": {"phantom_subjects": None}, "labels": {"label_schema": UNCONDITIONAL}}
+    plain = in_folder(tmp_path, **changes.get(name, {}))
+    write_run_config(RunConfig(plain, "fingerprint"))
+    change(tmp_path, data={name: None})
+    assert read_run_config(RunFolder(tmp_path)).channels == ("image",)
     check_run_dir(plain, "fingerprint")
 
 

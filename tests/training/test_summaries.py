@@ -4,6 +4,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mrisynth import image_io
+from mrisynth.data import Samples
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
@@ -23,7 +24,9 @@ def summaries(state, tmp_path):
     made.close()
 
 
-REAL = tf.random.stateless_uniform([GRID_IMAGES, 8, 8, 1], seed=[1, 1], minval=-1.0)
+REAL = Samples(
+    tf.random.stateless_uniform([GRID_IMAGES, 8, 8, 1], seed=[1, 1], minval=-1.0), tf.zeros([GRID_IMAGES, 0])
+)
 
 
 def grids(folder):

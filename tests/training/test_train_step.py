@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
+from mrisynth.data.samples import Samples
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
@@ -15,6 +17,17 @@ SCHEDULE = GrowthSchedule(
 )
 FADE, STABLE = SCHEDULE.phases[1:3]
 IMAGES = tf.random.stateless_uniform([8, 8, 8, 1], seed=[1, 1], minval=-1.0)
+SCHEMA = LabelSchema(
+    (
+        Label("suffix", LabelKind.CATEGORICAL, vocabulary=("FLAIR", "T1w")),
+        Label("age", LabelKind.CONTINUOUS, mean=50.0, deviation=10.0),
+    )
+)
+AGES = {"suffix": ["FLAIR", "T1w"] * 4, "age": [20, 30, 40, 50, 60, 70, 80, "n/a"]}
+
+
+def unlabeled(images):
+    return Samples(images, tf.zeros([len(images), 0]))
 
 
 def train(strategy=None, steps=2, phase=STABLE, policy="float32", alpha=1.0, jit_compile=False):
@@ -27,17 +40,20 @@ def train(strategy=None, steps=2, phase=STABLE, policy="float32", alpha=1.0, jit
     step = make_train_step(state, strategy, phase, OptimizationConfig(seed=3), jit_compile)
 
     def share(context):
-        return IMAGES[context.replica_id_in_sync_group :: replicas]
+        return unlabeled(IMAGES[context.replica_id_in_sync_group :: replicas])
 
+    whole = unlabeled(IMAGES)
     for _ in range(steps):
-        images = strategy.experimental_distribute_values_from_function(share) if replicas > 1 else IMAGES
-        metrics = step(images, tf.constant(alpha))
+        samples = strategy.experimental_distribute_values_from_function(share) if replicas > 1 else whole
+        metrics = step(samples, tf.constant(alpha))
     return state, {name: float(value) for name, value in metrics.items()}
 
 
-def take_step(state, phase=STABLE, images=IMAGES, config=None, strategy=None, **due):
+def take_step(state, phase=STABLE, images=IMAGES, config=None, strategy=None, labels=None, **due):
     strategy = strategy or tf.distribute.get_strategy()
     step = make_train_step(state, strategy, phase, config or OptimizationConfig(seed=3))
+    if not isinstance(images, Samples):
+        images = unlabeled(images) if labels is None else Samples(images, labels)
     metrics = step(images, tf.constant(1.0), **due)
     return {name: float(value) for name, value in metrics.items()}
 
@@ -100,7 +116,7 @@ def test_penalty_counts_the_levels_to_come():
         for name, variable in state.discriminator.named_variables().items():
             variable.assign(0.1 * tf.ones_like(variable) if "kernel" in name else tf.zeros_like(variable))
         step = make_train_step(state, tf.distribute.get_strategy(), SCHEDULE.phases[0], OptimizationConfig())
-        return float(step(IMAGES[:, :4, :4], tf.constant(1.0))["critic_gradient_norm"])
+        return float(step(unlabeled(IMAGES[:, :4, :4]), tf.constant(1.0))["critic_gradient_norm"])
 
     # Both discriminators are the same at 4x4 and nearly linear; the generators, and so the points at which
     # the gradient is taken, are not.
@@ -209,7 +225,7 @@ def test_one_bad_replica_holds_all_of_them_back(two_replicas):
         state = TrainingState(NETWORK, "float32", seed=3)
 
     def share(context):
-        return np.nan * IMAGES[:4] if context.replica_id_in_sync_group else IMAGES[:4]
+        return unlabeled(np.nan * IMAGES[:4] if context.replica_id_in_sync_group else IMAGES[:4])
 
     images = two_replicas.experimental_distribute_values_from_function(share)
     changed, _ = changes(state, lambda: take_step(state, images=images, strategy=two_replicas))
@@ -265,11 +281,86 @@ def test_levels_to_come_are_left_alone():
     before = TrainingState(NETWORK, "float32", seed=3)
     state = TrainingState(NETWORK, "float32", seed=3)
     step = make_train_step(state, tf.distribute.get_strategy(), schedule_4, OptimizationConfig())
-    step(IMAGES[:, :4, :4], tf.constant(1.0))
+    step(unlabeled(IMAGES[:, :4, :4]), tf.constant(1.0))
     active = {id(tensorflow_variable(v)) for v in state.generator.trainable_variables_at(0, False)}
     for name, variable in state.generator.named_variables().items():
         unchanged = np.array_equal(variable, before.generator.named_variables()[name])
         assert unchanged == (id(variable) not in active)
+
+
+@pytest.fixture
+def conditional():
+    """A state with labels whose layers, which start at zero, have been trained a little."""
+    state = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
+    for network in (state.generator, state.discriminator):
+        for layer in network.label_layers:
+            for number, variable in enumerate(layer.trainable_variables):
+                noise = tf.random.stateless_normal(variable.shape, [5, number])
+                tensorflow_variable(variable).assign_add(noise)
+    return state
+
+
+def test_labels_that_nobody_knows_change_nothing():
+    plain = TrainingState(NETWORK, "float32", seed=3)
+    conditional = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
+    expected = take_step(plain, generates=False)
+    metrics = take_step(conditional, labels=tf.zeros([8, SCHEMA.width]), generates=False)
+    assert metrics["scores/real"] == pytest.approx(expected["scores/real"], rel=1e-6)
+
+
+def test_generated_and_mixed_images_carry_the_labels_of_the_real_ones(conditional):
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+
+    @tf.function
+    def by_hand():
+        latents = StatelessRng(3).normal(Purpose.DISCRIMINATOR_LATENTS, [8, 8])
+        mix = StatelessRng(3).uniform(Purpose.PENALTY_MIX, [8])[:, None, None, None]
+        generated = conditional.generator(latents, level=1, labels=labels)
+        with tf.GradientTape() as tape:
+            between = (1 - mix) * IMAGES + mix * generated
+            tape.watch(between)
+            scores = conditional.discriminator(between, level=1, labels=labels)
+        norm = tf.norm(tf.reshape(tape.gradient(scores, between), [8, -1]), axis=1)
+        return {
+            "scores/real": tf.reduce_mean(conditional.discriminator(IMAGES, level=1, labels=labels)),
+            "scores/generated": tf.reduce_mean(conditional.discriminator(generated, level=1, labels=labels)),
+            "critic_gradient_norm": tf.reduce_mean(norm),
+        }
+
+    expected = by_hand()
+    metrics = take_step(conditional, labels=labels)
+    for name, value in expected.items():
+        assert metrics[name] == pytest.approx(float(value), rel=1e-4), name
+
+
+def test_a_step_moves_what_takes_labels(conditional):
+    before = named(conditional.generator), named(conditional.discriminator), named(conditional.average)
+    take_step(conditional, labels=tf.constant(SCHEMA.encode(AGES, 8)))
+    after = named(conditional.generator), named(conditional.discriminator), named(conditional.average)
+    plain = TrainingState(NETWORK, "float32", seed=3)
+    for old, new, network in zip(before, after, (plain.generator, plain.discriminator, None), strict=True):
+        known = named(network or plain.average)
+        of_labels = [name for name in new if name not in known]
+        assert of_labels
+        assert any(not np.array_equal(new[name], old[name]) for name in of_labels)
+
+
+@pytest.mark.both_stacks
+def test_two_replicas_share_labels_as_they_share_images(two_replicas):
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+    one = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
+    with two_replicas.scope():
+        two = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
+
+    def share(context):
+        first = context.replica_id_in_sync_group
+        return Samples(IMAGES[first::2], labels[first::2])
+
+    expected = take_step(one, labels=labels)
+    samples = two_replicas.experimental_distribute_values_from_function(share)
+    assert take_step(two, images=samples, strategy=two_replicas) == pytest.approx(
+        expected, rel=1e-4, abs=1e-5
+    )
 
 
 def test_blended_real_images():
