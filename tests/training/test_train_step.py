@@ -303,6 +303,9 @@ def conditional():
 def test_labels_that_nobody_knows_change_nothing():
     plain = TrainingState(NETWORK, "float32", seed=3)
     conditional = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
+    shared = conditional.discriminator.named_variables()
+    for name, variable in plain.discriminator.named_variables().items():
+        tensorflow_variable(shared[name]).assign(variable)
     expected = take_step(plain, generates=False)
     metrics = take_step(conditional, labels=tf.zeros([8, SCHEMA.width]), generates=False)
     assert metrics["scores/real"] == pytest.approx(expected["scores/real"], rel=1e-6)

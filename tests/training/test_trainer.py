@@ -11,6 +11,8 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.cli import train_flags
+from mrisynth.data import read_manifest
+from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import (
@@ -22,6 +24,7 @@ from mrisynth.training import (
     train,
     trainer,
 )
+from mrisynth.training.ema import load_average
 from mrisynth.training.interruption import Interrupted
 from tests.training.events import logged_scalars
 
@@ -210,6 +213,27 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
     assert (config.run_dir / "samples" / "generated_000000120_008x008.png").is_file()
     for name, value in weights(state).items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)
+
+
+def test_a_run_with_labels_trains_and_is_read_with_them(tmp_path, small_dataset):
+    schema = LabelSchema((Label("position_mm", LabelKind.CONTINUOUS, deviation=20.0),))
+    config = dataclasses.replace(make_config(tmp_path / "run", small_dataset, "a"), label_schema=schema)
+    state = train(config)
+    assert int(state.iteration) == config.schedule.iterations
+    average = load_average(config.run_dir)
+    assert average.generator.label_schema == average.config.training.label_schema == schema
+    assert average.config.channels == ("FLAIR",)
+    with pytest.raises(UserError, match="another configuration .*--labels was "):
+        train(dataclasses.replace(config, label_schema=UNCONDITIONAL))
+
+
+def test_the_data_set_says_how_many_channels_there_are(tmp_path, small_dataset, monkeypatch):
+    manifest = dataclasses.replace(read_manifest(small_dataset), channels=("FLAIR", "T1w"))
+    monkeypatch.setattr(trainer, "read_manifest", lambda _: manifest)
+    monkeypatch.setattr(trainer, "open_samples", lambda *_, **__: None)
+    config, found = trainer.check_data(make_config(tmp_path / "run", small_dataset))
+    assert config.network.channels == 2
+    assert found is manifest
 
 
 def test_checkpoints_are_written_between_phases_too(tmp_path, small_dataset, monkeypatch):
