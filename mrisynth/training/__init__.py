@@ -1,6 +1,7 @@
 """Training: the growth schedule, the losses, the compiled step and the loop.
 
-What needs TensorFlow is imported on first use, so that a run can be described without it.
+What needs TensorFlow is imported on first use, so that a run can be described without it. Names in brackets,
+such as [PG], stand for the papers that docs/references.md lists.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Adam:
 
     The arithmetic is that of `keras.optimizers.Adam`. TensorFlow's fused operation takes one pass over a
     variable instead of a dozen, and a third of the time. That shows at 4x4, where parameters are many and
-    pixels few. The methods are those of `mrisynth.training.optimizers.Optimizer`.
+    pixels few. Its interface is `mrisynth.training.optimizers.Optimizer`.
 
     Args:
         variables: Every variable that it may ever be asked to move.
@@ -43,7 +43,7 @@ class Adam:
     def apply(
         self, strategy: tf.distribute.Strategy, gradients: Sequence[Any], variables: Sequence[tf.Variable]
     ) -> None:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """Moves some of its variables, in the cross-replica context, by gradients summed over replicas."""
         self.iterations.assign_add(1)
         step = tf.cast(self.iterations.read_value(), tf.float32)
         rate = self.learning_rate.read_value()
@@ -53,15 +53,15 @@ class Adam:
             strategy.extended.update(variable, _adam_step, args=arguments, group=False)
 
     def set_learning_rate(self, rate: float) -> None:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """Sets the learning rate of the steps to come."""
         self.learning_rate.assign(rate)
 
     def state_variables(self) -> list[tf.Variable]:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """All state, step count included, without the learning rate, which the schedule sets."""
         return [self.iterations, *(moment for moments in self._moments.values() for moment in moments)]
 
     def reset(self) -> None:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """Forgets all state, step count included."""
         for variable in self.state_variables():
             variable.assign(tf.zeros_like(variable))
 

@@ -16,7 +16,7 @@ _YOGI_START = 1e-6
 
 
 class AddonsOptimizer:
-    """An optimizer of tensorflow-addons with the methods of `mrisynth.training.optimizers.Optimizer`.
+    """An optimizer of tensorflow-addons with the interface `mrisynth.training.optimizers.Optimizer`.
 
     Betas and epsilon are Adam's where the optimizer has them; Yogi's epsilon is 1e-3, as its authors advise.
 
@@ -39,7 +39,7 @@ class AddonsOptimizer:
     def apply(
         self, strategy: tf.distribute.Strategy, gradients: Sequence[Any], variables: Sequence[tf.Variable]
     ) -> None:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """Moves some of its variables, in the cross-replica context, by gradients summed over replicas."""
 
         def on_replica(gradients: Sequence[tf.Tensor]) -> None:
             pairs = zip(gradients, variables, strict=True)
@@ -48,11 +48,11 @@ class AddonsOptimizer:
         strategy.run(on_replica, args=(list(gradients),))
 
     def set_learning_rate(self, rate: float) -> None:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """Sets the learning rate of the steps to come."""
         self._optimizer.learning_rate = rate
 
     def state_variables(self) -> list[tf.Variable]:
-        """See `mrisynth.training.optimizers.Optimizer`."""
+        """All state, step count included, without the learning rate, which the schedule sets."""
         slots = (
             holder.get_slot(variable, slot)
             for holder in self._holders

@@ -26,13 +26,13 @@ class Optimizer(Protocol):
         """Moves some of its variables, in the cross-replica context, by gradients summed over replicas."""
 
     def set_learning_rate(self, rate: float) -> None:
-        """Sets the rate of the steps to come."""
+        """Sets the learning rate of the steps to come."""
 
     def state_variables(self) -> list[tf.Variable]:
         """All state, step count included, without the learning rate, which the schedule sets."""
 
     def reset(self) -> None:
-        """Forgets all state, step count included, as at the start of every fade and stable period."""
+        """Forgets all state, step count included: due at the start of every fade and stable period."""
 
 
 def make_optimizer(name: OptimizerName, variables: Iterable[Any]) -> Optimizer:

@@ -151,7 +151,7 @@ def check_batches(batch_sizes: Mapping[int, int], replicas: int, group: int = MI
 
     Args:
         batch_sizes: Global batch by resolution.
-        replicas: That share it.
+        replicas: Number of replicas that share it.
         group: Samples in a group of the minibatch standard deviation.
 
     Raises:
