@@ -14,7 +14,7 @@ from mrisynth.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class PreparationConfig:
-    """Settings of one preparation; each is a flag of the same name of tools/prepare_data.py.
+    """Settings of one preparation; each is a flag of the same name of mrisynth-prepare.
 
     Attributes:
         input: Folders and files to take scans from.

@@ -252,4 +252,4 @@ def _command(settings: Any, folder: Path) -> str:
         for name, value in settings.items()
         if value != defaults.get(name)
     ]
-    return shlex.join(["python", "tools/prepare_data.py", *flags, f"--output={folder}"])
+    return shlex.join(["mrisynth-prepare", *flags, f"--output={folder}"])

@@ -73,8 +73,7 @@ def test_a_data_set_of_the_old_kind_is_refused_with_the_command_that_prepares_it
     with pytest.raises(UserError) as caught:
         read_manifest(tmp_path)
     command = (
-        "python tools/prepare_data.py '--input=/scans/a,/other scans' --suffix=FLAIR --resolution=64 "
-        f"--output={tmp_path}"
+        f"mrisynth-prepare '--input=/scans/a,/other scans' --suffix=FLAIR --resolution=64 --output={tmp_path}"
     )
     assert str(caught.value).endswith(f"remove it and prepare it again: {command}")
     changed(data_dir, tmp_path, format_version=1, settings=None)
