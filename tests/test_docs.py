@@ -1,0 +1,58 @@
+"""The README and the pages of docs/: links lead somewhere, and every command has only flags that there are."""
+
+import importlib
+import pathlib
+import re
+import shlex
+
+import pytest
+from absl import flags
+
+from mrisynth.cli import app
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = {
+    "mrisynth.main": "train",
+    "tools/prepare_data.py": "prepare",
+    "tools/evaluate.py": "evaluate",
+    "tools/export.py": "export",
+    "tools/generate.py": "generate",
+    "tools/query_serving.py": "query",
+    "tools/benchmark.py": "benchmark",
+}
+
+
+def commands(page):
+    """The commands of a page that start one of our programs: (program, arguments)."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^ {4,}(.*)$|`([^`\n]+)`", text, re.M):
+        words = shlex.split(line[0] or line[1], comments=True) if "'" not in "".join(line) else []
+        for index, word in enumerate(words):
+            name = PROGRAMS.get(word, word.removeprefix("mrisynth-"))
+            if name in PROGRAMS.values() and (word in PROGRAMS or word.startswith("mrisynth-")):
+                yield name, [each for each in words[index + 1 :] if each not in ("...", "…")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_every_command_has_only_flags_that_there_are():
+    found = [(page.name, *command) for page in PAGES for command in commands(page)]
+    assert {name for _, name, _ in found} == set(PROGRAMS.values())
+    for page, name, arguments in found:
+        values = flags.FlagValues()
+        importlib.import_module(f"mrisynth.cli.{name}_flags").define(values)
+        given = [re.sub(r"=\.\.\.$|=N$", "=1", argument) for argument in arguments]
+        try:
+            app.parse_flags(values, given)
+        except Exception as error:
+            raise AssertionError(f"{page}: {name} {' '.join(arguments)}") from error
+
+
+def test_every_page_is_linked_from_the_readme():
+    readme = PAGES[0].read_text(encoding="utf-8")
+    assert all(f"](docs/{page.name})" in readme for page in PAGES[1:])
