@@ -1,4 +1,4 @@
-"""tools/generate.py as a user starts it, and the README's commands for releasing a data set."""
+"""tools/generate.py as a user starts it, and the commands of docs/release.md."""
 
 import os
 import re
@@ -128,10 +128,9 @@ def models(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_readmes_commands(model, small_dataset, tmp_path):
-    text = (ROOT / "README.md").read_text()
-    section = text[text.index("## Releasing a data set") :]
-    section = section[: section.index("\n## ")]
+def test_the_commands_of_the_page(model, small_dataset, tmp_path):
+    text = (ROOT / "docs" / "release.md").read_text()
+    section = text[: text.index("\n## ")]
     commands = re.findall(r"^    python (tools/generate\.py .*)$", section, re.MULTILINE)
     assert len(commands) >= 5
     shown = set(re.findall(r"^    RELEASE/(\S+\.(?:json|md|tsv|gz))", section, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The README's section on serving, followed from top to bottom as it is printed."""
+"""docs/serving.md, followed from top to bottom as it is printed."""
 
 import os
 import pathlib
@@ -19,9 +19,9 @@ FILES = ROOT / "tools" / "serving"
 
 
 def commands():
-    """The section's indented lines, those that go on joined."""
-    section = re.search(r"^## Serving\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)[1]
-    printed = "".join(re.findall(r"^    .*\n", section, re.M)).replace("\\\n", "")
+    """The page's indented lines, those that go on joined."""
+    page = (ROOT / "docs" / "serving.md").read_text()
+    printed = "".join(re.findall(r"^    .*\n", page, re.M)).replace("\\\n", "")
     return [line.strip() for line in printed.splitlines()]
 
 
@@ -63,7 +63,7 @@ def test_every_command_works_as_it_is_printed(ended_run, tmp_path):
         assert np.load(tmp_path / "images.npy").shape == (16, 16, 16, 1)
 
 
-def test_the_section_has_the_commands_that_are_tested():
+def test_the_page_has_the_commands_that_are_tested():
     programs = [command.split()[0] for command in commands()]
     assert programs == ["python", "saved_model_cli", "docker", "curl", "python", "python"]
 
