@@ -31,7 +31,7 @@ def commands(page):
         for index, word in enumerate(words):
             name = PROGRAMS.get(word, word.removeprefix("mrisynth-"))
             if name in PROGRAMS.values() and (word in PROGRAMS or word.startswith("mrisynth-")):
-                yield name, [each for each in words[index + 1 :] if each not in ("...", "…")]
+                yield name, [each for each in words[index + 1 :] if each != "--help"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
