@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: links lead somewhere, and every command has only flags that there are."""
+"""The README and the pages of docs/: links lead somewhere, and commands have only flags that there are."""
 
 import importlib
 import pathlib
