@@ -64,7 +64,7 @@ class Evaluator:
         """Measures everything.
 
         Raises:
-            UserError: If the images are not finite, constant, or of another size.
+            UserError: If the images are not finite or constant, or have other channels than the data set's.
         """
         settings = self._settings
         images = self._draw(sampler)
@@ -109,6 +109,12 @@ class Evaluator:
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         """The images of the seeds from the settings' seed on."""
+        if len(sampler.channels) != len(self._real.channels):
+            raise UserError(
+                f"the generator draws {len(sampler.channels)} channels, the data set has "
+                f"{len(self._real.channels)} ({', '.join(self._real.channels)}); --data_dir must be the one "
+                "that the generator was trained on"
+            )
         images = sampler.draw_gray(self._settings.seed, self._settings.images, self._progress)
         check_images("generated images", images)
         return images

@@ -5,9 +5,10 @@ import numpy as np
 from mrisynth.sampling.generators import Sampler
 
 
-def sampler_of_images(images):
-    """Stands for a generator: seed s gives image s of uint8 [N, H, H], latents give nothing."""
-    values = (images[..., np.newaxis] / 127.5 - 1).astype(np.float32)
+def sampler_of_images(images, channels=("image",)):
+    """Stands for a generator: seed s gives image s of uint8 [N, H, H] or [N, H, H, C], latents nothing."""
+    images = images.reshape(*images.shape[:3], len(channels))
+    values = (images / 127.5 - 1).astype(np.float32)
     return Sampler(
         from_latents=lambda latents: np.zeros((len(latents), *values.shape[1:]), np.float32),
         from_seeds=lambda first_seed, count, truncation: values[
@@ -15,5 +16,6 @@ def sampler_of_images(images):
         ],
         resolution=images.shape[1],
         latent_size=4,
+        channels=channels,
         facts={"model": "given"},
     )

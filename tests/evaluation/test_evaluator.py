@@ -11,6 +11,7 @@ from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.report import render
 from tests.evaluation.given_images import sampler_of_images
 from tests.made_images import draw_subjects, plant
 
@@ -38,7 +39,7 @@ def new():
 
 
 def evaluate(real, images):
-    settings = dataclasses.replace(SETTINGS, images=len(images)) if len(images) >= 20 else SETTINGS
+    settings = dataclasses.replace(SETTINGS, images=len(images))
     return Evaluator(real, settings).evaluate(sampler_of_images(images))
 
 
@@ -130,9 +131,33 @@ def test_the_same_seed_gives_the_same_numbers(real, new, perfect):
     [
         (lambda images: np.full_like(images, 100), "same image"),
         (lambda images: np.ones_like(images) * np.arange(500, dtype=np.uint8)[:, None, None], "constant"),
-        (lambda images: images[:10], "10 generated images are too few"),
     ],
 )
 def test_images_that_cannot_be_compared_are_refused(real, new, spoil, message):
     with pytest.raises(UserError, match=message):
         evaluate(real, spoil(new))
+
+
+def test_several_channels_are_measured_each_and_shown_side_by_side(real, new):
+    """The second channel is the first one's negative."""
+    channels = ("T1w", "T2w")
+
+    def both(images):
+        return np.concatenate([images, 255 - images], axis=-1)
+
+    sides = (Slices(both(side.images), side.subjects) for side in (real.training, real.heldout))
+    two = ReferenceImages(*sides, channels)
+    settings = dataclasses.replace(SETTINGS, images=100)
+    images = both(new[:100, ..., np.newaxis])
+    evaluation = Evaluator(two, settings).evaluate(sampler_of_images(images, channels))
+    assert {"T1w/swd/32", "T2w/swd/mean", "T1w/ms_ssim", "T2w/spectrum", "frechet"} <= set(
+        evaluation.measures
+    )
+    assert list(evaluation.spectra) == list(channels)
+    assert (evaluation.samples == images[:64]).all()
+    assert evaluation.privacy.copies == 0
+    pair = evaluation.privacy.closest_pairs[0]
+    assert pair.training.shape == (32, 32, 2)
+    assert "T2w, 32x32" in render(evaluation)
+    with pytest.raises(UserError, match=r"draws 1 channels, the data set has 2 \(T1w, T2w\)"):
+        Evaluator(two, settings).evaluate(sampler_of_images(new))

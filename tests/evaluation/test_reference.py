@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mrisynth.errors import UserError
-from mrisynth.evaluation.reference import load_reference
+from mrisynth.evaluation.reference import check_images, load_reference
 
 
 def test_both_sides_are_read_by_subject_and_in_order(small_dataset):
@@ -30,3 +30,8 @@ def test_a_side_with_few_slices_is_too_few(small_dataset, monkeypatch):
     monkeypatch.setattr("mrisynth.evaluation.reference.FEWEST_EVALUATED", 30)
     with pytest.raises(UserError, match="27 training slices are too few"):
         load_reference(small_dataset, 16)
+
+
+def test_few_images_are_too_few():
+    with pytest.raises(UserError, match="10 generated images are too few to evaluate; it takes 20"):
+        check_images("generated images", np.zeros((10, 16, 16, 1), np.uint8))
