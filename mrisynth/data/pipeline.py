@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from mrisynth.data.exit_guard import GUARD
 from mrisynth.data.labels import UNCONDITIONAL, UNKNOWN, LabelSchema
 from mrisynth.data.manifest import Split, read_manifest
 from mrisynth.data.samples import Samples
@@ -65,8 +66,12 @@ def open_samples(
         UserError: No data set, an incomplete one, not at this resolution, or an empty split.
         ValueError: `batch_size` is no multiple of `replicas`, or replicas of a data set that ends.
     """
-    stored = _open_split(Path(data_dir), split, resolution, schema)
-    return _batches(stored, batch_size, seed, position, mirror, repeat, shuffle, replicas, replica_range)
+    images = _open_images(Path(data_dir), split, resolution)
+    table = _read_table(Path(data_dir), split) if schema.labels else {}
+    encoded = [schema.encode(table, len(images))]
+    return _batches(
+        images, encoded, Samples, batch_size, seed, position, mirror, repeat, shuffle, replicas, replica_range
+    )
 
 
 def open_dataset(
@@ -98,21 +103,19 @@ def open_dataset(
         UserError: As of `open_samples`.
         ValueError: As of `open_samples`.
     """
-    stored = _open_split(Path(data_dir), split, resolution, UNCONDITIONAL)
+    images = _open_images(Path(data_dir), split, resolution)
     if not labels:
-        return _batches(stored, batch_size, **order).map(lambda samples: samples.images)
-    columns = _label_columns(Path(data_dir), Split(split))
-    numbered = stored._replace(labels=np.arange(len(stored.images)))
+        return _batches(images, [], lambda batch: batch, batch_size, **order)
+    table = {name: _typed(name, values) for name, values in _read_table(Path(data_dir), split).items()}
 
-    def look_up(samples: Samples) -> dict[str, tf.Tensor]:
-        known = {name: tf.gather(values, samples.labels) for name, values in columns.items()}
-        return {"image": samples.images, **known}
+    def form(batch: tf.Tensor, *columns: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": batch, **dict(zip(table, columns, strict=True))}
 
-    return _batches(numbered, batch_size, **order).map(look_up)
+    return _batches(images, list(table.values()), form, batch_size, **order)
 
 
-def _open_split(folder: Path, split: Split | str, resolution: int, schema: LabelSchema) -> Samples:
-    """The stored samples of a split: uint16 pixels on the disk, and encoded labels."""
+def _open_images(folder: Path, split: Split | str, resolution: int) -> NDArray[np.uint16]:
+    """The stored images of a split, [N, resolution, resolution, channels], on the disk."""
     manifest = read_manifest(folder)
     if split not in tuple(Split):
         raise UserError(f"split {split} is neither {' nor '.join(Split)}")
@@ -123,22 +126,19 @@ def _open_split(folder: Path, split: Split | str, resolution: int, schema: Label
                 f"{resolution} is asked for; prepare it again at {resolution}"
             )
         raise UserError(f"--resolution={resolution} is not one of those in {folder}: {manifest.resolutions}")
-    count = manifest.splits[split].slices
-    if count == 0:
+    if manifest.splits[split].slices == 0:
         advice = "raise --holdout" if split == Split.HELDOUT else "lower --holdout"
         raise UserError(
             f"--data_dir: no slice of {folder} is on the {split} side; {advice} in mrisynth-prepare"
         )
     with _damage_named(folder):
-        table = read_labels(folder, manifest, split) if schema.labels else {}
-        return Samples(open_images(folder, manifest, split, resolution), schema.encode(table, count))
+        return open_images(folder, manifest, split, resolution)
 
 
-def _label_columns(folder: Path, split: Split) -> dict[str, NDArray]:
-    """The label table of a split with its values in their types, [N] each."""
+def _read_table(folder: Path, split: Split | str) -> dict[str, list[str]]:
+    """The label table of a split."""
     with _damage_named(folder):
-        table = read_labels(folder, read_manifest(folder), split)
-        return {name: _typed(name, values) for name, values in table.items() if name != "split"}
+        return read_labels(folder, read_manifest(folder), Split(split))
 
 
 def _typed(name: str, values: list[str]) -> NDArray:
@@ -159,7 +159,9 @@ def _damage_named(folder: Path) -> Iterator[None]:
 
 
 def _batches(
-    stored: Samples,
+    images: NDArray[np.uint16],
+    known: list[NDArray],
+    form: Callable[..., Any],
     batch_size: int,
     seed: int = 0,
     position: int = 0,
@@ -169,26 +171,28 @@ def _batches(
     replicas: int = 1,
     replica_range: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
-    """Batches of stored samples; see `open_samples`."""
+    """What `form` makes of batches of images and of what is known about each; see `open_samples`."""
     if batch_size < 1 or batch_size % replicas:
         raise ValueError(f"a batch of {batch_size} images cannot be dealt out to {replicas} replicas")
     if replicas > 1 and not repeat:
         raise ValueError("a data set that ends cannot be dealt out to replicas; repeat it")
-    images, labels = stored
     order = EpochOrder(len(images), seed, shuffle)
+    arrays = [images, *known]
 
-    def read(positions: NDArray[np.int64]) -> tuple[NDArray[np.uint16], NDArray]:
+    @GUARD.watch
+    def read(positions: NDArray[np.int64]) -> list[NDArray]:
         rows, flips = order.at(positions)
-        pixels = images[rows]
+        pixels, *others = (array[rows] for array in arrays)
         if mirror:
             pixels[flips] = pixels[flips, :, ::-1]
-        return pixels, labels[rows]
+        return [pixels, *others]
 
-    def load(positions: tf.Tensor) -> Samples:
-        pixels, known = tf.numpy_function(read, [positions], (images.dtype, labels.dtype), stateful=False)
-        pixels.set_shape([positions.shape[0], *images.shape[1:]])
-        known.set_shape([positions.shape[0], *labels.shape[1:]])
-        return Samples(tf.cast(pixels, tf.float32) * (2.0 / LARGEST_PIXEL) - 1.0, known)
+    def load(positions: tf.Tensor) -> Any:
+        parts = tf.numpy_function(read, [positions], [array.dtype for array in arrays], stateful=False)
+        for part, array in zip(parts, arrays, strict=True):
+            part.set_shape([positions.shape[0], *array.shape[1:]])
+        pixels, *others = parts
+        return form(tf.cast(pixels, tf.float32) * (2.0 / LARGEST_PIXEL) - 1.0, *others)
 
     positions = _positions(len(images), batch_size, position, repeat, replicas, replica_range)
     dataset = positions.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -146,7 +146,7 @@ def read_labels(folder: Path, manifest: Manifest, split: Split) -> dict[str, lis
         split: Whose rows are wanted.
 
     Returns:
-        The values of every column, in the order of the split's images.
+        The values of every other column than `split`, in the order of the split's images.
 
     Raises:
         ValueError: The file is not what the manifest says.
@@ -159,7 +159,7 @@ def read_labels(folder: Path, manifest: Manifest, split: Split) -> dict[str, lis
         raise ValueError(
             f"{LABELS_FILE} has {len(rows)} rows of {split}, not {manifest.splits[split].slices}"
         )
-    return {column: [row[column] for row in rows] for column in table.fieldnames}
+    return {column: [row[column] for row in rows] for column in table.fieldnames if column != "split"}
 
 
 def _array_path(folder: Path, split: Split, resolution: int) -> Path:
