@@ -1,7 +1,7 @@
 """Paths that TensorFlow reads literally.
 
-TensorFlow takes the path of a checkpoint that it restores for a pattern: a folder called "run[1]" is never
-found. It is read through a link without such characters instead.
+TensorFlow takes the path of a checkpoint or SavedModel that it restores for a pattern, and never finds a
+folder called "run[1]". Such a folder is read through a link without such characters instead.
 """
 
 from __future__ import annotations

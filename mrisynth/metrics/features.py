@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.errors import UserError
+from mrisynth.tensorflow_paths import literal_folder
 
 SMALLEST_RESOLUTION = 16
 ORIENTATIONS = 4
@@ -343,7 +344,8 @@ class _ModelFeatures:
 
 def _load_saved_model(path: pathlib.Path) -> tuple[_Model, tf.TensorSpec]:
     """A SavedModel as a function of its one input, and what it takes."""
-    loaded = tf.saved_model.load(str(path))
+    with literal_folder(path) as folder:
+        loaded = tf.saved_model.load(str(folder))
     if loaded.signatures:
         name = "serving_default" if "serving_default" in loaded.signatures else next(iter(loaded.signatures))
         key, inputs = _only(loaded.signatures[name].structured_input_signature[1].items())

@@ -19,6 +19,7 @@ from mrisynth.networks import Generator
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
 from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.latents import seeded_latents
+from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training.ema import AveragedGenerator, load_average
 from mrisynth.training.run_config import RunConfig
 
@@ -282,7 +283,8 @@ class _SavedModel:
         self._path = path
         try:
             # Kept, as signatures do not keep their variables alive.
-            self._model = tf.saved_model.load(str(folder.path))
+            with literal_folder(folder.path) as literal:
+                self._model = tf.saved_model.load(str(literal))
             signature = self._model.signatures["serving_default"]
             inputs, output = signature.structured_input_signature[1], signature.structured_outputs["images"]
             latents = inputs["latents"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Callable, Collection
 
 import tensorflow as tf
 
+from mrisynth.atomic_io import move_into_place
 from mrisynth.disk_errors import naming_disk_errors
 from mrisynth.errors import UserError
 from mrisynth.run_folder import RunFolder
@@ -134,9 +134,7 @@ class Checkpoints:
             self._checkpoint.write(str(aside / path.name))
             # The index, last, is what makes a checkpoint of the files.
             for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".index"):
-                with file.open("rb") as written:
-                    os.fsync(written.fileno())
-                file.replace(self._folder / file.name)
+                move_into_place(file, self._folder / file.name)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import mrisynth
+from mrisynth.atomic_io import write_text_aside
 from mrisynth.data.labels import LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
@@ -160,14 +160,9 @@ def write_run_config(config: RunConfig) -> None:
         UserError: If the run's folder cannot be written.
     """
     path = config.training.folder.config
-    aside = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(config.to_json(), indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        write_text_aside(path, json.dumps(config.to_json(), indent=2) + "\n")
     except OSError as error:
         raise UserError(f"--run_dir={path.parent} cannot be written: {error.strerror}") from error
 

@@ -69,7 +69,8 @@ def test_an_export_gives_the_networks_images_by_name_and_by_version(model, bare)
 
 def test_channels_are_named_by_the_card_or_else_by_number(tmp_path):
     generator = Generator(resolution=8, channels=2, latent_size=4, fmap_base=16, fmap_max=4)
-    folder = export_generator(generator, tmp_path / "model")
+    # A name that TensorFlow would take for a pattern.
+    folder = export_generator(generator, tmp_path / "model [1]")
     assert open_export(folder).channels == sampler_of(generator, 1).channels == ("channel1", "channel2")
     write_card(folder, {**CARD, "model": {"channels": ["FLAIR", "T1w"]}})
     assert open_export(folder).channels == ("FLAIR", "T1w")
