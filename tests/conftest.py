@@ -20,10 +20,10 @@ from mrisynth.export.saved_model import export_generator  # noqa: E402
 from mrisynth.networks import Generator  # noqa: E402
 from mrisynth.sampling.generators import open_export  # noqa: E402
 from tests.export import private_run  # noqa: E402
-from tests.made_exports import CARD, write_card  # noqa: E402
 from tests.programs import TRAIN, Ended, start  # noqa: E402
 from tests.serving.model_server import ModelServer  # noqa: E402
 from tests.training_flags import EVALUABLE, TINY  # noqa: E402
+from tests.untrained_exports import CARD, write_card  # noqa: E402
 
 SLOW_LEFT_OUT = pytest.StashKey[int]()
 

@@ -12,6 +12,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 from unittest import mock
 
 from mrisynth.cli import app
@@ -75,3 +76,13 @@ def check_refusal(ended, message):
     (line,) = ended.stderr.splitlines()
     assert line.startswith("error: ")
     assert re.search(message, line), line
+
+
+def wait_for(condition, *processes, seconds=240):
+    """Waits until a condition holds, for as long as processes run."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        ended = [process for process in processes if process.poll() is not None]
+        assert not ended, [process.communicate() for process in ended]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

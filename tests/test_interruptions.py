@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.programs import ROOT, TRAIN, command
+from tests.programs import ROOT, TRAIN, command, wait_for
 from tests.training_flags import TINY
 
 FLAGS = [
@@ -40,14 +40,6 @@ def exported(run_dir):
 def checkpoints(run_dir):
     """Iterations of the checkpoints there are."""
     return sorted(int(path.stem.split("-")[1]) for path in run_dir.glob("checkpoints/checkpoint-*.index"))
-
-
-def wait_for(condition, process, seconds=180):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.slow

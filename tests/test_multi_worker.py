@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 import types
 
 import numpy as np
@@ -14,7 +13,7 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
-from tests.programs import ROOT, TRAIN, call, command
+from tests.programs import ROOT, TRAIN, call, command, wait_for
 from tests.training_flags import TINY
 
 FLAGS = ["--model=c", *TINY, "--precision=float32"]
@@ -78,14 +77,6 @@ def newest(run_dir):
     return max((int(p.stem.split("-")[1]) for p in run_dir.glob("checkpoints/*.index")), default=-1)
 
 
-def wait_for(condition, processes, seconds=240):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert all(process.poll() is None for process in processes), finish(processes)
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
 @pytest.mark.slow
 def test_two_workers_do_what_one_process_does(tmp_path, small_dataset):
     data = f"--data_dir={small_dataset}"
@@ -116,7 +107,7 @@ def test_a_lost_worker_takes_the_job_down_and_all_go_on_from_the_checkpoint(lost
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path}"]
     long = [*flags, "--fade_images=100000", "--checkpoint_minutes=0.02"]
     workers = start_workers(*long)
-    wait_for(lambda: newest(tmp_path) > 20, workers)
+    wait_for(lambda: newest(tmp_path) > 20, *workers)
     workers[lost].kill()
     workers[lost].communicate()
     (survivor,) = finish([workers[1 - lost]], timeout=120)
@@ -125,7 +116,7 @@ def test_a_lost_worker_takes_the_job_down_and_all_go_on_from_the_checkpoint(lost
     assert "Traceback" not in survivor[2]
     reached = newest(tmp_path)
     workers = start_workers(*long)
-    wait_for(lambda: newest(tmp_path) > reached, workers)
+    wait_for(lambda: newest(tmp_path) > reached, *workers)
     # Told to stop, one worker takes the others along, with a checkpoint.
     workers[1 - lost].send_signal(signal.SIGTERM)
     results = finish(workers, timeout=120)

@@ -12,14 +12,10 @@ import tensorflow as tf
 
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
+from tests.folders import contents
 from tests.programs import ROOT, call, command, start
 
 PROGRAM = "tools/generate.py"
-
-
-def contents(folder):
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from mrisynth.data import prepare_dataset
-from tests.data.made_scans import SMALL, write_bids
+from tests.data.ellipsoid_scans import SMALL, write_bids
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from mrisynth.data.discovery import (
     subjects_of,
 )
 from mrisynth.errors import UserError
-from tests.data.made_scans import head_image, write_bids
+from tests.data.ellipsoid_scans import head_image, write_bids
 
 
 def touch(folder, *names):

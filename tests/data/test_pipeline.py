@@ -113,7 +113,7 @@ def test_without_a_schema_samples_are_images_with_labels_of_width_0(data_dir):
 
 
 def encoded_by_hand(row):
-    """Subject sub-0N is 40 + N years old, and female where N is even (made_scans)."""
+    """Subject sub-0N is 40 + N years old, and female where N is even (ellipsoid_scans)."""
     number = int(row["subject"][-1])
     return [*([1, 0, 1] if number % 2 == 0 else [0, 1, 1]), (number - 2) / 2, 1, 0, 0]
 

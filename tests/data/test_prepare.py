@@ -14,13 +14,10 @@ from mrisynth.data import prepare_dataset, read_manifest
 from mrisynth.data.prepare import is_held_out
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
-from tests.data.made_scans import SMALL, head_image, write_bids
+from tests.data.ellipsoid_scans import SMALL, head_image, write_bids
+from tests.folders import contents
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
 def run_tool(*arguments, **options):

@@ -4,7 +4,14 @@ import pytest
 
 from mrisynth.data.slices import PLANES, extract_slices, halve, resampling_weights, rescale, slice_to_nifti
 from mrisynth.data.volumes import UnusableScanError, load_volume
-from tests.data.made_scans import RADII_MM, centered_affine, coordinates, head_image, head_intensity, rotation
+from tests.data.ellipsoid_scans import (
+    RADII_MM,
+    centered_affine,
+    coordinates,
+    head_image,
+    head_intensity,
+    rotation,
+)
 
 
 def volume_of(image, tmp_path, voxel_size=4.0):

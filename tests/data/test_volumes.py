@@ -15,7 +15,7 @@ from mrisynth.data.volumes import (
     load_volume,
     to_unit_range,
 )
-from tests.data.made_scans import AIR_INTENSITY, centered_affine, coordinates, head_image, rotation
+from tests.data.ellipsoid_scans import AIR_INTENSITY, centered_affine, coordinates, head_image, rotation
 
 ALL_ORIENTATIONS = [
     "".join(letters)

@@ -13,7 +13,7 @@ from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
 from mrisynth.data.storage import dequantize
 from mrisynth.data.worker import extract, pyramid
-from tests.data.made_scans import SMALL, head_image
+from tests.data.ellipsoid_scans import SMALL, head_image
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {key: value for key, value in SMALL.items() if key != "progress"}

@@ -13,7 +13,7 @@ from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 from mrisynth.report import render
 from tests.evaluation.given_images import sampler_of_images
-from tests.made_images import draw_subjects, plant
+from tests.subject_images import draw_subjects, plant
 
 pytestmark = pytest.mark.slow
 

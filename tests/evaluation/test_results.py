@@ -8,7 +8,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.results import read_results, to_json, write_results
 from mrisynth.metrics.estimates import Spread
 from mrisynth.privacy.verdict import COPIES_FOUND
-from tests.report.made_evaluations import REASONS, make_evaluation
+from tests.report.example_evaluations import REASONS, make_evaluation
 
 SMALL = {"samples": 2, "pairs": 4}
 

@@ -5,7 +5,7 @@ from mrisynth.errors import UserError
 from mrisynth.metrics.frechet_distance import frechet_distance
 from mrisynth.metrics.kernel_distance import kernel_distance
 from mrisynth.metrics.precision_recall import manifold_measures
-from tests.metrics.made_features import draw
+from tests.metrics.random_features import draw
 
 GOOD = draw(10, 4, 1)
 BAD = np.where(np.eye(10, 4, dtype=bool), np.nan, GOOD)

@@ -4,7 +4,7 @@ from scipy import linalg
 
 from mrisynth.metrics import feature_sets
 from mrisynth.metrics.frechet_distance import frechet_distance
-from tests.metrics.made_features import draw
+from tests.metrics.random_features import draw
 
 
 def test_frechet_distance_of_two_normals_on_a_line():

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mrisynth.metrics.kernel_distance import kernel_distance
-from tests.metrics.made_features import draw
+from tests.metrics.random_features import draw
 
 
 def test_kernel_distance_by_hand():

@@ -7,7 +7,7 @@ from scipy.spatial import distance
 from mrisynth.errors import UserError
 from mrisynth.metrics import feature_sets
 from mrisynth.metrics.precision_recall import ManifoldMeasures, manifold_measures
-from tests.metrics.made_features import draw
+from tests.metrics.random_features import draw
 
 REAL = np.array([-10.0, 0, 1, 3, 7])[:, None]
 GENERATED = np.array([0.5, 4, 12, 20])[:, None]

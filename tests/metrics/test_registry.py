@@ -20,7 +20,7 @@ from mrisynth.metrics.registry import Direction, Group, ImageSet
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.report import render
 from tests.evaluation.given_images import sampler_of_images
-from tests.made_images import draw_subjects
+from tests.subject_images import draw_subjects
 
 ARCHITECTURE = pathlib.Path(__file__).parents[2] / "docs" / "architecture.md"
 SETTINGS = EvaluationSettings(images=24, pairs=20, repeats=2, draws=20)

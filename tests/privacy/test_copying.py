@@ -6,7 +6,7 @@ from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import describe_real, examine
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import Thresholds
-from tests.made_images import draw_subjects, plant
+from tests.subject_images import draw_subjects, plant
 
 COPIED = (3, 17, 44)
 

@@ -4,7 +4,7 @@ import pytest
 from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy.distances import FeatureDistance, PixelDistance
 from mrisynth.privacy.nearest_neighbors import Groups
-from tests.made_images import draw_subjects, plant
+from tests.subject_images import draw_subjects, plant
 
 
 class BlockMeans:

@@ -3,7 +3,7 @@ import pytest
 
 from mrisynth.privacy.distances import PixelDistance
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Slices
-from tests.made_images import draw_subjects
+from tests.subject_images import draw_subjects
 
 
 @pytest.fixture(scope="module")

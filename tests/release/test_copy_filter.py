@@ -13,8 +13,9 @@ from mrisynth.privacy.copying import describe_real
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release import release as module
 from mrisynth.release.copy_filter import CopyFilter
-from tests.made_exports import contents, save_bank
-from tests.made_images import draw_subjects
+from tests.folders import contents
+from tests.subject_images import draw_subjects
+from tests.untrained_exports import save_bank
 
 PLANTED = (3, 17, 18, 40, 66)
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.made_exports import contents
+from tests.folders import contents
 
 SUFFIXES = "T1w|T2w|PDw|T2starw|FLAIR|inplaneT1|inplaneT2|PDT2|angio"
 NAMES = [

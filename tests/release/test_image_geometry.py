@@ -4,7 +4,7 @@ import pytest
 
 from mrisynth.errors import UserError
 from mrisynth.release.image_geometry import ImageGeometry
-from tests.made_exports import CARD, replaced
+from tests.untrained_exports import CARD, replaced
 
 
 def test_what_the_card_says_is_taken():

@@ -13,7 +13,8 @@ from mrisynth.release import release as module
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats import FORMATS
 from mrisynth.sampling.generators import Sampler
-from tests.made_exports import contents, write_card
+from tests.folders import contents
+from tests.untrained_exports import write_card
 
 BLOCK = 64
 

@@ -13,7 +13,7 @@ from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.privacy.verdict import NO_SIGN
 from mrisynth.report import evaluate_and_report
 from tests.made_runs import make_state, write_run
-from tests.report.made_evaluations import make_evaluation
+from tests.report.example_evaluations import make_evaluation
 
 HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
 

@@ -3,7 +3,7 @@ import pytest
 from mrisynth.privacy.verdict import COPIES_FOUND
 from mrisynth.report import write_report
 from tests.report.browser import find_chromium, problems
-from tests.report.made_evaluations import make_evaluation
+from tests.report.example_evaluations import make_evaluation
 
 CHROMIUM = find_chromium()
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

@@ -14,7 +14,7 @@ from mrisynth.metrics.estimates import Interval
 from mrisynth.metrics.registry import Direction
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
 from mrisynth.report import page, render, write_report
-from tests.report.made_evaluations import REASONS, draw_heads, make_evaluation
+from tests.report.example_evaluations import REASONS, draw_heads, make_evaluation
 
 SMALL = {"samples": 9, "pairs": 4}
 

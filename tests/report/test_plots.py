@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
-from tests.report.made_evaluations import make_evaluation
+from tests.report.example_evaluations import make_evaluation
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from mrisynth.data.slices import PLANES
 from mrisynth.errors import UserError
 from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
-from tests.made_exports import CARD, replaced, write_card
+from tests.untrained_exports import CARD, replaced, write_card
 
 # The axis across the slice, and for an image's rows and columns the axis they run down.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}

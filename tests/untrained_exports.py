@@ -32,15 +32,6 @@ def write_card(version_folder, card):
     path.write_text(card if isinstance(card, str) else json.dumps(card))
 
 
-def contents(folder):
-    """Every file of a folder, by its path in it."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 def save_bank(folder, images):
     """An export whose image of seed s is images[s], [N, r, r]; latents give nothing."""
     module = tf.Module()
