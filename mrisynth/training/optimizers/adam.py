@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from mrisynth.training.config import OptimizerName
+
 BETA_1, BETA_2, EPSILON = 0.0, 0.99, 1e-8
 """Constants of Adam and its relatives ([PG] section A.1)."""
 
@@ -87,3 +89,6 @@ def _adam_step(
         epsilon=EPSILON,
         grad=gradient,
     )
+
+
+OPTIMIZERS = {OptimizerName.ADAM: Adam}

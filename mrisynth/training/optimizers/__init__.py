@@ -1,19 +1,20 @@
-"""The optimizers that there are, and what training asks of one.
+"""The optimizers: a new one is a new module here, and a name in `mrisynth.training.config.OptimizerName`.
 
-An optimizer is applied in the cross-replica context, with gradients that are summed over the replicas. So a
-step can be left out where its gradients are not finite.
+A module's `OPTIMIZERS` says how each of its optimizers is made of the variables that it may move. An optimizer
+is applied in the cross-replica context, with gradients that are summed over the replicas. So a step can be left
+out where its gradients are not finite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
 
 from mrisynth.layers.base import tensorflow_variable
-from mrisynth.training.adam import Adam
-from mrisynth.training.addons import AddonsOptimizer
 from mrisynth.training.config import OptimizerName
 
 
@@ -46,4 +47,10 @@ def make_optimizer(name: OptimizerName, variables: Iterable[Any]) -> Optimizer:
         UserError: If tensorflow-addons is needed and cannot be imported.
     """
     moved = [tensorflow_variable(variable) for variable in variables]
-    return Adam(moved) if name == OptimizerName.ADAM else AddonsOptimizer(name, moved)
+    return _makers()[name](moved)
+
+
+def _makers() -> dict[OptimizerName, Callable[[Sequence[tf.Variable]], Optimizer]]:
+    """What every module here says of its optimizers."""
+    modules = (importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
+    return {name: maker for module in modules for name, maker in module.OPTIMIZERS.items()}

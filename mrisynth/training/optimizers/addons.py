@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from mrisynth.errors import UserError
-from mrisynth.training.adam import BETA_1, BETA_2, EPSILON
 from mrisynth.training.config import OptimizerName
+from mrisynth.training.optimizers.adam import BETA_1, BETA_2, EPSILON
 
 _YOGI_START = 1e-6
 
@@ -91,3 +92,14 @@ def _make(name: OptimizerName) -> Any:
     if name == OptimizerName.LAMB:
         return tfa.optimizers.LAMB(**adam)
     return tfa.optimizers.Yogi(beta1=BETA_1, beta2=BETA_2, initial_accumulator_value=_YOGI_START)
+
+
+OPTIMIZERS = {
+    name: functools.partial(AddonsOptimizer, name)
+    for name in (
+        OptimizerName.RECTIFIED_ADAM,
+        OptimizerName.LOOKAHEAD,
+        OptimizerName.LAMB,
+        OptimizerName.YOGI,
+    )
+}

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from mrisynth.training.adam import Adam
+from mrisynth.training.optimizers.adam import Adam
 from tests.training.optimizer_steps import gradients, steps, variables
 
 

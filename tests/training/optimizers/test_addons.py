@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mrisynth.errors import UserError
-from mrisynth.training.adam import Adam
-from mrisynth.training.addons import AddonsOptimizer
 from mrisynth.training.config import OptimizerName
+from mrisynth.training.optimizers.adam import Adam
+from mrisynth.training.optimizers.addons import AddonsOptimizer
 from tests.training.optimizer_steps import steps, variables
 
 HAS_ADDONS = importlib.util.find_spec("tensorflow_addons") is not None
