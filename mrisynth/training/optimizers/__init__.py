@@ -1,8 +1,8 @@
 """The optimizers: a new one is a new module here, and a name in `mrisynth.training.config.OptimizerName`.
 
-A module's `OPTIMIZERS` says how each of its optimizers is made of the variables that it may move. An optimizer
-is applied in the cross-replica context, with gradients that are summed over the replicas. So a step can be left
-out where its gradients are not finite.
+A module's `OPTIMIZERS` says how each of its optimizers is made of the variables that it may move. An
+optimizer is applied in the cross-replica context, with gradients that are summed over the replicas. So a
+step can be left out where its gradients are not finite.
 """
 
 from __future__ import annotations
