@@ -29,7 +29,7 @@ def test_it_is_small_and_names_no_folder_of_the_machine_that_it_was_trained_on()
 
 def test_it_was_trained_on_phantoms_and_evaluated():
     card = ExportFolder(MODEL / "1").read_card()
-    assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
+    assert card["data"]["kind"] == "phantoms"
     assert card["model"]["resolution"] >= 64
     results = json.loads((MODEL / "results.json").read_text())
     assert card["evaluation"]["measures"] == results["measures"]

@@ -25,6 +25,7 @@ from mrisynth.training.ema import AveragedGenerator
 
 # Settings that say where scans lie or how subjects are named.
 _PRIVATE_SETTINGS = ("input", "masks", "output", "subject_regex")
+_KINDS = {"phantoms": "head phantoms drawn by mrisynth; no patient", "scans": "a data set of scans"}
 _INTENDED_USE = (
     "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
     "slices that are to be shared.",
@@ -57,7 +58,8 @@ def describe(
             "name": name,
             "letter": config.model,
             "resolution": generator.resolution,
-            "channels": generator.channels,
+            "channels": list(manifest.channels),
+            "labels": generator.label_schema.to_json(),
             "latent_size": generator.latent_size,
             "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
             "attention_generator": list(generator.attention_resolutions),
@@ -115,6 +117,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"{data[side]['subjects']} subjects, {data[side]['slices']:,} slices"
         for side in ("training", "held_out")
     )
+    labels = ", ".join(label["name"] for label in model["labels"])
     lines = [
         f"# {model['name']}",
         "",
@@ -134,7 +137,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         *_table(
             ("", ""),
             [
-                ("kind", data["kind"]),
+                ("kind", _KINDS[data["kind"]]),
                 *zip(("trained on", "held out"), sides, strict=True),
                 ("files", f"{data['files_used']} used, {data['files_left_out']} left out"),
             ],
@@ -145,6 +148,8 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         *_table(
             ("", ""),
             [
+                ("channels", ", ".join(model["channels"])),
+                *([("labels", labels)] if labels else []),
                 ("plane", f"{geometry['plane']}; {geometry['orientation']}"),
                 ("field of view", f"{geometry['field_of_view_mm']:g} mm"),
                 ("pixel", f"{geometry['pixel_size_mm']:g} mm"),
@@ -163,7 +168,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 
 def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
     return {
-        "kind": "head phantoms drawn by mrisynth; no patient" if phantoms else "a data set of scans",
+        "kind": "phantoms" if phantoms else "scans",
         **{
             side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}
             for side, key in (("training", Split.TRAIN), ("held_out", Split.HELDOUT))

@@ -25,28 +25,37 @@ class _Served(tf.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__(name="mrisynth_generator")
         self.generator_variables = [tensorflow_variable(variable) for variable in generator.weights]
+        width = generator.label_schema.width
+        labels_spec = [tf.TensorSpec([None, width], tf.float32, name="labels")] if width else []
         latents_spec = tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")
         drawn = [
             tf.TensorSpec([], tf.int64, name="seed"),
             tf.TensorSpec([], tf.int32, name="count"),
             tf.TensorSpec([], tf.float32, name="truncation"),
+            *labels_spec,
         ]
 
-        def draw(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+        def draw(
+            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None
+        ) -> tf.Tensor:
             latents = seeded_latents(seed, count, generator.latent_size)
-            return tf.clip_by_value(generator(latents, truncation=truncation), -1.0, 1.0)
+            return tf.clip_by_value(generator(latents, truncation=truncation, labels=labels), -1.0, 1.0)
 
-        @tf.function(input_signature=[latents_spec])
-        def serve(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"images": tf.clip_by_value(generator(latents), -1.0, 1.0)}
-
-        @tf.function(input_signature=drawn)
-        def generate(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
-            return {"images": draw(seed, count, truncation)}
+        @tf.function(input_signature=[latents_spec, *labels_spec])
+        def serve(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+            return {"images": tf.clip_by_value(generator(latents, labels=labels), -1.0, 1.0)}
 
         @tf.function(input_signature=drawn)
-        def png(seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
-            images = draw(seed, count, truncation)
+        def generate(
+            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None = None
+        ) -> dict[str, tf.Tensor]:
+            return {"images": draw(seed, count, truncation, labels)}
+
+        @tf.function(input_signature=drawn)
+        def png(
+            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None = None
+        ) -> dict[str, tf.Tensor]:
+            images = draw(seed, count, truncation, labels)
             # Channels lie side by side: PNG would take three of them for colors.
             images = tf.concat(tf.split(images, generator.channels, axis=-1), axis=2)
             gray = tf.cast(tf.round(127.5 * images + 127.5), tf.uint8)
@@ -67,6 +76,9 @@ def export_generator(
     - generate: seed (int64), count (int32), truncation (float32) -> images of the seeds seed, seed + 1, ...;
       truncation 1 leaves them as they are, less makes them more alike;
     - png: the same -> png_bytes, 8-bit PNG files with the channels side by side, string [N].
+
+    A generator with a label schema has one more input in each of them: labels [N, width] float32, encoded by
+    the schema that the model card holds; zeros are unknown.
 
     The SavedModel computes in float32 whatever precision the generator was trained in. Beside it lie requests
     that warm the server up, and the model card. All of this is written aside and renamed, so that a server
@@ -97,7 +109,7 @@ def export_generator(
             # Where the code lay on this machine is nobody's business.
             options=tf.saved_model.SaveOptions(save_debug_info=False),
         )
-        write_warmup(aside, folder.resolve().name, _warmup_requests(generator.latent_size))
+        write_warmup(aside, folder.resolve().name, _warmup_requests(generator))
         if card is not None:
             write_card(card, aside)
         move_into_place(aside.path, target)
@@ -106,15 +118,15 @@ def export_generator(
     return target
 
 
-def _warmup_requests(latent_size: int) -> dict[str, dict[str, tf.Tensor]]:
+def _warmup_requests(generator: Generator) -> dict[str, dict[str, tf.Tensor]]:
     """One request for one image to every signature."""
+    width = generator.label_schema.width
+    labels = {"labels": tf.zeros([1, width])} if width else {}
     drawn = {
         "seed": tf.constant(0, tf.int64),
         "count": tf.constant(1, tf.int32),
         "truncation": tf.constant(1, tf.float32),
+        **labels,
     }
-    return {
-        "serving_default": {"latents": seeded_latents(0, 1, latent_size)},
-        "generate": drawn,
-        "png": drawn,
-    }
+    latents = {"latents": seeded_latents(0, 1, generator.latent_size), **labels}
+    return {"serving_default": latents, "generate": drawn, "png": drawn}

@@ -288,7 +288,9 @@ class _SavedModel:
             signature = self._model.signatures["serving_default"]
             inputs, output = signature.structured_input_signature[1], signature.structured_outputs["images"]
             latents = inputs["latents"]
-            ours = set(inputs) == {"latents"} and latents.dtype == tf.float32 and output.dtype.is_floating
+            ours = latents.dtype == tf.float32 and output.dtype.is_floating
+            ours = ours and set(inputs) in ({"latents"}, {"latents", "labels"})
+            self._label_width = inputs["labels"].shape[1] if "labels" in inputs else 0
         except _UNREADABLE as error:
             raise self._not_ours() from error
         if not ours:
@@ -315,6 +317,8 @@ class _SavedModel:
         return self.from_latents(seeded_latents(first_seed, count, self.latent_size))
 
     def _call(self, signature: str, images_asked: int, **inputs: tf.Tensor) -> tf.Tensor:
+        if self._label_width:
+            inputs["labels"] = tf.zeros([images_asked, self._label_width])  # All unknown.
         try:
             images = self._model.signatures[signature](**inputs)["images"]
         except tf.errors.ResourceExhaustedError:

@@ -22,7 +22,8 @@ def test_the_card_says_what_was_trained_on_what(private_data, heads):
         "name": "heads",
         "letter": "c",
         "resolution": 16,
-        "channels": 1,
+        "channels": ["FLAIR"],
+        "labels": [],
         "latent_size": 8,
         "parameters": card["model"]["parameters"],
         "attention_generator": [8],
@@ -54,4 +55,4 @@ def test_the_card_says_what_was_trained_on_what(private_data, heads):
 def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
     private_run.write_run(tmp_path / "run", private_data, phantom_subjects=8)
     card = ExportFolder(export_run(tmp_path / "run", tmp_path / "model")).read_card()
-    assert card["data"]["kind"] == "head phantoms drawn by mrisynth; no patient"
+    assert card["data"]["kind"] == "phantoms"

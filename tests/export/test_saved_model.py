@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.export.saved_model import export_generator
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
+from mrisynth.sampling.generators import open_export
 from mrisynth.sampling.latents import seeded_latents
 
 pytestmark = pytest.mark.both_stacks
@@ -158,3 +160,23 @@ def test_several_channels_are_given_each_and_shown_side_by_side(tmp_path):
     )
     gray = np.asarray(Image.open(io.BytesIO(file)))
     np.testing.assert_array_equal(gray, to_gray(np.concatenate(list(images[0].transpose(2, 0, 1)), axis=1)))
+
+
+def test_a_conditional_generator_takes_labels_beside_everything_else(tmp_path):
+    schema = LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),))
+    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=schema)
+    exported = export_generator(generator, tmp_path / "model")
+    signatures = tf.saved_model.load(str(exported)).signatures
+    labels = schema.encode({"suffix": ["FLAIR", "T1w", None]}, 3)
+    latents = seeded_latents(5, 3, 4)
+    expected = np.clip(generator(latents, labels=labels), -1, 1)
+    inputs = {"seed": tf.constant(5, tf.int64), "count": tf.constant(3), "truncation": tf.constant(1.0)}
+    for images in (
+        signatures["serving_default"](latents=latents, labels=labels)["images"],
+        signatures["generate"](**inputs, labels=labels)["images"],
+    ):
+        np.testing.assert_allclose(images, expected, atol=1e-5)
+    assert len(signatures["png"](**inputs, labels=labels)["png_bytes"]) == 3
+    unknown = np.clip(generator(latents), -1, 1)
+    np.testing.assert_allclose(open_export(exported).draw(5, 3), unknown, atol=1e-5)
+    assert np.abs(unknown[:2] - expected[:2]).max() > 0.01
