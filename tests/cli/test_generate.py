@@ -5,6 +5,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -148,3 +149,26 @@ def test_the_commands_of_the_page(model, small_dataset, tmp_path):
     assert "RELEASE_PNG/images/syn000040.png" in written
     assert {"RELEASE_NPY/images.npy", "RELEASE_NPY/seeds.npy", "way.gif"} <= set(written)
     assert b"were left out, 0 of 40" in written["RELEASE_FILTERED/README.md"]
+
+
+WITHOUT_UNIX = """
+import os, runpy, sys
+for module in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[module] = None  # importing it fails
+for function in ("sched_getaffinity", "geteuid", "statvfs"):
+    if hasattr(os, function):
+        delattr(os, function)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.both_stacks
+def test_nothing_that_only_unix_has_is_needed(model, small_dataset, tmp_path):
+    flags = [f"--saved_model={model}", "--count=5", f"--output={tmp_path / 'out'}"]
+    flags += ["--filter_copies", f"--data_dir={small_dataset}"]
+    started = [sys.executable, "-c", WITHOUT_UNIX, str(ROOT / PROGRAM), *map(str, flags)]
+    result = subprocess.run(started, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stderr
+    assert len(list((tmp_path / "out").glob("sub-*"))) == 5
