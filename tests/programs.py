@@ -7,6 +7,7 @@ one: the same arguments, output and exit status, for the many tests that look at
 import contextlib
 import dataclasses
 import io
+import os
 import pathlib
 import re
 import runpy
@@ -23,7 +24,7 @@ TRAIN = "mrisynth.main"
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a program ended, with the attributes of subprocess.CompletedProcess."""
+    """How a program ended, and what it said."""
 
     returncode: int
     stdout: str
@@ -41,10 +42,23 @@ def command(program, *arguments):
     return [sys.executable, *name, *map(str, arguments)]
 
 
+def begin(program, *arguments, environment=None, **options):
+    """Begins a program in a process of its own, from the repository's folder if not told otherwise."""
+    return subprocess.Popen(
+        command(program, *arguments),
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **{"cwd": ROOT, **options},
+    )
+
+
 def start(program, *arguments, **options):
-    """Runs a program in a process of its own, from the repository's folder if not told otherwise."""
-    options = {"cwd": ROOT, "check": False, **options}
-    return subprocess.run(command(program, *arguments), capture_output=True, text=True, **options)
+    """Runs a program to its end in a process of its own."""
+    process = begin(program, *arguments, **options)
+    output, errors = process.communicate()
+    return Ended(process.returncode, output, errors)
 
 
 def call(program, *arguments):

@@ -4,12 +4,11 @@ import random
 import re
 import resource
 import signal
-import subprocess
 import time
 
 import pytest
 
-from tests.programs import ROOT, TRAIN, command, wait_for
+from tests.programs import TRAIN, begin, wait_for
 from tests.training_flags import TINY
 
 FLAGS = [
@@ -23,14 +22,7 @@ FLAGS = [
 
 
 def start(*flags, **options):
-    return subprocess.Popen(
-        command(TRAIN, *FLAGS, *flags),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        **options,
-    )
+    return begin(TRAIN, *FLAGS, *flags, **options)
 
 
 def exported(run_dir):

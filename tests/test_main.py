@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import time
 
 import numpy as np
@@ -16,7 +15,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
-from tests.programs import TRAIN, call, check_refusal, command, start
+from tests.programs import TRAIN, begin, call, check_refusal, start
 from tests.training_flags import TINY
 
 
@@ -108,15 +107,10 @@ def test_deterministic_runs_end_with_the_same_bits(tmp_path, small_dataset):
     assert exports[0].read_bytes() == exports[1].read_bytes()
 
 
-def begin(*flags):
-    pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command(TRAIN, *flags), **pipes)
-
-
 @pytest.mark.slow
 def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset):
     flags = [f"--data_dir={small_dataset}", f"--run_dir={tmp_path}", *TINY, "--fade_images=100000"]
-    process = begin(*flags)
+    process = begin(TRAIN, *flags)
     deadline = time.monotonic() + 120
     # The grid at the end of 4x4 is there; the endless fade has begun.
     while not list(tmp_path.glob("samples/generated_000000032_004x004.png")):
@@ -130,7 +124,7 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
     newest = max(int(path.stem.split("-")[1]) for path in tmp_path.glob("checkpoints/*.index"))
     assert newest > 4
     # The same command goes on from there, or it would take as long again to come this far.
-    resumed = begin(*flags)
+    resumed = begin(TRAIN, *flags)
     first = resumed.stderr.readline()
     resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=60)

@@ -1,10 +1,8 @@
 """--strategy=multi_worker: two processes on loopback do what one does."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
 import types
 
 import numpy as np
@@ -13,7 +11,7 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.training import strategies
-from tests.programs import ROOT, TRAIN, call, command, wait_for
+from tests.programs import TRAIN, begin, call, wait_for
 from tests.training_flags import TINY
 
 FLAGS = ["--model=c", *TINY, "--precision=float32"]
@@ -30,14 +28,7 @@ def free_ports(count):
 
 
 def start(environment, *flags):
-    return subprocess.Popen(
-        command(TRAIN, *FLAGS, *flags),
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
+    return begin(TRAIN, *FLAGS, *flags, environment=environment)
 
 
 def start_workers(*flags):

@@ -3,8 +3,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import nibabel
 import pytest
@@ -16,17 +14,9 @@ from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
 from tests.data.ellipsoid_scans import SMALL, head_image, write_bids
 from tests.folders import contents
+from tests.programs import ROOT, begin, call, check_refusal, wait_for
 
-REPOSITORY = Path(__file__).parents[2]
-
-
-def run_tool(*arguments, **options):
-    """tools/prepare_data.py in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, str(REPOSITORY / "tools" / "prepare_data.py"), *map(str, arguments)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+PROGRAM = "tools/prepare_data.py"
 
 
 def test_everything_is_written_and_described(data_dir):
@@ -159,7 +149,7 @@ def test_the_program_prepares_and_says_what_it_did(bids_folder, tmp_path):
         "--resolution=16",
         "--num_workers=1",
     ]
-    process = run_tool(*flags, "--holdout=0.4", "--intensity_percentiles=2,99")
+    process = begin(PROGRAM, *flags, "--holdout=0.4", "--intensity_percentiles=2,99")
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "subjects" in printed
@@ -171,17 +161,14 @@ def test_the_program_prepares_and_says_what_it_did(bids_folder, tmp_path):
     ("flags", "message"),
     [
         (["--input={scans}"], "--output"),
-        (["--input={scans}", "--output=x", "--resolution=100"], "--resolution"),
-        (["--input={scans}", "--output=x", "--intensity_percentiles=a,b"], "--intensity_percentiles"),
-        (["--input={scans}/nowhere", "--output=x"], "nowhere"),
+        (["--input={scans}", "--output={output}", "--resolution=100"], "--resolution"),
+        (["--input={scans}", "--output={output}", "--intensity_percentiles=a,b"], "--intensity_percentiles"),
+        (["--input={scans}/nowhere", "--output={output}"], "nowhere"),
     ],
 )
 def test_the_program_fails_in_one_line(flags, message, bids_folder, tmp_path):
-    process = run_tool(*(flag.format(scans=bids_folder) for flag in flags), cwd=tmp_path)
-    _, complaint = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert complaint.count("\n") == 1
-    assert message in complaint
+    places = {"scans": bids_folder, "output": tmp_path / "data"}
+    check_refusal(call(PROGRAM, *(flag.format(**places) for flag in flags)), message)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -190,10 +177,8 @@ def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(work
     scans = write_bids(tmp_path / "scans", subjects=12)
     output, aside = tmp_path / "data", tmp_path / ".data.unfinished"
     flags = ["--voxel_size=2", "--resolution=64", "--holdout=0.4", f"--num_workers={workers}"]
-    process = run_tool(f"--input={scans}", f"--output={output}", *flags)
-    give_up = time.monotonic() + 60
-    while not (aside.is_dir() and list(aside.glob("train*"))) and time.monotonic() < give_up:
-        time.sleep(0.01)
+    process = begin(PROGRAM, f"--input={scans}", f"--output={output}", *flags)
+    wait_for(lambda: aside.is_dir() and list(aside.glob("train*")), process, seconds=60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert aside.is_dir()
@@ -217,7 +202,7 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_pa
         "except UserError as error:\n"
         "    sys.exit(f'said: {error}')\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
     assert "said: --output:" in done.stderr

@@ -5,8 +5,8 @@ import json
 
 from mrisynth.data.manifest import Manifest, read_manifest, write_manifest
 from mrisynth.evaluation import results as written
-from tests import made_runs
-from tests.made_runs import SCHEDULE
+from tests import untrained_runs
+from tests.untrained_runs import SCHEDULE
 
 SECRETS = ("Zebediah", "Wolkenkuckuck", "klinik", "geheim", "Xylophon", "Quasimodo")
 """What is part of a name, a file, a folder, a label or a warning of the data set."""
@@ -47,7 +47,9 @@ def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, phantom_subjects
     """A run of model c at an iteration."""
     fingerprint = read_manifest(data_dir).fingerprint
     settings = {"precision": "mixed_bfloat16", "phantom_subjects": phantom_subjects, "model": "c"}
-    made_runs.write_run(run_dir, made_runs.make_state(), iteration, data_dir, fingerprint, **settings)
+    untrained_runs.write_run(
+        run_dir, untrained_runs.make_state(), iteration, data_dir, fingerprint, **settings
+    )
 
 
 def write_evaluation(run_dir, iteration=SCHEDULE.iterations):

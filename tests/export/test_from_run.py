@@ -19,8 +19,8 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import load_average
 from tests.export import private_run
-from tests.made_runs import SCHEDULE
 from tests.programs import ROOT, call, check_refusal, start
+from tests.untrained_runs import SCHEDULE
 
 PROGRAM = "tools/export.py"
 

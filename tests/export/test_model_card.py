@@ -10,7 +10,7 @@ from mrisynth.data import read_manifest
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
 from tests.export import private_run
-from tests.made_runs import SCHEDULE
+from tests.untrained_runs import SCHEDULE
 
 pytestmark = pytest.mark.both_stacks
 

@@ -12,8 +12,8 @@ from mrisynth.evaluation.config import AT_END, EvaluationConfig
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.privacy.verdict import NO_SIGN
 from mrisynth.report import evaluate_and_report
-from tests.made_runs import make_state, write_run
 from tests.report.example_evaluations import make_evaluation
+from tests.untrained_runs import make_state, write_run
 
 HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
 

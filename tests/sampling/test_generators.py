@@ -10,8 +10,8 @@ from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.generators import Sampler, open_export, open_run, sampler_of
 from mrisynth.sampling.latents import seeded_latents
-from tests.made_runs import make_state, write_run
 from tests.untrained_exports import CARD, write_card
+from tests.untrained_runs import make_state, write_run
 
 pytestmark = pytest.mark.both_stacks
 

@@ -9,7 +9,7 @@ from mrisynth.errors import UserError
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.checkpoints import Checkpoints, check_run_dir, saved_iterations
 from mrisynth.training.config import TrainingConfig
-from tests.made_runs import NETWORK, SCHEDULE, make_state, write_run
+from tests.untrained_runs import NETWORK, SCHEDULE, make_state, write_run
 
 STRATEGY = tf.distribute.get_strategy()
 

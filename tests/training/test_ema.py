@@ -7,7 +7,7 @@ import pytest
 
 from mrisynth.errors import UserError
 from mrisynth.training.ema import load_average
-from tests.made_runs import SCHEDULE, make_state, write_run
+from tests.untrained_runs import SCHEDULE, make_state, write_run
 
 pytestmark = pytest.mark.both_stacks
 

@@ -13,7 +13,7 @@ from mrisynth.training.config import OptimizationConfig, RuntimeConfig, Training
 from mrisynth.training.ema import load_average
 from mrisynth.training.run_config import RunConfig, differences, read_run_config, write_run_config
 from mrisynth.training.schedule import GrowthSchedule
-from tests.made_runs import make_state, write_run
+from tests.untrained_runs import make_state, write_run
 
 # Every setting that can differ from its default does.
 CONFIG = TrainingConfig(

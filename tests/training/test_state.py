@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.training.state import TrainingState
-from tests.made_runs import NETWORK, make_state
+from tests.untrained_runs import NETWORK, make_state
 
 
 def arrays(state):

@@ -8,8 +8,8 @@ from mrisynth.data import Samples
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
-from tests.made_runs import NETWORK, SCHEDULE, make_state
 from tests.training.events import logged_scalars
+from tests.untrained_runs import NETWORK, SCHEDULE, make_state
 
 
 @pytest.fixture(scope="module")

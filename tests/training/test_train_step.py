@@ -10,6 +10,7 @@ from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.train_step import blend_real, make_train_step
+from tests.training.weights import assert_equal_weights, weights
 
 NETWORK = NetworkConfig(resolution=8, latent_size=8, fmap_base=32, fmap_max=8, attention_discriminator=(8,))
 SCHEDULE = GrowthSchedule(
@@ -62,26 +63,21 @@ def named(network):
     return {name: variable.numpy() for name, variable in network.named_variables().items()}
 
 
-def weights(state):
-    networks = (state.generator, state.average, state.discriminator)
-    return [np.asarray(v) for network in networks for v in network.named_variables().values()]
-
-
 @pytest.mark.both_stacks
 @pytest.mark.parametrize(("phase", "alpha"), [(STABLE, 1.0), (FADE, 0.3)])
 def test_two_replicas_do_what_one_device_does(two_replicas, phase, alpha):
     one, one_metrics = train(phase=phase, alpha=alpha)
     two, two_metrics = train(two_replicas, phase=phase, alpha=alpha)
     assert one_metrics == pytest.approx(two_metrics, rel=1e-4, abs=1e-5)
-    for actual, expected in zip(weights(two), weights(one), strict=True):
-        np.testing.assert_allclose(actual, expected, atol=2e-5)
+    expected = weights(one)
+    for name, value in weights(two).items():
+        np.testing.assert_allclose(value, expected[name], atol=2e-5, err_msg=name)
 
 
 def test_same_seed_same_bits():
     first, _ = train()
     second, _ = train()
-    for actual, expected in zip(weights(first), weights(second), strict=True):
-        np.testing.assert_array_equal(actual, expected)
+    assert_equal_weights(first, weights(second))
 
 
 def test_metrics_are_the_losses_of_the_definition():
@@ -138,7 +134,7 @@ def test_bfloat16_trains_like_float32():
     state, mixed = train(steps=1, policy="mixed_bfloat16")
     # bfloat16 keeps eight bits, a relative error of 0.004 at every operation.
     assert mixed == pytest.approx(full, rel=0.03, abs=0.05)
-    assert all(value.dtype == np.float32 for value in weights(state))
+    assert all(value.dtype == np.float32 for value in weights(state).values())
 
 
 def test_average_follows_the_generator():

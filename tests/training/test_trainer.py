@@ -27,6 +27,7 @@ from mrisynth.training import (
 from mrisynth.training.ema import load_average
 from mrisynth.training.interruption import Interrupted
 from tests.training.events import logged_scalars
+from tests.training.weights import assert_equal_weights, weights
 
 needs_addons = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow_addons") is None, reason="tensorflow-addons is not installed"
@@ -57,15 +58,6 @@ def make_config(run_dir, data_dir, model="c", **runtime):
         ),
         runtime=RuntimeConfig(**{"scalar_interval": 2, "grid_interval": 16, **runtime}),
     )
-
-
-def weights(state):
-    networks = (state.generator, state.average, state.discriminator)
-    return {
-        f"{network.name}/{name}": variable.numpy()
-        for network in networks
-        for name, variable in network.named_variables().items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +138,7 @@ def test_a_finished_run_trains_no_more(finished, monkeypatch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(trainer, "make_train_step", refuse)
-    for name, value in weights(train(config)).items():
-        np.testing.assert_array_equal(value, whole[name])
+    assert_equal_weights(train(config), whole)
     # How a run is carried out may change.
     train(dataclasses.replace(config, runtime=RuntimeConfig(checkpoint_minutes=1)))
 
@@ -156,8 +147,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_comes_to_the_same_end(finished
     config, whole = finished
     newest = config.folder.checkpoints / "checkpoint-12.data-00000-of-00001"
     newest.write_bytes(newest.read_bytes()[:100])
-    for name, value in weights(train(config)).items():
-        np.testing.assert_array_equal(value, whole[name])
+    assert_equal_weights(train(config), whole)
     assert "checkpoint-12 is damaged" in capsys.readouterr().err
 
 
@@ -211,8 +201,7 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
     state = train(config)
     assert len(done) == config.schedule.iterations
     assert (config.run_dir / "samples" / "generated_000000120_008x008.png").is_file()
-    for name, value in weights(state).items():
-        np.testing.assert_array_equal(value, whole[name], err_msg=name)
+    assert_equal_weights(state, whole)
 
 
 def test_a_run_with_labels_trains_and_is_read_with_them(tmp_path, small_dataset):
