@@ -87,7 +87,3 @@ def test_xla_compiles_as_asked_or_on_gpus(monkeypatch):
     for gpus in ([], ["GPU:0"]):
         monkeypatch.setattr(tf.config, "get_visible_devices", lambda _, gpus=gpus: gpus)
         assert strategies.compiles(JitCompile.AUTO) == bool(gpus)
-
-
-def test_the_rate_of_a_matrix_product_is_that_of_a_computer():
-    assert 1e8 < strategies.matrix_product_rate("float32", seconds=0.01) < 1e16
