@@ -1,13 +1,22 @@
-"""Files and folders that are there whole or not at all, also after a power failure."""
+"""Files and folders that are there whole or not at all, also after a power failure.
+
+What is written lies aside, under a name that begins with a dot, until the disk has all of it; only then does
+it get its own name. A rename alone does not do: the disk may have the name before it has the bytes.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
+
+# What file systems answer that can sync files, but no folders.
+_NO_FOLDERS = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 
 
 def json_text(document: Any) -> str:
@@ -37,28 +46,94 @@ def write_text_aside(path: pathlib.Path, text: str) -> None:
     write_bytes_aside(path, text.encode("utf-8"))
 
 
-def write_bytes_aside(path: pathlib.Path, content: bytes, durable: bool = True) -> None:
-    """Writes a file, first aside, then renamed; what cannot be written leaves nothing.
+def write_bytes_aside(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file like `write_text_aside`."""
+    with file_aside(path) as file:
+        write_all(file, content)
+
+
+def write_all(file: BinaryIO, content: bytes) -> None:
+    """Writes all of it, also to a file without a buffer, which may take less and raise nothing.
+
+    Raises:
+        OSError: If the file takes no more.
+    """
+    rest = memoryview(content)
+    while rest:
+        taken = file.write(rest)
+        if not taken:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[taken:]
+
+
+@contextlib.contextmanager
+def file_aside(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Opens a file to write that gets its name at the end of the context, or is removed if that fails.
 
     Args:
         path: Path of the file; one that is there is replaced.
-        content: What it is to hold.
-        durable: Whether to wait, some milliseconds, until the disk has it. Otherwise a power failure can
-            leave a file that is cut off.
 
     Raises:
         OSError: If it cannot be written; a file that was there stays as it was.
     """
-    aside = path.with_name(f".{path.name}.partial")
+    aside = _aside(path)
     try:
-        aside.write_bytes(content)
-        if durable:
-            move_into_place(aside, path)
-        else:
-            aside.replace(path)
+        with aside.open("wb") as file:
+            yield file
+        move_into_place(aside, path)
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def folder_aside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Makes an empty folder that gets its name at the end of the context, or is removed if that fails.
+
+    What a killed process left of it is removed first.
+
+    Args:
+        path: The name, which nothing has yet.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    aside = _aside(path)
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        aside.mkdir(parents=True)
+        yield aside
+        move_into_place(aside, path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _aside(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def move_files(aside: pathlib.Path, folder: pathlib.Path, last: str) -> None:
+    """Moves all files of one folder to another; where the last of them is, all of them are.
+
+    Args:
+        aside: Where they are, on the same file system.
+        folder: Where they go; files of the same names are replaced.
+        last: Name of the file that makes them complete.
+
+    Raises:
+        OSError: If the disk does not take them.
+    """
+    files = sorted(aside.iterdir(), key=lambda file: (file.name == last, file.name))
+    for file in files:
+        _sync(file)
+    for file in files:
+        if file.name == last:
+            _sync(folder)
+        file.replace(folder / file.name)
+    _sync(folder)
 
 
 def move_into_place(aside: pathlib.Path, path: pathlib.Path) -> None:
@@ -83,14 +158,13 @@ def _sync(path: pathlib.Path) -> None:
     try:
         # Windows syncs only what is open for writing, and no folders.
         descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
-    except PermissionError:
-        if is_folder:
-            return
-        raise
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno not in _NO_FOLDERS:
+            raise
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mrisynth.atomic_io import write_bytes_aside
+from mrisynth.atomic_io import file_aside, write_bytes_aside
 from mrisynth.errors import UserError
 
 _GRID_PIXELS = 1024
@@ -65,20 +65,17 @@ def make_grid(images: NDArray, columns: int | None = None) -> NDArray[np.uint8]:
     return enlarge(grid, _GRID_PIXELS // (columns * width))
 
 
-def write_png(
-    path: str | os.PathLike[str], gray: NDArray, compression: int = 9, durable: bool = True
-) -> None:
+def write_png(path: str | os.PathLike[str], gray: NDArray, compression: int = 9) -> None:
     """Writes gray values as PNG, whole or not at all.
 
     Args:
         path: Path of the file.
         gray: Uint8 or uint16 [H, W].
         compression: 0 to 9; little is faster.
-        durable: See `write_bytes_aside`.
     """
     file = io.BytesIO()
     Image.fromarray(gray).save(file, format="PNG", compress_level=compression)
-    write_bytes_aside(pathlib.Path(path), file.getvalue(), durable)
+    write_bytes_aside(pathlib.Path(path), file.getvalue())
 
 
 def save_images(
@@ -97,9 +94,8 @@ def save_images(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.suffix == ".npy":
-            file = io.BytesIO()
-            np.save(file, images)
-            write_bytes_aside(output, file.getvalue())
+            with file_aside(output) as file:
+                np.save(file, images)
         elif output.suffix == ".png":
             write_png(output, make_grid(images))
         else:

@@ -152,9 +152,10 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         UserError: If the run's folder cannot be written.
     """
     from mrisynth.data import PreparationConfig, prepare_dataset
+    from mrisynth.data.manifest import FILE_NAME
     from mrisynth.phantoms.dataset import write_phantoms
 
-    if config.data_dir.exists():
+    if (config.data_dir / FILE_NAME).exists():
         return
     scans = config.folder.phantom_scans
     if not scans.exists():

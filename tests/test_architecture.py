@@ -10,9 +10,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 ORDER = (
-    ("errors", "keras_backend"),
+    ("atomic_io", "errors", "keras_backend"),
     (
-        "atomic_io",
         "choices",
         "cores",
         "disk_errors",

@@ -3,11 +3,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import types
 
 import pytest
 
-from mrisynth.locking import LockedError, exclusive
+from mrisynth import locking
+from mrisynth.errors import UserError
+from mrisynth.locking import LockedError, exclusive, only_writer
 
 HOLD = """
 import pathlib, sys
@@ -86,13 +89,43 @@ def test_windows_locks_a_byte(tmp_path, monkeypatch):
         pass
 
 
-def test_without_any_lock_a_note_is_on_the_screen_and_the_work_goes_on(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system such as Lustre, mounted without locks; beats are short, lest tests wait."""
     fcntl = pytest.importorskip("fcntl")
     monkeypatch.setattr(fcntl, "flock", refuse)
     monkeypatch.setattr(fcntl, "lockf", refuse)
+    monkeypatch.setattr(locking, "_BEAT", 0.02)
+    monkeypatch.setattr(locking, "_WATCH", 0.5)
+
+
+def test_without_any_lock_a_file_shows_who_is_alive_and_a_note_says_so(tmp_path, no_locks, capsys):
     with exclusive(tmp_path / "lock"):
-        pass
-    assert f"{tmp_path} knows no locks" in capsys.readouterr().err
+        assert f"{tmp_path} knows no locks" in capsys.readouterr().err
+        with pytest.raises(LockedError), exclusive(tmp_path / "lock"):
+            pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_any_lock_a_killed_process_leaves_its_file_to_others(tmp_path, no_locks):
+    (tmp_path / "lock.owner").write_text("00000000000000000007")  # that no one writes to any more
+    begun = time.monotonic()
+    with exclusive(tmp_path / "lock"):
+        assert time.monotonic() - begun > 0.5
+        with pytest.raises(LockedError), exclusive(tmp_path / "lock"):
+            pass
+
+
+def test_a_folder_has_one_writer_and_a_refused_one_leaves_nothing(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    with only_writer(folder, "--run_dir"):
+        with (
+            pytest.raises(UserError, match=r"--run_dir: another process is writing to .*run just now"),
+            only_writer(folder, "--run_dir"),
+        ):
+            pass
+        assert folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_its_former_holder_removes_meanwhile_is_no_lock(tmp_path, monkeypatch):

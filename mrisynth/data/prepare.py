@@ -1,7 +1,8 @@
 """From a folder of scans to a prepared data set: walks all of it, with worker processes.
 
-The data set is written into a folder beside the output and renamed when it is complete, so that what a
-killed run leaves behind is never mistaken for a data set; the next run clears it away.
+The files are written into a folder inside the output, which may be a mounted volume or all that one may
+write to, and moved up when they are complete, the manifest last. What a killed run leaves behind has no
+manifest and so is never mistaken for a data set; the next run clears it away.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ import numpy as np
 from tqdm import tqdm
 
 from mrisynth import __version__
-from mrisynth.atomic_io import folder_to_write
+from mrisynth.atomic_io import move_files
 from mrisynth.data.config import PreparationConfig
-from mrisynth.data.contact_sheet import write_contact_sheet, write_histogram
+from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import Scan, find_scans
 from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
@@ -39,12 +40,14 @@ from mrisynth.data.manifest import (
     write_manifest,
 )
 from mrisynth.data.slices import PLANES, field_of_view_pixels
-from mrisynth.data.storage import SampleWriter
+from mrisynth.data.storage import LABELS_FILE, SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksum, extract
 from mrisynth.errors import UserError
-from mrisynth.locking import LockedError, exclusive
+from mrisynth.locking import only_writer
 
 _UNKNOWN_CHANNEL = "image"
+_UNFINISHED = ".unfinished"
+_ARRAYS = [f"{split}-r*.npy" for split in Split]
 
 
 def prepare_dataset(
@@ -76,20 +79,12 @@ def prepare_dataset(
     existing = _existing(output, scans, config)
     if existing is not None:
         return existing
-    aside = output.with_name(f".{output.name}.unfinished")
     try:
-        with (
-            folder_to_write(output.parent),
-            exclusive(output.with_name(f".{output.name}.lock")),
-            _emptied_folder(aside),
-        ):
-            manifest = _write(scans, config, aside, progress)
-            aside.rename(output)
-    except LockedError as error:
-        raise UserError(f"--output: another process is writing {output} just now") from error
+        with only_writer(output, "--output"):
+            # Another process may have ended in between.
+            return _existing(output, scans, config) or _prepare(scans, config, output, progress)
     except OSError as error:
         raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
-    return manifest
 
 
 def is_held_out(subject: str, holdout: float) -> bool:
@@ -106,9 +101,12 @@ def is_held_out(subject: str, holdout: float) -> bool:
 
 def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Manifest | None:
     """The data set that is there already, if it is the one that would be made; None if nothing is there."""
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
-        return None
     if not (output / FILE_NAME).is_file():
+        if (output / _UNFINISHED).exists() or not output.exists():
+            return None
+        # A volume may hold files of its own: .snapshot, lost+found.
+        if output.is_dir() and all(path.name.startswith((".", "lost+found")) for path in output.iterdir()):
+            return None
         raise UserError(f"--output: {output} exists and is no prepared data set; name a new folder")
     manifest = read_manifest(output)
     differences = _differences(manifest, config)
@@ -152,16 +150,29 @@ def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     )
 
 
-@contextlib.contextmanager
-def _emptied_folder(path: Path) -> Iterator[None]:
-    """An empty folder, without what a killed run left in it; it is removed if the work fails."""
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
+def _prepare(scans: list[Scan], config: PreparationConfig, output: Path, progress: bool) -> Manifest:
+    """Writes the data set aside, inside the output, and moves it up; nothing stays if the work fails."""
+    aside = output / _UNFINISHED
     try:
-        yield
+        _clear(output)
+        aside.mkdir()
+        manifest = _write(scans, config, aside, progress)
+        move_files(aside, output, last=FILE_NAME)
+        aside.rmdir()
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        _clear(output)
         raise
+    return manifest
+
+
+def _clear(output: Path) -> None:
+    """Removes what a run that did not end has written: its manifest first, its own folder last."""
+    if not (output / _UNFINISHED).exists():
+        return
+    for pattern in (FILE_NAME, LABELS_FILE, CONTACT_SHEET, HISTOGRAM, *_ARRAYS):
+        for path in output.glob(pattern):
+            path.unlink()
+    shutil.rmtree(output / _UNFINISHED, ignore_errors=True)
 
 
 def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool) -> Manifest:

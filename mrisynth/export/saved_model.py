@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from mrisynth.atomic_io import move_into_place
+from mrisynth.atomic_io import folder_aside
 from mrisynth.export.model_card import write_card
 from mrisynth.export.warmup import write_warmup
 from mrisynth.export_folder import ExportFolder, next_version
 from mrisynth.layers.base import tensorflow_variable
+from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
 from mrisynth.sampling.latents import seeded_latents
 
@@ -91,30 +91,29 @@ def export_generator(
 
     Returns:
         NAME/VERSION.
+
+    Raises:
+        UserError: If another process is exporting to the same folder.
+        OSError: If the folder cannot be written.
     """
     settings = {**generator.get_config(), "dtype": "float32"}
     full_precision = Generator.from_config(settings)
     full_precision.set_weights(generator.get_weights())
     served = _Served(full_precision)
     folder = pathlib.Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = next_version(folder).path
-    aside = ExportFolder(folder / f".{target.name}.partial")
-    shutil.rmtree(aside.path, ignore_errors=True)
-    try:
-        tf.saved_model.save(
-            served,
-            str(aside.path),
-            signatures=served.functions,
-            # Where the code lay on this machine is nobody's business.
-            options=tf.saved_model.SaveOptions(save_debug_info=False),
-        )
-        write_warmup(aside, folder.resolve().name, _warmup_requests(generator))
-        if card is not None:
-            write_card(card, aside)
-        move_into_place(aside.path, target)
-    finally:
-        shutil.rmtree(aside.path, ignore_errors=True)
+    with only_writer(folder, "--output"):
+        target = next_version(folder).path
+        with folder_aside(target) as aside:
+            tf.saved_model.save(
+                served,
+                str(aside),
+                signatures=served.functions,
+                # Where the code lay on this machine is nobody's business.
+                options=tf.saved_model.SaveOptions(save_debug_info=False),
+            )
+            write_warmup(ExportFolder(aside), folder.resolve().name, _warmup_requests(generator))
+            if card is not None:
+                write_card(card, ExportFolder(aside))
     return target
 
 

@@ -14,13 +14,14 @@ import gzip
 import json
 import multiprocessing
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
 from tqdm import tqdm
 
+from mrisynth.atomic_io import folder_aside, folder_to_write
+from mrisynth.locking import exclusive
 from mrisynth.phantoms.anatomy import draw_anatomy, random_streams
 from mrisynth.phantoms.scanner import acquire, coarse_grid, draw_scanner, field_of_view, to_image
 from mrisynth.phantoms.structures import evaluate_fields
@@ -125,21 +126,19 @@ def write_phantoms(
 
     Raises:
         FileExistsError: If `directory` exists.
+        LockedError: If another process is writing it.
     """
     directory = Path(directory).absolute()
     if directory.exists():
         raise FileExistsError(f"{directory} exists already; remove it or name another folder")
     num_workers = max(1, min(num_workers or os.cpu_count() or 1, subjects))
-    unfinished = directory.with_name(f".{directory.name}.unfinished-{os.getpid()}")
-    unfinished.mkdir(parents=True)
-    try:
-        lines = _write_all(
-            functools.partial(_write_subject, unfinished, seed), subjects, num_workers, progress
-        )
-        (unfinished / "participants.tsv").write_text("participant_id\tage\tsex\tlesions\n" + "".join(lines))
+    with (
+        folder_to_write(directory.parent),
+        exclusive(directory.with_name(f".{directory.name}.lock")),
+        folder_aside(directory) as aside,
+    ):
+        write = functools.partial(_write_subject, aside, seed)
+        lines = _write_all(write, subjects, num_workers, progress)
+        (aside / "participants.tsv").write_text("participant_id\tage\tsex\tlesions\n" + "".join(lines))
         description = {"Name": "mrisynth head phantoms", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
-        (unfinished / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")
-        unfinished.rename(directory)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+        (aside / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")

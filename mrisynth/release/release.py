@@ -19,6 +19,7 @@ from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.image_io import to_gray
+from mrisynth.locking import only_writer
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.copy_filter import CopyFilter
 from mrisynth.release.dataset_metadata import dataset_description, image_description, readme, sidecars
@@ -95,19 +96,19 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
     description = image_description(sampler.export, config.truncation, geometry, files)
     try:
-        config.output.mkdir(parents=True, exist_ok=True)
-        if not (config.output / DESCRIPTION).exists():
-            write_json_aside(
-                config.output / DESCRIPTION, dataset_description(sampler.export, settings, files)
-            )
-        seeds = _written(config, files)
-        there = len(seeds)
-        if there < config.count:
-            files.start(there)
-            _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
-        files.finish(seeds, description)
-        text = readme(config, sampler.export, geometry, sampler.resolution, files, seeds)
-        write_text_aside(config.output / "README.md", text)
+        with only_writer(config.output, "--output"):
+            if not (config.output / DESCRIPTION).exists():
+                write_json_aside(
+                    config.output / DESCRIPTION, dataset_description(sampler.export, settings, files)
+                )
+            seeds = _written(config, files)
+            there = len(seeds)
+            if there < config.count:
+                files.start(there)
+                _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
+            files.finish(seeds, description)
+            text = readme(config, sampler.export, geometry, sampler.resolution, files, seeds)
+            write_text_aside(config.output / "README.md", text)
     except OSError as error:
         raise UserError(
             f"--output={config.output} cannot be written ({error.strerror}); what is there is kept: make "

@@ -14,6 +14,7 @@ from mrisynth.evaluation.config import EvaluationConfig
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.evaluation.results import Evaluation, read_results, write_results
+from mrisynth.locking import exclusive
 from mrisynth.metrics import registry
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
@@ -91,7 +92,7 @@ def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
 def _writing_to(output: pathlib.Path) -> Iterator[None]:
     """Turns what is raised where --output cannot be written into one sentence."""
     try:
-        with folder_to_write(output):
+        with folder_to_write(output), exclusive(output / ".lock"):
             for path in (output / RESULTS_NAME, output / REPORT_NAME):
                 if path.is_dir():
                     raise IsADirectoryError(0, f"{path.name} is a folder there")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 
 import tensorflow as tf
 
-from mrisynth.atomic_io import move_into_place
+from mrisynth.atomic_io import move_files
 from mrisynth.disk_errors import naming_disk_errors
 from mrisynth.errors import UserError
 from mrisynth.run_folder import RunFolder
@@ -93,7 +93,8 @@ class Checkpoints:
 
     def _restore_newest(self) -> int:
         """Restores the newest checkpoint that can be read and gives its iteration; -1 where there is none."""
-        self._remove_leftovers()
+        with naming_disk_errors(self._folder):
+            self._remove_leftovers()
         saved = saved_iterations(self._run)
         for iteration in reversed(saved):
             if self._read(iteration):
@@ -121,9 +122,9 @@ class Checkpoints:
             return
         with naming_disk_errors(self._folder):
             self._write(int(self._state.iteration.numpy()))
-        for iteration in saved_iterations(self._run)[:-KEPT]:
-            if iteration not in self._kept_for_good:
-                self._remove(iteration)
+            for iteration in saved_iterations(self._run)[:-KEPT]:
+                if iteration not in self._kept_for_good:
+                    self._remove(iteration)
 
     def _write(self, iteration: int) -> None:
         path = self._path(iteration)
@@ -133,8 +134,7 @@ class Checkpoints:
             aside.mkdir(parents=True)
             self._checkpoint.write(str(aside / path.name))
             # The index, last, is what makes a checkpoint of the files.
-            for file in sorted(aside.iterdir(), key=lambda file: file.suffix == ".index"):
-                move_into_place(file, self._folder / file.name)
+            move_files(aside, self._folder, last=f"{path.name}.index")
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from mrisynth.data import Manifest, Samples, open_samples, read_manifest
 from mrisynth.errors import UserError
+from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies
 from mrisynth.training.config import Augmentation, TrainingConfig
@@ -69,7 +70,7 @@ def train(
     Raises:
         UserError: If the configuration does not fit the data, the devices or the run's folder, and nothing
             has been trained; if memory or disk are full, another worker is lost or the training has
-            diverged, and the run can go on from its last checkpoint.
+            diverged, and the run can go on from its last checkpoint; if another process trains the run.
         Interrupted: On SIGINT or SIGTERM, where it runs in the main thread.
     """
     config, manifest = check_data(config)
@@ -78,7 +79,12 @@ def train(
     strategy = strategy or strategies.make_strategy(config.runtime.strategy)
     strategies.check_batches(config.schedule.used_batch_sizes, strategy.num_replicas_in_sync)
     policy = strategies.dtype_policy(config.runtime.precision)
-    with StopRequest() as stop_request:
+    alone = (
+        only_writer(config.run_dir, "--run_dir")
+        if strategies.is_chief(strategy)
+        else contextlib.nullcontext()
+    )
+    with StopRequest() as stop_request, alone:
         return _train(config, strategy, policy, manifest, stop_request, evaluate)
 
 

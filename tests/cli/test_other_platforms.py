@@ -80,5 +80,6 @@ def test_without_what_other_platforms_lack(run, small_dataset, tmp_path):
     run(*command(TRAIN, f"--data_dir={data}", f"--run_dir={tmp_path / 'run'}", *TINY))
     flags = [f"--saved_model={tmp_path / 'run' / 'saved_model'}", f"--output={tmp_path / 'out'}", "--count=3"]
     said = run(*command("tools/generate.py", *flags))
-    assert all("image/s" in line or not line.strip() for line in re.split(r"[\r\n]", said))
+    lines = (line for line in re.split(r"[\r\n]", said) if "knows no locks" not in line)
+    assert all("image/s" in line or not line.strip() for line in lines)
     assert len(list((tmp_path / "out").glob("sub-*"))) == 3

@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import signal
@@ -175,15 +176,15 @@ def test_the_program_fails_in_one_line(flags, message, bids_folder, tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(workers, tmp_path):
     scans = write_bids(tmp_path / "scans", subjects=12)
-    output, aside = tmp_path / "data", tmp_path / ".data.unfinished"
+    output = tmp_path / "data"
+    aside = output / ".unfinished"
     flags = ["--voxel_size=2", "--resolution=64", "--holdout=0.4", f"--num_workers={workers}"]
     process = begin(PROGRAM, f"--input={scans}", f"--output={output}", *flags)
     wait_for(lambda: aside.is_dir() and list(aside.glob("train*")), process, seconds=60)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert aside.is_dir()
-    assert not output.exists()
-    assert not (aside / "manifest.json").exists()
+    assert not (output / "manifest.json").exists()
     settings = {**SMALL, "voxel_size": 2.0}
     prepare_dataset(input=scans, output=output, **settings)
     prepare_dataset(input=scans, output=tmp_path / "undisturbed", **settings)
@@ -210,17 +211,54 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_pa
 
 
 def test_two_runs_do_not_write_the_same_output_at_once(bids_folder, tmp_path):
-    aside = tmp_path / ".data.unfinished"
-    aside.mkdir()
+    output = tmp_path / "data"
+    aside = output / ".unfinished"
+    aside.mkdir(parents=True)
     (aside / "half.npy").write_text("the other's")
     with (
-        exclusive(tmp_path / ".data.lock"),
-        pytest.raises(UserError, match=r"--output: another process is writing .*data just now"),
+        exclusive(output / ".lock"),
+        pytest.raises(UserError, match=r"--output: another process is writing to .*data just now"),
     ):
-        prepare_dataset(input=bids_folder, output=tmp_path / "data", **SMALL)
+        prepare_dataset(input=bids_folder, output=output, **SMALL)
     assert (aside / "half.npy").exists()
-    prepare_dataset(input=bids_folder, output=tmp_path / "data", **SMALL)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    prepare_dataset(input=bids_folder, output=output, **SMALL)
+    assert not any(path.name.startswith(".") for path in output.iterdir())
+
+
+def test_an_output_that_cannot_be_renamed_is_written_inside(bids_folder, data_dir, tmp_path, monkeypatch):
+    """A mounted volume, with what its file system keeps in it, or a folder in one that is not writable."""
+    output = tmp_path / "volume"
+    (output / "lost+found").mkdir(parents=True)
+    replace = os.replace
+
+    def refuse_volume(source, target, **settings):
+        if output in (Path(source), Path(target)):
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        replace(source, target, **settings)
+
+    monkeypatch.setattr(os, "replace", refuse_volume)
+    monkeypatch.setattr(os, "rename", refuse_volume)
+    mkdir = os.mkdir
+
+    def refuse_beside(path, *arguments, **settings):
+        if Path(path).parent == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        mkdir(path, *arguments, **settings)
+
+    monkeypatch.setattr(os, "mkdir", refuse_beside)
+    prepare_dataset(input=bids_folder, output=output, masks="derivatives/lesion", **SMALL)
+    (output / "lost+found").rmdir()
+    assert contents(output) == contents(data_dir)
+    assert [path.name for path in tmp_path.iterdir()] == ["volume"]
+
+
+def test_what_a_run_killed_while_it_moved_its_files_has_left_is_cleared(bids_folder, data_dir, tmp_path):
+    output = tmp_path / "data"
+    (output / ".unfinished").mkdir(parents=True)
+    for name in ("train-r0128.npy", "labels.tsv"):
+        (output / name).write_text("of other settings")
+    prepare_dataset(input=bids_folder, output=output, masks="derivatives/lesion", **SMALL)
+    assert contents(output) == contents(data_dir)
 
 
 def test_other_systems_prepare_the_same_bytes(bids_folder, data_dir, tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from mrisynth.locking import exclusive
 from mrisynth.phantoms import dataset
 from mrisynth.phantoms.anatomy import draw_anatomy
 from mrisynth.phantoms.dataset import write_phantoms
@@ -84,3 +85,18 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         write_phantoms(tmp_path / "set", subjects=2, num_workers=1, progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_cleared_whatever_its_number(tmp_path, monkeypatch):
+    left = tmp_path / ".set.partial" / "sub-phantom001"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(dataset, "_write_subject", lambda *_: "sub-phantom001\t50\tF\t0\n")
+    write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert not (tmp_path / "set" / "sub-phantom001").exists()
+
+
+def test_two_processes_do_not_draw_the_same_phantoms(tmp_path):
+    with exclusive(tmp_path / ".set.lock"), pytest.raises(OSError, match="another process is writing"):
+        write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
+    assert list(tmp_path.iterdir()) == []

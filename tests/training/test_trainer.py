@@ -14,6 +14,7 @@ from mrisynth.cli import train_flags
 from mrisynth.data import read_manifest
 from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
+from mrisynth.locking import exclusive
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import (
     GrowthSchedule,
@@ -310,6 +311,17 @@ def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp
     with pytest.raises(UserError, match="prepared at --resolution=16, 32 is asked for"):
         train(larger)
     assert not config.run_dir.exists()
+
+
+def test_a_run_that_another_process_trains_is_left_alone(tmp_path, small_dataset):
+    config = make_config(tmp_path / "run", small_dataset, "a")
+    config.run_dir.mkdir()
+    with (
+        exclusive(config.run_dir / ".lock"),
+        pytest.raises(UserError, match=r"--run_dir: another process is writing to .*run just now"),
+    ):
+        train(config)
+    assert list(config.run_dir.iterdir()) == []
 
 
 def test_a_run_stopped_and_resumed_is_evaluated_as_often(tmp_path, small_dataset):

@@ -14,7 +14,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.atomic_io import write_json_aside, write_text_aside
+from mrisynth.atomic_io import folder_aside, write_json_aside, write_text_aside
 from mrisynth.data.slices import PLANES, slice_to_nifti
 from mrisynth.errors import UserError
 from mrisynth.release.formats.base import ReleaseFormat
@@ -85,12 +85,10 @@ class NiftiFiles(ReleaseFormat):
         subject = self._subject(number)
         if subject.exists():
             return
-        aside = subject.with_name(f".{subject.name}.partial")
-        for folder in (aside, aside / "anat"):
-            folder.mkdir(exist_ok=True)
-        (aside / self._name(number, ".nii.gz")).write_bytes(self._encode(image[..., 0]))
-        (aside / self._name(number, ".json")).write_bytes(sidecar.encode())
-        aside.rename(subject)
+        with folder_aside(subject) as aside:
+            (aside / "anat").mkdir()
+            (aside / self._name(number, ".nii.gz")).write_bytes(self._encode(image[..., 0]))
+            (aside / self._name(number, ".json")).write_bytes(sidecar.encode())
 
     def finish(self, seeds: list[int], description: Mapping[str, Any]) -> None:
         """Writes participants.tsv and what its columns are."""

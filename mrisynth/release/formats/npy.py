@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import pathlib
 import threading
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mrisynth.atomic_io import move_into_place, write_json_aside
+from mrisynth.atomic_io import file_aside, move_into_place, write_all, write_json_aside
 from mrisynth.data.volumes import from_unit_range
 from mrisynth.release.formats.base import ReleaseFormat
 
@@ -24,7 +25,8 @@ _NO_SEED = -1
 class NpyArray(ReleaseFormat):
     """The files images.npy, float32 [N, r, r] of intensities; seeds.npy, int64 [N]; images.json.
 
-    The arrays grow aside, at their final size from the start; an image is there once its seed is. A release
+    The arrays grow aside, at their final size from the start; an image is there once its seed is, which is
+    written when the disk has the image. A release
     that is extended stays whole until the larger one is.
     """
 
@@ -40,8 +42,8 @@ class NpyArray(ReleaseFormat):
         if not source.is_file():
             return []
         seeds = np.load(source)
-        there = np.append(seeds, _NO_SEED)
-        return seeds[: np.argmax(there == _NO_SEED)].tolist()
+        # Negative, too, is a seed of which only the first bytes were written.
+        return seeds[: np.argmax(np.append(seeds, _NO_SEED) < 0)].tolist()
 
     def start(self, kept: int) -> None:
         """See `ReleaseFormat`."""
@@ -77,19 +79,17 @@ class NpyArray(ReleaseFormat):
         aside = self._aside(name)
         if aside.exists() and np.load(aside, mmap_mode="r").shape == shape:
             return aside
-        made = self.folder / f".{name}.new"
         description = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
-        with made.open("wb") as file:
+        with file_aside(aside) as file:
             np.lib.format.write_array_header_1_0(file, {**description, "shape": shape})
             if kept:
-                file.write(np.load(self._source(name), mmap_mode="r")[:kept].tobytes())
+                file.write(np.load(self._source(name), mmap_mode="r")[:kept])
             if name == _SEEDS:
                 file.write(np.full(shape[0] - kept, _NO_SEED, dtype).tobytes())
             else:  # Rows of zeros, which take no room yet.
                 file.truncate(
                     file.tell() + (shape[0] - kept) * math.prod(shape[1:]) * np.dtype(dtype).itemsize
                 )
-        made.replace(aside)
         return aside
 
 
@@ -100,16 +100,16 @@ class _Rows:
         array = np.load(path, mmap_mode="r")
         self._offset, self._dtype = array.offset, array.dtype
         self._row_bytes = array[0].nbytes
-        self._file = path.open("r+b")
+        self._file = path.open("r+b", buffering=0)
         self._lock = threading.Lock()
 
     def write(self, row: int, values: NDArray[np.floating] | int) -> None:
-        """Writes one row; a full disk is an OSError."""
+        """Writes one row, and waits until the disk has it; a full disk is an OSError."""
         content = np.asarray(values, self._dtype).tobytes()
         with self._lock:
             self._file.seek(self._offset + row * self._row_bytes)
-            self._file.write(content)
-            self._file.flush()
+            write_all(self._file, content)
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file: Windows renames none that is open."""

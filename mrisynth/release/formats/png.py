@@ -62,9 +62,8 @@ class PngFiles(ReleaseFormat):
         path = self._path(number)
         if path.exists():
             return
-        # Waiting for the disk after every image would take many times as long as drawing it.
-        write_bytes_aside(path.with_suffix(".json"), sidecar.encode(), durable=False)
-        write_png(path, to_gray(image[..., 0], self._bits), _COMPRESSION, durable=False)
+        write_bytes_aside(path.with_suffix(".json"), sidecar.encode())
+        write_png(path, to_gray(image[..., 0], self._bits), _COMPRESSION)
 
     @property
     def _bits(self) -> int:
