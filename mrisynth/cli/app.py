@@ -6,6 +6,7 @@ environment only once. Every program hands its flags and what it does to `run`.
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 import sys
@@ -53,6 +54,10 @@ def run(
         define_flags: Defines the flags.
         description: What --help says first.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the screen has no letters for must not end hours of work.
+            stream.reconfigure(errors="backslashreplace")
     logging.use_absl_handler()
     logging.set_verbosity(logging.ERROR)
     logging.set_stderrthreshold("error")

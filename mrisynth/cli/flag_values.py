@@ -73,9 +73,40 @@ def from_flags(values: flags.FlagValues, kind: type[T], **given: object) -> T:
     return kind(**{**{name: values[name].value for name in names}, **given})
 
 
+def expanded(text: str) -> Path:
+    """A path as a user writes it: ~ is the home folder, which shells leave as it is in --flag=~/data."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # There is no such user.
+        return Path(text)
+
+
 def path(values: flags.FlagValues, flag: str) -> Path | None:
     """Turns a flag into a path; None if it is not given or empty."""
-    return Path(values[flag].value) if values[flag].value else None
+    return expanded(values[flag].value) if values[flag].value else None
+
+
+def paths(values: flags.FlagValues, flag: str) -> tuple[str, ...]:
+    """Turns a flag that may be given several times into paths.
+
+    A comma separates paths, unless it is in the name of a file or folder that is there.
+    """
+    found = []
+    for text in values[flag].value:
+        parts = text.split(",")
+        while parts:
+            longest_first = (",".join(parts[:length]) for length in range(len(parts), 1, -1))
+            taken = next(filter(_exists, longest_first), parts[0])
+            parts = parts[taken.count(",") + 1 :]
+            found += [str(expanded(taken))] if taken else []
+    return tuple(found)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return expanded(text).exists()
+    except OSError:  # Too long a name.
+        return False
 
 
 def integers(values: flags.FlagValues, flag: str) -> tuple[int, ...]:

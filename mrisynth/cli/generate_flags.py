@@ -78,7 +78,7 @@ def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig:
         values,
         ReleaseConfig,
         saved_model=saved_model,
-        output=pathlib.Path(values.output),
+        output=path(values, "output"),
         bits=int(values.bits) if values.bits else None,
         data_dir=path(values, "data_dir"),
     )
@@ -92,6 +92,6 @@ def _interpolation(values: flags.FlagValues, saved_model: pathlib.Path) -> Inter
         values,
         InterpolationConfig,
         saved_model=saved_model,
-        picture=pathlib.Path(values.interpolate),
+        picture=path(values, "interpolate"),
         count=InterpolationConfig.count if values.count is None else values.count,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from mrisynth.cli.flag_values import define_fields, from_flags, group
+from mrisynth.cli.flag_values import define_fields, from_flags, group, path, paths
 from mrisynth.data.config import PreparationConfig
 from mrisynth.errors import UserError
 
@@ -37,7 +37,10 @@ _WORK = {
 def define(values: flags.FlagValues) -> None:
     """Defines a flag for every field of `PreparationConfig`."""
     shown = group(values, "Scans")
-    text = "Folders and files of scans, separated by commas; may be given several times."
+    text = (
+        "Folders and files of scans, separated by commas, unless one with the comma in its name is there; "
+        "may be given several times."
+    )
     flags.DEFINE_multi_string("input", [], text, **shown)
     define_fields(PreparationConfig, _SCANS, **shown)
     define_fields(PreparationConfig, _SLICES, **group(values, "Slices"))
@@ -57,7 +60,8 @@ def config(values: flags.FlagValues) -> PreparationConfig:
     return from_flags(
         values,
         PreparationConfig,
-        input=tuple(path for paths in values.input for path in paths.split(",") if path),
-        output=values.output or "",
+        input=paths(values, "input"),
+        output=str(path(values, "output") or ""),
+        masks=str(path(values, "masks") or ""),
         intensity_percentiles=percentiles,
     )

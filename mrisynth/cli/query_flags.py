@@ -7,7 +7,7 @@ import pathlib
 
 from absl import flags
 
-from mrisynth.cli.flag_values import define_fields, from_flags, group
+from mrisynth.cli.flag_values import define_fields, from_flags, group, path
 from mrisynth.errors import UserError
 from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 
@@ -62,4 +62,4 @@ def config(values: flags.FlagValues) -> QueryConfig:
     for name in ("model", "output"):
         if not values[name].value:
             raise UserError("give --model=NAME, as the server knows it, and --output=FILE or folder")
-    return QueryConfig(from_flags(values, Query), pathlib.Path(values.output))
+    return QueryConfig(from_flags(values, Query), path(values, "output"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pathlib
 
+from mrisynth.cli import flag_values
+
 _PACKAGE = pathlib.Path(__file__).parents[1]
 # A wheel has them inside of the package; a checkout, and what is installed from it with -e, beside it.
 _FOLDER = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
@@ -38,7 +40,7 @@ def saved_model(name: str) -> pathlib.Path:
 
 
 def _find(name: str, folder: pathlib.Path) -> pathlib.Path:
-    path = pathlib.Path(name).expanduser()
+    path = flag_values.expanded(name)
     if path.exists() or path.is_absolute():
         return path
     parts = path.parts[1:] if path.parts[:1] == (folder.name,) else path.parts

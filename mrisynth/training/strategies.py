@@ -26,13 +26,15 @@ def make_strategy(name: Strategy) -> tf.distribute.Strategy:
     Args:
         name: DEFAULT (one device), MIRRORED (all GPUs of this machine, or its CPU where it has none), or
             MULTI_WORKER (all GPUs of several machines, which TF_CONFIG or Slurm names). The last must be made
-            before TensorFlow has computed anything, and waits until every worker is there.
+            before TensorFlow has computed anything, and waits until every worker is there. The others take
+            TF_CONFIG out of the environment, where TensorFlow would read it for every strategy.
 
     Raises:
         UserError: If nothing says who the workers are.
     """
     if name == Strategy.MULTI_WORKER:
         return _multi_worker_strategy()
+    os.environ.pop("TF_CONFIG", None)
     if name == Strategy.MIRRORED:
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in found])
@@ -40,9 +42,10 @@ def make_strategy(name: Strategy) -> tf.distribute.Strategy:
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:
-    if "TF_CONFIG" not in os.environ and "SLURM_STEP_NODELIST" in os.environ:
+    # Containers are often given an empty one.
+    if not os.environ.get("TF_CONFIG") and "SLURM_STEP_NODELIST" in os.environ:
         os.environ["TF_CONFIG"] = _cluster_of_slurm()
-    if "TF_CONFIG" not in os.environ:
+    if not os.environ.get("TF_CONFIG"):
         raise UserError(
             "--strategy=multi_worker finds neither TF_CONFIG nor a Slurm step; start it with srun, or set "
             "TF_CONFIG on every worker"

@@ -1,10 +1,23 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from absl import flags
 
 from mrisynth import __version__
-from mrisynth.cli import app
+from mrisynth.cli import (
+    app,
+    benchmark_flags,
+    evaluate_flags,
+    export_flags,
+    generate_flags,
+    prepare_flags,
+    query_flags,
+    train_flags,
+)
 from mrisynth.errors import UserError
-from tests.programs import TRAIN, call
+from tests.programs import ROOT, TRAIN, call
 
 DESCRIPTION = "Counts.\n\n    count --steps=3\n"
 
@@ -96,6 +109,42 @@ def test_an_explicit_flag_beats_a_flagfile_wherever_it_stands(run, tmp_path):
     assert run(f"--flagfile={path}") == "5 y\n"
     assert run("--steps=3", f"--flagfile={path}") == "3 y\n"
     assert run("--flagfile", str(path), "--steps=3") == "3 y\n"
+
+
+@pytest.mark.parametrize(
+    ("program_flags", "arguments"),
+    [
+        (train_flags, ["--run_dir=~/a", "--data_dir=~/b"]),
+        (train_flags, ["--run_dir=~/a"]),
+        (prepare_flags, ["--input=~/a,~/b", "--input=~/c", "--output=~/d", "--masks=~/e"]),
+        (evaluate_flags, ["--run_dir=~/a", "--data_dir=~/b", "--features=~/c"]),
+        (evaluate_flags, ["--saved_model=~/a", "--data_dir=~/b", "--output=~/c"]),
+        (export_flags, ["--run_dir=~/a", "--output=~/b", "--data_dir=~/c"]),
+        (generate_flags, ["--saved_model=~/a", "--interpolate=~/b.gif"]),
+        (
+            generate_flags,
+            ["--saved_model=~/a", "--output=~/b", "--count=1", "--filter_copies", "--data_dir=~/c"],
+        ),
+        (query_flags, ["--model=m", "--output=~/a"]),
+        (benchmark_flags, ["--data_dir=~/a"]),
+    ],
+)
+def test_every_path_may_begin_with_a_tilde(program_flags, arguments, parse_flags, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = repr(parse_flags(program_flags, *arguments))
+    assert "~" not in config
+    given = sum(argument.count("~") for argument in arguments)
+    assert config.count("/home/someone/") >= given
+
+
+def test_names_that_the_screen_has_no_letters_for_are_printed_all_the_same():
+    program = (
+        "import sys; from mrisynth.cli import app; sys.argv[1:] = []\n"
+        "app.run(lambda _: print('K\\xf6pfe', '\\udcff'), lambda _: None, '')"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("K\\xf6pfe \\udcff\n", "")
 
 
 def test_every_program_has_help():

@@ -60,6 +60,38 @@ def test_paths():
     assert flag_values.path(parse(), "perhaps") is None
 
 
+def test_the_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert flag_values.path(parse("--perhaps=~/a"), "perhaps") == pathlib.Path("/home/someone/a")
+    assert flag_values.path(parse("--perhaps=a/~"), "perhaps") == pathlib.Path("a/~")
+    assert flag_values.path(parse("--perhaps=~nobody-of-this-name/a"), "perhaps") == pathlib.Path(
+        "~nobody-of-this-name/a"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["a,b"], ["a", "b"]),
+        (["scans, FLAIR"], ["scans, FLAIR"]),
+        (["a,scans, FLAIR,b"], ["a", "scans, FLAIR", "b"]),
+        (["scans, T1"], ["scans", " T1"]),
+        (["~/x,y,a"], ["home/x,y", "a"]),
+        (["a,,b,", "c", ""], ["a", "b", "c"]),
+        ([",".join(["a" * 200] * 30)], ["a" * 200] * 30),
+    ],
+)
+def test_commas_separate_paths_unless_they_are_in_a_name(given, expected, tmp_path, monkeypatch):
+    for name in ("scans, FLAIR", "scans", "home/x,y"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "home")
+    values = flags.FlagValues()
+    flags.DEFINE_multi_string("folders", [], "Help.", flag_values=values)
+    app.parse_flags(values, [f"--folders={text}" for text in given])
+    assert list(flag_values.paths(values, "folders")) == expected
+
+
 def test_what_is_not_a_whole_number_is_named():
     with pytest.raises(UserError, match="--several has 'x', which is not a whole number"):
         flag_values.integers(parse("--several=1,x"), "several")

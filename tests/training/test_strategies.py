@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import tensorflow as tf
@@ -25,8 +26,10 @@ def test_replicas_of_one_process_have_one_chief_and_add_up_at_once(two_replicas)
     ("described", "message"),
     [
         (None, "finds neither TF_CONFIG nor a Slurm step"),
-        ("", "TF_CONFIG does not name this worker"),
+        ("", "finds neither TF_CONFIG nor a Slurm step"),
         ("{", "TF_CONFIG does not name this worker"),
+        ("[]", "TF_CONFIG does not name this worker"),
+        ('{"task": 3}', "TF_CONFIG does not name this worker"),
         (
             json.dumps({"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}),
             "TF_CONFIG does not name this worker",
@@ -40,6 +43,26 @@ def test_workers_that_nobody_names_are_refused(described, message, monkeypatch):
         monkeypatch.setenv("TF_CONFIG", described)
     with pytest.raises(UserError, match=message):
         strategies.make_strategy(Strategy.MULTI_WORKER)
+
+
+@pytest.mark.parametrize("described", ["", "{", "[]", '{"task": 3}', '{"cluster": {"worker": ["a:1"]}}'])
+def test_one_machine_ignores_what_is_said_of_several(described, monkeypatch):
+    made = []
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda _: made.append(os.environ.get("TF_CONFIG")))
+    for name in (Strategy.DEFAULT, Strategy.MIRRORED):
+        monkeypatch.setenv("TF_CONFIG", described)
+        strategies.make_strategy(name)
+        assert "TF_CONFIG" not in os.environ
+    assert made == [None]
+
+
+def test_an_empty_description_of_workers_leaves_them_to_slurm(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "")
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "a")
+    monkeypatch.setattr(strategies, "_cluster_of_slurm", lambda: "of Slurm")
+    with pytest.raises(UserError, match="does not name this worker"):
+        strategies.make_strategy(Strategy.MULTI_WORKER)
+    assert os.environ["TF_CONFIG"] == "of Slurm"
 
 
 def test_a_lost_worker_is_one_sentence_where_there_are_several(monkeypatch):
