@@ -3,6 +3,7 @@
 pytest --slow -s tests/test_faults.py       tries every fault, and prints how many at which calls
 """
 
+import collections
 import functools
 import pathlib
 
@@ -38,10 +39,10 @@ def attempt(request, tmp_path, monkeypatch):
     def attempt(work, check, allowed=UserError):
         trial = Trial(folder, monkeypatch, work, check)
         trial.run(allowed, request.param)
-        tried = ", ".join(
-            f"{fault} at {call} {count}" for (fault, call), count in sorted(trial.tried.items())
-        )
-        print(f"\n{request.node.name}: {trial.tried.total()} faults at {len(trial.calls)} calls: {tried}")
+        calls = sorted(collections.Counter(trial.calls).items())
+        named = ", ".join(f"{count} {call}" for call, count in calls)
+        faults = ", ".join(f"{count} {fault}" for fault, count in sorted(trial.tried.items()))
+        print(f"\n{request.node.name}: {named}; {trial.tried.total()} faults tried: {faults}")
 
     return attempt
 
