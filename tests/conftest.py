@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import shutil
+import signal
 
 import nibabel
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from mrisynth.cli import app
 
+# Ctrl-C is for pytest.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 app.import_tensorflow(logical_cpus=2)
 
 import tensorflow as tf  # noqa: E402

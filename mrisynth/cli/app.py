@@ -6,13 +6,37 @@ environment only once. Every program hands its flags and what it does to `run`.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
+import math
 import os
 import pathlib
+import signal
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import TypeVar
+
+
+def _leave(number: int, frame: FrameType | None, screen: int = 2) -> None:
+    """Ends the program on Ctrl-C, at once: imports leave nothing behind, and some swallow exceptions."""
+    os.write(screen, b"interrupted\n")
+    os._exit(130)
+
+
+def _hears_interrupts() -> bool:
+    """Whether Ctrl-C is for this thread to handle, and is not ignored, as it is behind nohup."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+if _hears_interrupts():
+    # From now on, for most of the first second goes into imports.
+    signal.signal(signal.SIGINT, _leave)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -31,6 +55,8 @@ except ImportError as error:
     sys.exit(f"error: {error}")
 
 T = TypeVar("T")
+
+_CLEANING_SECONDS = 5.0
 
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _EVERY_PROGRAM = """
@@ -69,15 +95,49 @@ def run(
     elif "--version" in given:
         print(f"mrisynth {__version__}")
     else:
-        try:
-            parse_flags(values, given)
-            program(values)
-        except UserError as error:
-            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-            sys.exit(1)
-        except KeyboardInterrupt:
-            sys.stderr.write("interrupted\n")
-            sys.exit(130)
+        _run(lambda: (parse_flags(values, given), program(values)))
+
+
+def _run(work: Callable[[], object]) -> None:
+    """Does the work of a program; faults of a user and Ctrl-C are one line and an exit status."""
+    try:
+        with _on_interrupt(_interrupter()):
+            work()
+    except UserError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        if signal.getsignal(signal.SIGINT) is _leave:
+            # All is put away; another Ctrl-C is to change nothing about how the program ends.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+def _interrupter() -> Callable[[int, FrameType | None], None]:
+    """What raises KeyboardInterrupt, but not again while the program is cleaning up."""
+    last = -math.inf
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if time.monotonic() - last > _CLEANING_SECONDS:
+            last = time.monotonic()
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+@contextlib.contextmanager
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Has a function handle Ctrl-C in the context, unless it is ignored or for another thread."""
+    if not _hears_interrupts():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def help_text(values: flags.FlagValues, description: str) -> str:
@@ -153,7 +213,10 @@ def import_tensorflow(
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with pathlib.Path(os.devnull).open("w") as nowhere:
+        with (
+            _on_interrupt(functools.partial(_leave, screen=kept)),
+            pathlib.Path(os.devnull).open("w") as nowhere,
+        ):
             os.dup2(nowhere.fileno(), 2)
             import tensorflow as tf
 

@@ -13,13 +13,17 @@ import hashlib
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -180,8 +184,11 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
     sources: list[Source] = []
-    with SampleWriter(folder, config.resolutions, columns) as writer:
-        for scan, extracted in _extract_all(scans, config, progress):
+    with (
+        SampleWriter(folder, config.resolutions, columns) as writer,
+        contextlib.closing(_extract_all(scans, config, progress)) as results,
+    ):
+        for scan, extracted in results:
             source = _source(scan, extracted, config, columns)
             _report(source, config.strict)
             if not source.skipped:
@@ -202,8 +209,11 @@ def _extract_all(
     scans: list[Scan], config: PreparationConfig, progress: bool
 ) -> Iterator[tuple[Scan, ExtractedScan]]:
     """Every scan with what was extracted from it, in order; never more than a few at a time in memory."""
-    with tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar:
-        results = _one_by_one(scans, config) if config.workers == 1 else _by_workers(scans, config)
+    results = _one_by_one(scans, config) if config.workers == 1 else _by_workers(scans, config)
+    with (
+        tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar,
+        contextlib.closing(results),
+    ):
         for scan, extracted in zip(scans, results, strict=True):
             yield scan, extracted
             bar.update()
@@ -215,24 +225,61 @@ def _one_by_one(scans: list[Scan], config: PreparationConfig) -> Iterator[Extrac
 
 
 def _by_workers(scans: list[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
-    """Extracts in worker processes, which are started afresh: TensorFlow's threads do not survive a fork."""
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(config.workers, context, initializer=_end_with_parent)
+    """Extracts in worker processes, which end at once when something else ends the work."""
+    workers = _Workers()
+    executor = ProcessPoolExecutor(config.workers, workers, initializer=_end_with_parent)
     waiting = iter(scans)
     running: deque[Future[ExtractedScan]] = deque()
     try:
         for _ in scans:
             while len(running) <= config.workers and (scan := next(waiting, None)) is not None:
-                running.append(executor.submit(extract, scan, config))
-            yield running.popleft().result()
+                with _interrupts_held_back():
+                    running.append(executor.submit(extract, scan, config))
+            yield running[0].result()
+            running.popleft()
     except BrokenProcessPool as error:
         raise UserError("--num_workers: a worker died, most likely out of memory; use fewer") from error
     finally:
+        if running:
+            workers.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+class _Workers(SpawnContext):
+    """Starts worker processes afresh, since TensorFlow's threads do not survive a fork, and can end them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802
+        process = super().Process(*args, **kwargs)
+        self._started.append(process)
+        return process
+
+    def terminate(self) -> None:
+        """Ends them, whatever they are at."""
+        for process in self._started:
+            if process.pid is not None:
+                process.terminate()
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Lets Ctrl-C wait; processes that are started meanwhile never see it, from their first moment on."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end_with_parent() -> None:
-    """Lets a worker end when its parent is gone, even one that was killed."""
+    """Lets a worker end when its parent is gone, even one that was killed, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         multiprocessing.parent_process().join()

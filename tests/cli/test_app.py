@@ -103,6 +103,30 @@ def test_an_interrupted_program_says_so(run, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize("phase", ["importing", "importing TensorFlow", "running", "running twice"])
+def test_ctrl_c_ends_a_program_in_one_line_at_any_time(phase):
+    moments = {
+        "importing": "interrupt()",
+        "importing TensorFlow": "sys.modules['tensorflow'] = mock.MagicMock(); "
+        "import_tensorflow(start=interrupt)",
+        "running": "run(lambda _: interrupt(), lambda _: None, '')",
+        "running twice": "run(lambda _: clean_up(), lambda _: None, '')",
+    }
+    program = (
+        "from mrisynth.cli.app import *; import functools, signal; from unittest import mock\n"
+        "sys.argv[1:] = []; interrupt = functools.partial(signal.raise_signal, signal.SIGINT)\n"
+        "def clean_up():\n"
+        "    try: interrupt()\n"
+        "    finally: interrupt(); print('clean')\n"
+        f"{moments[phase]}; print('goes on')"
+    )
+    program = "import sys\n" + program
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+    assert ended.stdout == ("clean\n" if phase == "running twice" else "")
+
+
 def test_an_explicit_flag_beats_a_flagfile_wherever_it_stands(run, tmp_path):
     path = tmp_path / "x.flags"
     path.write_text("# Some.\n--steps=5\n--name=y\n")

@@ -1,9 +1,11 @@
+import contextlib
 import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel
@@ -191,6 +193,49 @@ def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(work
     prepare_dataset(input=scans, output=tmp_path / "undisturbed", **settings)
     assert not aside.exists()
     assert contents(output) == contents(tmp_path / "undisturbed")
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.1, 1), (1.5, 2)])
+def test_ctrl_c_ends_workers_at_once_and_leaves_nothing(seconds, times, tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=6)
+    work = f"prepare_dataset(input={str(scans)!r}, output={str(tmp_path / 'data')!r}, suffix='FLAIR', "
+    # Half a minute for every scan.
+    work += "voxel_size=0.5, interpolation='cubic', num_workers=2)"
+    program = (
+        "from mrisynth.cli import app; from mrisynth.data import prepare_dataset; import sys\n"
+        f"sys.argv[1:] = []; app.run(lambda _: {work}, lambda _: None, '')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    # A terminal sends Ctrl-C to the workers, too.
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        wait_for(lambda: (tmp_path / "data" / ".unfinished").exists(), process)
+        time.sleep(seconds)
+        interrupted = time.monotonic()
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.1)
+        _, errors = process.communicate(timeout=20)
+        assert time.monotonic() - interrupted < 5
+        assert process.returncode == 130
+        assert errors.endswith("interrupted\n")
+        assert "Traceback" not in errors
+        assert [path.name for path in tmp_path.iterdir()] == ["scans"]
+        wait_for(lambda: not _is_anyone_left(process.pid), seconds=2)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _is_anyone_left(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_path):

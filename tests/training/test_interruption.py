@@ -1,5 +1,9 @@
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +40,36 @@ def test_other_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert seen == [(0, before)]
+
+
+def test_a_signal_is_acknowledged_at_once_and_a_second_one_ends_the_program():
+    program = (
+        "from mrisynth.cli import app\n"
+        "from mrisynth.training.interruption import StopRequest\n"
+        "import hashlib\n"
+        "with StopRequest():\n"
+        "    print('busy', flush=True)\n"
+        # Like compilation: a minute in which Python runs no handlers.
+        "    hashlib.pbkdf2_hmac('sha512', b'', b'', 10**8)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "\n"
+        assert process.stderr.readline().startswith("stopping: the iteration at hand ends first")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=20)[1] == "interrupted\n"
+        assert process.returncode == 130
+    finally:
+        process.kill()
 
 
 def test_an_interruption_says_by_what():
