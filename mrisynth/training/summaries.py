@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import pathlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from mrisynth import image_io
+from mrisynth.atomic_io import move_into_place
 from mrisynth.data.samples import Samples
 from mrisynth.disk_errors import naming_disk_errors
 from mrisynth.run_folder import RunFolder
@@ -34,14 +36,24 @@ class Summaries:
         self._folder = folder
         with self._naming_disk_errors():
             folder.samples.mkdir(parents=True, exist_ok=True)
-            self._writer = tf.summary.create_file_writer(str(folder.tensorboard))
         self._state = state
+        self._open()
         shape = (GRID_IMAGES, state.generator.latent_size)
         self._latents = StatelessRng(seed).normal(Purpose.GRID_LATENTS, shape)
         self._real_shown: tuple[int, float] | None = None
 
     def _naming_disk_errors(self) -> contextlib.AbstractContextManager[None]:
         return naming_disk_errors(self._folder.path)
+
+    def _open(self) -> None:
+        with self._naming_disk_errors():
+            _drop_events(self._folder.tensorboard, after=int(self._state.iteration.numpy()))
+            self._writer = tf.summary.create_file_writer(str(self._folder.tensorboard))
+
+    def go_back(self) -> None:
+        """Drops what was written of iterations after the one that the state has gone back to."""
+        self.close()
+        self._open()
 
     def write_scalars(
         self, position: Position, metrics: Mapping[str, tf.Tensor], images_per_second: float
@@ -107,3 +119,23 @@ class Summaries:
         """Writes out what is buffered."""
         with self._naming_disk_errors():
             self._writer.close()
+
+
+def _drop_events(folder: pathlib.Path, after: int) -> None:
+    """Drops the events of iterations that are made again, lest TensorBoard shows them twice."""
+    for path in folder.glob("events.out.tfevents.*"):
+        if all(step <= after for step, _ in _events(path)):
+            continue
+        aside = folder / ".partial"
+        with tf.io.TFRecordWriter(str(aside)) as writer:
+            for step, record in _events(path):
+                if step <= after:
+                    writer.write(record)
+        move_into_place(aside, path)
+
+
+def _events(path: pathlib.Path) -> Iterator[tuple[int, bytes]]:
+    """Every event of a file, with its step; the last may be cut off where a run was killed."""
+    with contextlib.suppress(tf.errors.DataLossError):
+        for record in tf.compat.v1.io.tf_record_iterator(str(path)):
+            yield tf.compat.v1.Event.FromString(record).step, record

@@ -199,6 +199,8 @@ class _Trainer:
                 self._write_summaries(self._summaries, position, metrics)
             if self._rolled_back(position, metrics):
                 self._progress.end_phase()
+                if self._summaries:
+                    self._summaries.go_back()
                 return
             self._save_if_due()
         self._end_phase(position)

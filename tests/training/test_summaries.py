@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mrisynth import image_io
 from mrisynth.data import Samples
@@ -50,6 +51,35 @@ def test_real_images_are_shown_again_only_where_they_look_different(summaries, t
     real = [name for name in grids(tmp_path) if name.startswith("real")]
     assert real == [f"real_0000000{images}_008x008.png" for images in (16, 24, 32)]
     assert len(grids(tmp_path)) == 4 + 3
+
+
+def test_a_run_that_goes_back_shows_every_step_once(state, tmp_path):
+    folder = RunFolder(tmp_path)
+
+    def write(writer, *iterations):
+        for iteration in iterations:
+            writer.write_scalars(SCHEDULE.at_iteration(iteration), {}, images_per_second=iteration)
+
+    try:
+        killed = Summaries(folder, state, seed=5)
+        write(killed, 1, 2, 3, 4)
+        killed.close()
+        (events,) = folder.tensorboard.iterdir()
+        events.write_bytes(events.read_bytes()[:-5])
+        state.iteration.assign(2)
+        resumed = Summaries(folder, state, seed=5)
+        write(resumed, 3, 4, 5)
+        state.iteration.assign(3)
+        resumed.go_back()
+        write(resumed, 4)
+        resumed.close()
+    finally:
+        state.iteration.assign(0)
+    shown = EventAccumulator(str(folder.tensorboard))
+    shown.Reload()
+    for name in ("schedule/images", "images_per_second"):
+        assert sorted(event.step for event in shown.Tensors(name)) == [1, 2, 3, 4]
+    assert all(path.name.startswith("events.out.tfevents.") for path in folder.tensorboard.iterdir())
 
 
 def test_scalars_say_where_the_schedule_stands(state, summaries, tmp_path):
