@@ -141,7 +141,7 @@ def move_into_place(aside: pathlib.Path, path: pathlib.Path) -> None:
 
     Args:
         aside: A file, or a folder with all that is in it.
-        path: Its name from now on; a file that is there is replaced.
+        path: The name from now on; a file that is there is replaced.
 
     Raises:
         OSError: If the disk does not take it, or something is in the way.

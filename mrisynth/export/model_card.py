@@ -39,9 +39,9 @@ def describe(
     """Describes a run's generator.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         average: What is exported, and the configuration of its run.
-        manifest: Of the data set that the run was trained on.
+        manifest: Manifest of the data set that the run was trained on.
         evaluation: The contents of results.json of this very generator; None if it was not evaluated.
 
     Returns:

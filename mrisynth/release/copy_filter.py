@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures
+from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy import statistics
 from mrisynth.privacy.copying import describe_real
 from mrisynth.privacy.searches import ReferenceImages
@@ -16,29 +16,23 @@ class CopyFilter:
 
     Args:
         real: Training slices, and the held-out ones that say how close new patients come.
-        copy_ratio: See `statistics.find_copies`.
-        extractor: Of the features; ours if None.
+        copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
+            other (see `statistics.find_copies`).
         progress: Whether to show progress bars.
     """
 
-    def __init__(
-        self,
-        real: ReferenceImages,
-        copy_ratio: float,
-        extractor: FeatureExtractor | None = None,
-        progress: bool = False,
-    ) -> None:
+    def __init__(self, real: ReferenceImages, copy_ratio: float, progress: bool = False) -> None:
         self._copy_ratio = copy_ratio
-        self._sides = describe_real(real, extractor or ScatteringFeatures(), progress)
+        self._sides = describe_real(real, ScatteringFeatures(), progress)
 
     def find(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which images are copies.
+        """Finds the copies among generated images.
 
         Args:
-            images: Generated, uint8 [N, H, H, C].
+            images: Uint8 [N, H, H, C].
 
         Returns:
-            [N].
+            Whether each image is a copy, [N].
         """
         copies = [
             statistics.is_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from mrisynth.data.slices import PLANES
@@ -20,12 +21,12 @@ class ImageGeometry:
     Attributes:
         plane: A key of `PLANES`.
         orientation: How the images are turned, in words.
-        pixel_size_mm: Edge of a pixel.
-        slice_spacing_mm: Thickness of a slice.
-        intensity_range: What -1 and 1 stand for.
-        unit: Of the intensities.
+        pixel_size_mm: Edge of a pixel in mm.
+        slice_spacing_mm: Thickness of a slice in mm.
+        intensity_range: The intensities that -1 and 1 stand for.
+        unit: Unit of the intensities.
         suffix: BIDS suffix of the contrast.
-        known: Whether the card says so; otherwise all this is only assumed.
+        known: Whether a model card says all this; otherwise it is assumed.
     """
 
     plane: str
@@ -38,13 +39,13 @@ class ImageGeometry:
     known: bool
 
     @classmethod
-    def of(cls, card: dict[str, Any] | None, resolution: int) -> ImageGeometry:
-        """Those of a model.
+    def of(cls, card: Mapping[str, Any] | None, resolution: int) -> ImageGeometry:
+        """Reads the geometry of a model's images.
 
         Args:
-            card: Its card. Without one, or one that says nothing of geometry and intensities, axial slices of
-                1 mm with a field of view of 256 mm, and intensities from -1 to 1, are assumed.
-            resolution: Pixels along an edge.
+            card: The model card. Without one, or one that says nothing of geometry and intensities, axial
+                slices of 1 mm with a field of view of 256 mm, and intensities from -1 to 1, are assumed.
+            resolution: Pixels along an edge of an image.
 
         Returns:
             The geometry.

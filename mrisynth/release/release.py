@@ -42,10 +42,10 @@ class Released:
     """What a release has come to.
 
     Attributes:
-        output: Its folder.
-        images: How many there are.
-        drawn: How many of them are new.
-        dropped: Copies of training data that were left out on the way to them.
+        output: The folder of the release.
+        images: Number of images in the release.
+        drawn: Number of images that are new.
+        dropped: Number of copies of training data that were left out.
         filtered: Whether copies were looked for.
     """
 
@@ -124,7 +124,7 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
 
 
 def block_size(resolution: int) -> int:
-    """How many images are drawn at a time."""
+    """Number of images that are drawn at a time."""
     return min(_LARGEST_BLOCK, max(1, _BLOCK_PIXELS // resolution**2))
 
 

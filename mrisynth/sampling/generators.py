@@ -225,7 +225,7 @@ def _in_words(value: object) -> str | int | float:
 def open_export(path: pathlib.Path) -> Sampler:
     """Opens an exported generator, by nothing but its signatures and its model card.
 
-    Of its network nothing is known: as few images are drawn at a time as from that of model (d) at its
+    Nothing is known of the size of the network: as few images are drawn at a time as from model (d) at its
     default size.
 
     Args:

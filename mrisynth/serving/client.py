@@ -33,8 +33,8 @@ class Query:
         model: The name that the server knows the model by.
         signature: "generate" or "png", whose images the server draws from seeds; or "serving_default", for
             which the latents of those seeds are drawn here and sent.
-        count: How many images.
-        seed: Of the first image; the others have the seeds that follow.
+        count: Number of images.
+        seed: Seed of the first image; each next one has the next seed.
         truncation: 1 leaves the images as they are, less makes them more alike.
     """
 
