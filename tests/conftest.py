@@ -17,7 +17,7 @@ app.import_tensorflow(logical_cpus=2)
 
 import tensorflow as tf  # noqa: E402
 
-from mrisynth.data import prepare_dataset  # noqa: E402
+from mrisynth.data import prepare_dataset, read_manifest  # noqa: E402
 from mrisynth.export.from_run import export_run  # noqa: E402
 from mrisynth.export.saved_model import export_generator  # noqa: E402
 from mrisynth.networks import Generator  # noqa: E402
@@ -26,7 +26,7 @@ from tests.export import private_run  # noqa: E402
 from tests.programs import TRAIN, Ended, start  # noqa: E402
 from tests.serving.model_server import ModelServer  # noqa: E402
 from tests.training_flags import EVALUABLE, TINY  # noqa: E402
-from tests.untrained_exports import CARD, write_card  # noqa: E402
+from tests.untrained_exports import CARD, replaced, write_card  # noqa: E402
 
 SLOW_LEFT_OUT = pytest.StashKey[int]()
 
@@ -170,11 +170,12 @@ def bare(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def model(bare, tmp_path_factory):
-    """The same export with a model card, NAME."""
+def model(bare, small_dataset, tmp_path_factory):
+    """The same export with a model card, which says that it was trained on the small data set, NAME."""
     folder = tmp_path_factory.mktemp("models") / "heads"
     shutil.copytree(bare, folder / "1")
-    write_card(folder / "1", CARD)
+    card = replaced(CARD, "data", fingerprint=read_manifest(small_dataset).fingerprint)
+    write_card(folder / "1", card)
     return folder
 
 

@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 ORDER = (
     ("atomic_io", "errors", "keras_backend"),
     (
+        "checksums",
         "choices",
         "cores",
         "disk_errors",

@@ -25,7 +25,7 @@ from mrisynth.metrics.registry import ImageSet
 from mrisynth.metrics.spectrum import power_spectrum
 from mrisynth.privacy import copying
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.copying import Privacy
+from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.searches import RealSides, ReferenceImages
 from mrisynth.sampling.generators import Sampler
 from mrisynth.sampling.interpolation import legs_between_seeds
@@ -75,6 +75,7 @@ class Evaluator:
             environment=_environment(),
             generator=dict(sampler.facts),
             data={
+                **({"fingerprint": self._real.fingerprint} if self._real.fingerprint else {}),
                 "training_subjects": len(np.unique(training.subjects)),
                 "training_slices": len(training.images),
                 "heldout_subjects": len(np.unique(heldout.subjects)),
@@ -87,7 +88,7 @@ class Evaluator:
             features=self._extractor.name,
             measures=self._measures(images),
             spectra=self._spectra(images),
-            privacy=self._privacy(images),
+            privacy=self._privacy(images) if self._is_trained_on(sampler) else NotExamined(),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
             interpolation=self._interpolate(sampler),
@@ -106,6 +107,10 @@ class Evaluator:
             values[f"privacy/closer_share_{distance}"] = figures.closer_share.value
             values[f"privacy/membership_auc_{distance}"] = figures.membership_auc.value
         return values
+
+    def _is_trained_on(self, sampler: Sampler) -> bool:
+        """Whether the data set is known to be the generator's own, without which copies mean nothing."""
+        return sampler.trained_on is not None and sampler.trained_on == self._real.fingerprint
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         """The images of the seeds from the settings' seed on."""

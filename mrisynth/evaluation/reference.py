@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
 from mrisynth.data.manifest import Split
 from mrisynth.errors import UserError
@@ -49,7 +50,31 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
     for side, split in (("training", "train"), ("heldout", "heldout")):
         sides[side] = _load_side(data_dir, split, manifest.array_shape(Split(split), resolution), progress)
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
-    return ReferenceImages(**sides, channels=manifest.channels)
+    return ReferenceImages(**sides, channels=manifest.channels, fingerprint=manifest.fingerprint)
+
+
+def check_trained_on(data_dir: pathlib.Path, trained_on: str | None, model: str) -> bool:
+    """Checks that a data set is the one that a generator was trained on.
+
+    Args:
+        data_dir: The data set.
+        trained_on: Fingerprint of the generator's own; None where the generator does not say.
+        model: The flag that names the generator, with its value.
+
+    Returns:
+        Whether it is; False where the generator does not say.
+
+    Raises:
+        UserError: If it is another.
+    """
+    fingerprint = read_manifest(data_dir).fingerprint
+    if trained_on is not None and trained_on != fingerprint:
+        raise UserError(
+            f"--data_dir: {data_dir} (fingerprint {checksums.short(fingerprint)}) is not the data set that "
+            f"{model} was trained on (fingerprint {checksums.short(trained_on)}); name that one, as copying "
+            "can only be measured against the scans it was trained on"
+        )
+    return trained_on is not None
 
 
 def _load_side(

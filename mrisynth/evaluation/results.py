@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mrisynth.atomic_io import write_text_aside
 from mrisynth.errors import UserError
 from mrisynth.metrics.estimates import Spread
-from mrisynth.privacy.copying import Privacy
+from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.statistics import Closeness
 
 FORMAT = "mrisynth results"
@@ -60,8 +60,8 @@ class Evaluation:
         short: Whether it is the short form, with fewer images.
         date: Day of the evaluation, YYYY-MM-DD.
         environment: Versions by package.
-        generator: What was evaluated, by name: model, resolution, settings. No paths.
-        data: Counts by name: subjects and slices of each side, images compared.
+        generator: What was evaluated, by name: model, checksums, resolution, settings. No paths.
+        data: The fingerprint, and counts by name: subjects and slices of each side, images compared.
         features: Which feature extractor, in words.
         measures: Measures by key, in the order of tables (see `mrisynth.metrics.registry.find`).
         spectra: Power spectra by channel.
@@ -75,11 +75,11 @@ class Evaluation:
     date: str
     environment: Mapping[str, str]
     generator: Mapping[str, str | int | float]
-    data: Mapping[str, int]
+    data: Mapping[str, int | str]
     features: str
     measures: Mapping[str, Measure]
     spectra: Mapping[str, PowerSpectrum]
-    privacy: Privacy
+    privacy: Privacy | NotExamined
     samples: NDArray[np.uint8]
     real: NDArray[np.uint8]
     interpolation: NDArray[np.uint8]

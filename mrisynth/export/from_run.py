@@ -84,6 +84,9 @@ def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:
 
 
 def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any] | None:
-    """The run's results.json, if it is of what the run has come to now."""
+    """The run's results.json, if it is of these very weights and the data set that they were trained on."""
     results = read_results(RunFolder(run_dir).results)
-    return results if results and results["generator"].get("iterations") == average.iteration else None
+    if results is None:
+        return None
+    evaluated = (results["generator"].get("weights_checksum"), results["data"].get("fingerprint"))
+    return results if evaluated == (average.checksum, average.config.fingerprint) else None

@@ -61,6 +61,7 @@ def describe(
             "channels": list(manifest.channels),
             "labels": generator.label_schema.to_json(),
             "latent_size": generator.latent_size,
+            "weights_checksum": average.checksum,
             "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
             "attention_generator": list(generator.attention_resolutions),
             "attention_discriminator": list(config.network.attention_discriminator),
@@ -96,15 +97,16 @@ def describe(
 
 
 def write_card(card: Mapping[str, Any], folder: ExportFolder) -> None:
-    """Writes a card into a SavedModel, as JSON and as Markdown.
+    """Writes a card into a SavedModel, as JSON and as Markdown, with the checksum of graph and weights.
 
     Args:
         card: As `describe` gives it.
-        folder: The folder of the SavedModel.
+        folder: The folder of the SavedModel, which is saved already.
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.
     """
+    card = {**card, "model": {**card["model"], "checksum": folder.checksum}}
     folder.card.parent.mkdir(parents=True, exist_ok=True)
     write_json_aside(folder.card, card)
     write_text_aside(folder.card_page, to_markdown(card))
@@ -124,6 +126,14 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"A generator of synthetic MR slices, {model['resolution']}x{model['resolution']}: mrisynth model "
         f"({model['letter']}), {model['parameters']:,} parameters, exported on {card['date']}.",
         "",
+        *_table(
+            ("", ""),
+            [
+                ("checksum of graph and weights", model["checksum"]),
+                ("checksum of the weights alone", model["weights_checksum"]),
+            ],
+        ),
+        "",
         "## Intended use",
         "",
         *(f"- {sentence}" for sentence in card["intended_use"]),
@@ -138,6 +148,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             ("", ""),
             [
                 ("kind", _KINDS[data["kind"]]),
+                ("fingerprint", data["fingerprint"]),
                 *zip(("trained on", "held out"), sides, strict=True),
                 ("files", f"{data['files_used']} used, {data['files_left_out']} left out"),
             ],
@@ -168,6 +179,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
 
 def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
     return {
+        "fingerprint": manifest.fingerprint,
         "kind": "phantoms" if phantoms else "scans",
         **{
             side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}

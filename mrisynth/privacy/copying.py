@@ -65,6 +65,13 @@ class Privacy:
     closest_pairs: tuple[ClosePair, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class NotExamined:
+    """What is said in the place of `Privacy` where it is not known what a generator was trained on."""
+
+    verdict: Verdict = verdict.NOT_EXAMINED
+
+
 def describe_real(
     real: ReferenceImages, extractor: FeatureExtractor, progress: bool = False
 ) -> tuple[RealSides, RealSides]:

@@ -35,11 +35,13 @@ class ReferenceImages:
         training: What the generator was trained on.
         heldout: Subjects that it never saw.
         channels: Names of the images' channels.
+        fingerprint: Identifies the data set; None where it was not prepared.
     """
 
     training: Slices
     heldout: Slices
     channels: tuple[str, ...] = ("image",)
+    fingerprint: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # Flags are read, and thresholds checked, without TensorFlow.
 NO_SIGN = "no sign of copying"
 INCONCLUSIVE = "inconclusive"
 COPIES_FOUND = "copies found"
+UNKNOWN = "nothing can be said about copying"
+"""Of a generator that does not say what it was trained on."""
 
 CHANCE = 0.5
 """Area under the curve of a guess."""
@@ -67,12 +69,21 @@ class Verdict:
     """The answer in plain words.
 
     Attributes:
-        words: `NO_SIGN`, `INCONCLUSIVE` or `COPIES_FOUND`.
+        words: `NO_SIGN`, `INCONCLUSIVE`, `COPIES_FOUND` or `UNKNOWN`.
         reasons: What it rests on, each a sentence.
     """
 
     words: str
     reasons: tuple[str, ...]
+
+
+NOT_EXAMINED = Verdict(
+    UNKNOWN,
+    (
+        "The model does not say which data set it was trained on, and copies can only be looked for in that "
+        "one. The images were compared with this data set for their quality alone.",
+    ),
+)
 
 
 def decide(

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import mrisynth
+from mrisynth import checksums
 from mrisynth.atomic_io import json_text
-from mrisynth.export_folder import ExportFolder
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.generators import Sampler
 
 _STATEMENT = (
     "Synthetic: every image was computed by a neural network from random numbers. None was measured of a "
@@ -34,12 +35,12 @@ def sidecars(description: Mapping[str, Any]) -> Callable[[int], str]:
 
 
 def image_description(
-    model: ExportFolder, truncation: float, geometry: ImageGeometry, files: ReleaseFormat
+    sampler: Sampler, truncation: float, geometry: ImageGeometry, files: ReleaseFormat
 ) -> dict[str, Any]:
     """What the JSON of every image says, but for its seed.
 
     Args:
-        model: Where the images are drawn from.
+        sampler: What the images are drawn from, an export.
         truncation: How they are drawn.
         geometry: What pixels and gray values stand for.
         files: How they are stored.
@@ -48,8 +49,7 @@ def image_description(
         "Description": _STATEMENT,
         "Synthetic": True,
         "Truncation": truncation,
-        "Model": model.name,
-        "ModelVersion": model.version,
+        **_origin(sampler),
         "Plane": geometry.plane,
         "Orientation": geometry.orientation,
         "PixelSpacing": [geometry.pixel_size_mm] * 2,
@@ -63,36 +63,36 @@ def image_description(
 
 
 def dataset_description(
-    model: ExportFolder, settings: Mapping[str, Any], files: ReleaseFormat
+    sampler: Sampler, settings: Mapping[str, Any], files: ReleaseFormat
 ) -> dict[str, Any]:
     """The content of dataset_description.json.
 
     Args:
-        model: Where the images are drawn from.
+        sampler: What the images are drawn from, an export.
         settings: What makes the release this release.
         files: How the images are stored.
     """
     return {
-        "Name": f"Synthetic MR images of the model {model.name}",
+        "Name": f"Synthetic MR images of the model {sampler.export.name}",
         **files.dataset_fields,
         "GeneratedBy": [
             {
                 "Name": "mrisynth",
                 "Version": mrisynth.__version__,
-                "Description": f"Images drawn from the model {_in_words(model)} by mrisynth-generate. "
+                "Description": f"Images drawn from the model {_in_words(sampler)} by mrisynth-generate. "
                 f"{_STATEMENT}",
             }
         ],
         "Synthetic": True,
+        **_origin(sampler),
         "Settings": settings,
     }
 
 
 def readme(
     config: ReleaseConfig,
-    model: ExportFolder,
+    sampler: Sampler,
     geometry: ImageGeometry,
-    resolution: int,
     files: ReleaseFormat,
     seeds: list[int],
 ) -> str:
@@ -100,9 +100,8 @@ def readme(
 
     Args:
         config: What was asked for.
-        model: Where the images are drawn from.
+        sampler: What the images are drawn from, an export.
         geometry: What pixels and gray values stand for.
-        resolution: Pixels along an edge.
         files: How the images are stored.
         seeds: The images' seeds, in their order.
     """
@@ -122,11 +121,12 @@ def readme(
             "",
             _STATEMENT,
             "",
-            f"- Drawn by mrisynth {mrisynth.__version__} from the model {_in_words(model)}, truncation "
+            f"- Drawn by mrisynth {mrisynth.__version__} from the model {_in_words(sampler)}, truncation "
             f"{config.truncation:g}, seeds from {config.seed}. A seed draws its image again.",
+            f"- {_checksums_in_words(sampler)}.",
             f"- {files.layout}.",
-            f"- {resolution}x{resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices of "
-            f"{geometry.slice_spacing_mm:.4g} mm{assumed}.",
+            f"- {sampler.resolution}x{sampler.resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices "
+            f"of {geometry.slice_spacing_mm:.4g} mm{assumed}.",
             f"- Plane: {geometry.plane}; {geometry.orientation}.",
             f"- Intensities from {low:g} to {high:g}, unit: {geometry.unit}{assumed}. {files.storage}.",
             f"- {filtered}.",
@@ -137,5 +137,23 @@ def readme(
     )
 
 
-def _in_words(model: ExportFolder) -> str:
+def _origin(sampler: Sampler) -> dict[str, str | None]:
+    """Which model, and the fingerprint of what it was trained on; None where its card does not say."""
+    return {
+        "Model": sampler.export.name,
+        "ModelVersion": sampler.export.version,
+        "ModelChecksum": sampler.export.checksum,
+        "TrainingDataFingerprint": sampler.trained_on,
+    }
+
+
+def _checksums_in_words(sampler: Sampler) -> str:
+    model = f"Checksum of the model: {checksums.short(sampler.export.checksum)}"
+    if sampler.trained_on is None:
+        return f"{model}; it does not say which data set it was trained on"
+    return f"{model}; fingerprint of the data set it was trained on: {checksums.short(sampler.trained_on)}"
+
+
+def _in_words(sampler: Sampler) -> str:
+    model = sampler.export
     return f"{model.name}, version {model.version}" if model.version else model.name

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.atomic_io import write_json_aside, write_text_aside
-from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.evaluation.reference import load_reference
+from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.image_io import to_gray
 from mrisynth.locking import only_writer
 from mrisynth.release.config import ReleaseConfig
@@ -88,26 +87,25 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
     files = FORMATS[config.format](
         config.output, config.count, geometry, sampler.resolution, config.format_options
     )
+    _check_filter(config, sampler)
     settings = _settings(config, sampler, files)
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
         real = load_reference(config.data_dir, sampler.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
-    description = image_description(sampler.export, config.truncation, geometry, files)
+    description = image_description(sampler, config.truncation, geometry, files)
     try:
         with only_writer(config.output, "--output"):
             if not (config.output / DESCRIPTION).exists():
-                write_json_aside(
-                    config.output / DESCRIPTION, dataset_description(sampler.export, settings, files)
-                )
+                write_json_aside(config.output / DESCRIPTION, dataset_description(sampler, settings, files))
             seeds = _written(config, files)
             there = len(seeds)
             if there < config.count:
                 files.start(there)
                 _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
             files.finish(seeds, description)
-            text = readme(config, sampler.export, geometry, sampler.resolution, files, seeds)
+            text = readme(config, sampler, geometry, files, seeds)
             write_text_aside(config.output / "README.md", text)
     except OSError as error:
         raise UserError(
@@ -126,6 +124,20 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
 def block_size(resolution: int) -> int:
     """Number of images that are drawn at a time."""
     return min(_LARGEST_BLOCK, max(1, _BLOCK_PIXELS // resolution**2))
+
+
+def _check_filter(config: ReleaseConfig, sampler: Sampler) -> None:
+    """Checks that copies are looked for in the data set that the generator was trained on.
+
+    Raises:
+        UserError: If that is another, or the generator does not say.
+    """
+    model = f"--saved_model={config.saved_model}"
+    if config.data_dir and not check_trained_on(config.data_dir, sampler.trained_on, model):
+        raise UserError(
+            f"--filter_copies: {model} does not say which data set it was trained on, so nothing can be said "
+            "about copies; export its run again with mrisynth-export, or leave --filter_copies out"
+        )
 
 
 def _written(config: ReleaseConfig, files: ReleaseFormat) -> list[int]:
@@ -218,7 +230,7 @@ def _settings(config: ReleaseConfig, sampler: Sampler, files: ReleaseFormat) -> 
     }
     if config.data_dir is not None:
         settings |= {
-            "data_dir": read_manifest(config.data_dir).fingerprint,
+            "data_dir": sampler.trained_on,
             "copy_ratio": config.copy_ratio,
         }
     return settings

@@ -8,11 +8,10 @@ import tempfile
 from collections.abc import Iterator
 
 from mrisynth.atomic_io import folder_to_write
-from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationConfig
 from mrisynth.evaluation.evaluator import Evaluator
-from mrisynth.evaluation.reference import load_reference
+from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.evaluation.results import Evaluation, read_results, write_results
 from mrisynth.locking import exclusive
 from mrisynth.metrics import registry
@@ -60,18 +59,26 @@ def evaluated_iterations(output: pathlib.Path) -> int | None:
 
 
 def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
-    """The generator, and the data set to compare it with."""
+    """The generator, and the data set to compare it with.
+
+    Raises:
+        UserError: If one of them is not there, or the generator was trained on another data set.
+    """
     if config.run_dir is None:
-        return open_export(config.saved_model), config.data_dir
-    sampler, run = open_run(config.run_dir)
-    return sampler, _find_data(config, run)
+        sampler, data_dir = open_export(config.saved_model), config.data_dir
+        model = f"--saved_model={config.saved_model}"
+    else:
+        sampler, run = open_run(config.run_dir)
+        data_dir, model = _find_data(config, run), f"--run_dir={config.run_dir}"
+    check_trained_on(data_dir, sampler.trained_on, model)
+    return sampler, data_dir
 
 
 def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
     """The data set of a run.
 
     Raises:
-        UserError: If it is not there, or what is there is another.
+        UserError: If it is not there.
     """
     trained_on = run.training.data_dir
     if config.data_dir is None and not trained_on.is_dir():
@@ -79,13 +86,7 @@ def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
             f"the data set of --run_dir={config.run_dir} is not in {trained_on} any more; --data_dir can "
             "name where it is now"
         )
-    folder = config.data_dir or trained_on
-    if run.fingerprint not in (None, read_manifest(folder).fingerprint):
-        raise UserError(
-            f"--data_dir: {folder} is not the data set that --run_dir={config.run_dir} was trained on; name "
-            "that one, as copying can only be measured against the scans it was trained on"
-        )
-    return folder
+    return config.data_dir or trained_on
 
 
 @contextlib.contextmanager

@@ -7,20 +7,22 @@ import math
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth import checksums
 from mrisynth.atomic_io import write_text_aside
 from mrisynth.evaluation.results import Evaluation, Measure
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Interval, format_number
 from mrisynth.metrics.registry import Direction, Metric
-from mrisynth.privacy.copying import ClosePair
+from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.distances import DISTANCES
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
 
@@ -31,7 +33,7 @@ _FULL_SIZE_CELL = 512
 _SHEET_WIDTH = 1024
 
 
-_LOOKS = {NO_SIGN: "good", INCONCLUSIVE: "open", COPIES_FOUND: "bad"}
+_LOOKS = {NO_SIGN: "good", INCONCLUSIVE: "open", COPIES_FOUND: "bad", UNKNOWN: "open"}
 """Color and symbol of a verdict."""
 _ADVICE = {
     NO_SIGN: (
@@ -46,6 +48,7 @@ _ADVICE = {
         "Generated images come too close to scans of patients the model was trained on. Treat images and "
         "model as confidential."
     ),
+    UNKNOWN: "Treat images and model as confidential: copies were not looked for.",
 }
 
 
@@ -89,31 +92,24 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
         A page without scripts that loads nothing.
     """
     privacy, words = evaluation.privacy, evaluation.privacy.verdict.words
-    closeness = list(privacy.closeness.values())
-    distances = [DISTANCES[name] for name in privacy.closeness]
-    plots = [distance_plot(c, d.axis) for c, d in zip(closeness, distances, strict=True)]
+    examined = isinstance(privacy, Privacy)
     return (
         _environment()
         .get_template(_TEMPLATE)
         .render(
             evaluation=evaluation,
             show_real=show_real,
+            belongs_to=_belongs_to(evaluation),
             look=_LOOKS[words],
             advice=_ADVICE[words],
             copies_possible=words != NO_SIGN,
-            thresholds=dataclasses.asdict(privacy.thresholds),
-            compared=len(closeness[0].generated),
-            heldout=len(closeness[0].heldout),
+            examined=examined,
+            **(_about_copies(privacy, show_real) if examined else {}),
             overviews=list(_overviews(evaluation, show_real)),
             full_sizes=list(_full_sizes(evaluation, show_real)),
-            pairs=[(pair, _pair_picture(pair, show_real)) for pair in privacy.closest_pairs],
             interpolation=_interpolation(evaluation.interpolation),
             groups=_groups(evaluation),
-            distances=distances,
-            distance_plots=plots,
             spectrum_plots={name: spectrum_plot(each) for name, each in evaluation.spectra.items()},
-            closest=f"{100 * closeness[0].expected_share:.2g} %",
-            cells=_cells(closeness),
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
     )
@@ -173,6 +169,40 @@ def _environment() -> jinja2.Environment:
         "shift": format_shift,
     }
     return environment
+
+
+def _belongs_to(evaluation: Evaluation) -> dict[str, str]:
+    """Which model and which data set this is about, as people compare it with a model card."""
+    generator, data = evaluation.generator, evaluation.data
+    if "name" in generator:
+        model = f"{generator['name']}, version {generator.get('version', 'unknown')}"
+        model += f", exported on {generator['exported']}" if "exported" in generator else ""
+    else:
+        model = "generator of a run"
+        model += f", at iteration {generator['iterations']:,}" if "iterations" in generator else ""
+    found = {
+        "checksum of its graph and weights": generator.get("checksum"),
+        "checksum of its averaged weights": generator.get("weights_checksum"),
+        "fingerprint of the data set": data.get("fingerprint"),
+    }
+    short = {name: checksums.short(checksum) for name, checksum in found.items() if checksum}
+    return {"model": model, **short, "evaluated on": evaluation.date}
+
+
+def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
+    """What the page says of copies beyond the verdict."""
+    closeness = list(privacy.closeness.values())
+    distances = [DISTANCES[name] for name in privacy.closeness]
+    return {
+        "thresholds": dataclasses.asdict(privacy.thresholds),
+        "compared": len(closeness[0].generated),
+        "heldout": len(closeness[0].heldout),
+        "pairs": [(pair, _pair_picture(pair, show_real)) for pair in privacy.closest_pairs],
+        "distances": distances,
+        "distance_plots": [distance_plot(c, d.axis) for c, d in zip(closeness, distances, strict=True)],
+        "closest": f"{100 * closeness[0].expected_share:.2g} %",
+        "cells": _cells(closeness),
+    }
 
 
 def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:

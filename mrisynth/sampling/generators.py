@@ -44,6 +44,7 @@ class Sampler:
         at_once: Number of images that are drawn at a time where many are wanted, which bounds the memory.
         export: The folder that the generator was opened from; None for that of a run.
         card: The model card of an export; None if it has none.
+        trained_on: Fingerprint of the data set that it was trained on; None where that is not known.
     """
 
     from_latents: Callable[[tf.Tensor], tf.Tensor]
@@ -55,6 +56,7 @@ class Sampler:
     at_once: int = 16
     export: ExportFolder | None = None
     card: Mapping[str, Any] | None = None
+    trained_on: str | None = None
 
     def draw(self, first_seed: int, count: int, truncation: float = 1.0) -> NDArray[np.float32]:
         """Draws the images of consecutive seeds in one call.
@@ -196,7 +198,8 @@ def open_run(run_dir: pathlib.Path) -> tuple[Sampler, RunConfig]:
         UserError: If there is no run, or no checkpoint that can be read.
     """
     average = load_average(run_dir)
-    return sampler_of(average.generator, average.level, average.alpha, _facts(average)), average.config
+    sampler = sampler_of(average.generator, average.level, average.alpha, _facts(average))
+    return dataclasses.replace(sampler, trained_on=average.config.fingerprint), average.config
 
 
 def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
@@ -208,6 +211,7 @@ def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
     return {
         "finished": "yes" if done == last else f"no, at iteration {done:,} of {last:,}",
         "iterations": done,
+        "weights_checksum": average.checksum,
         "images_shown": average.images,
         "training_precision": str(config.environment.get("dtype_policy", "unknown")),
         **{name: _in_words(value) for name, value in settings.items()},
@@ -235,27 +239,41 @@ def open_export(path: pathlib.Path) -> Sampler:
         The generator.
 
     Raises:
-        UserError: If it is no SavedModel, or not one that turns latents into square images.
+        UserError: If it is no SavedModel, not one that turns latents into square images, or its card is that
+            of another model.
     """
     folder = ExportFolder.newest(path)
     model = _SavedModel(path, folder)
     card = folder.read_card() if folder.card.is_file() else None
-    facts = {
-        "latent_size": model.latent_size,
-        "resolution": model.shape[0],
-        "training_data": "said by --data_dir, not checked",
-    }
+    if card and card["model"].get("checksum", folder.checksum) != folder.checksum:
+        raise UserError(
+            f"--saved_model={path} has the model card of another model (its checksum is not that of the "
+            "graph and the weights); export it again with mrisynth-export"
+        )
     return Sampler(
         model.from_latents,
         model.from_seeds,
         model.shape[0],
         model.latent_size,
         channels=_named_channels(card, model.shape[2]),
-        facts=facts,
+        facts=_export_facts(folder, model, card),
         at_once=_images_at_once(NetworkConfig(attention_generator=DEFAULT_ATTENTION), model.shape[0]),
         export=folder,
         card=card,
+        trained_on=card["data"].get("fingerprint") if card else None,
     )
+
+
+def _export_facts(
+    folder: ExportFolder, model: _SavedModel, card: Mapping[str, Any] | None
+) -> dict[str, str | int]:
+    """What a report says about an export: which one it is, then its sizes."""
+    said = {}
+    if card:
+        said = {"exported": card.get("date"), "weights_checksum": card["model"].get("weights_checksum")}
+    facts = {"name": folder.name, "version": folder.version, "checksum": folder.checksum, **said}
+    sizes = {"latent_size": model.latent_size, "resolution": model.shape[0]}
+    return {name: value for name, value in facts.items() if value} | sizes
 
 
 def _named_channels(card: Mapping[str, Any] | None, count: int) -> tuple[str, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 
 import tensorflow as tf
 
+from mrisynth import checksums
 from mrisynth.errors import UserError
 from mrisynth.networks import Generator
 from mrisynth.run_folder import RunFolder
@@ -33,6 +35,11 @@ class AveragedGenerator:
     iteration: int
     images: int
     config: RunConfig
+
+    @functools.cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the averaged weights, hexadecimal; an export carries it in its model card."""
+        return checksums.of_arrays(self.generator.get_weights())
 
 
 def load_average(run_dir: pathlib.Path) -> AveragedGenerator:

@@ -114,7 +114,11 @@ def test_real_slices_can_be_kept_out_of_the_report(evaluable_run, tmp_path):
         (["--run_dir=RUN", "--copy_ratio=2"], "--copy_ratio=2.0 must be more than 0 and less than 1"),
         (["--run_dir=RUN", "--pairs=30"], "--pairs=30 are too few for --repeats=4; use at least 40"),
         (["--run_dir=RUN", "--data_dir=NOHELDOUT"], "is not the data set that --run_dir=.* was trained on"),
-        (["--saved_model=RUN/saved_model", "--data_dir=NOHELDOUT"], "no held-out subjects.*--holdout=0.2"),
+        (
+            ["--saved_model=RUN/saved_model", "--data_dir=NOHELDOUT"],
+            r"fingerprint \w{12}\) is not the data set that --saved_model=.* was trained on",
+        ),
+        (["--saved_model=FLAT", "--data_dir=NOHELDOUT"], "no held-out subjects.*--holdout=0.2"),
         (["--run_dir=RUN", "--features=/nowhere"], "--features=/nowhere is not there; give a SavedModel's"),
         (["--run_dir=RUN", "--output=RUN/config.json"], "--output=.*config.json cannot be written"),
     ],

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import time
 import pytest
 import tensorflow as tf
 
+from mrisynth.data import read_manifest
 from mrisynth.export.saved_model import export_generator
 from mrisynth.networks import Generator
 from tests.folders import contents
 from tests.programs import ROOT, call, command, start
+from tests.untrained_exports import CARD, replaced, write_card
 
 PROGRAM = "tools/generate.py"
 
@@ -130,10 +133,13 @@ def test_the_commands_of_the_page(model, small_dataset, tmp_path):
     section = text[: text.index("\n## ")]
     commands = re.findall(r"^    python (tools/generate\.py .*)$", section, re.MULTILINE)
     assert len(commands) >= 5
+    named = shutil.copytree(model, tmp_path / "models" / "named")
+    card = replaced(CARD, "data", fingerprint=read_manifest(small_dataset).fingerprint)
+    write_card(named / "1", card)
     shown = set(re.findall(r"^    RELEASE/(\S+\.(?:json|md|tsv|gz))", section, re.MULTILINE))
     for line in commands:
         arguments = [
-            argument.replace("saved_models/NAME", str(model))
+            argument.replace("saved_models/NAME", str(named))
             .replace("--count=1000", "--count=40")
             .replace("=DATA", f"={small_dataset}")
             .replace("--output=", f"--output={tmp_path}/")

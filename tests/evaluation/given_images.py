@@ -5,7 +5,7 @@ import numpy as np
 from mrisynth.sampling.generators import Sampler
 
 
-def sampler_of_images(images, channels=("image",)):
+def sampler_of_images(images, channels=("image",), trained_on="given"):
     """Stands for a generator: seed s gives image s of uint8 [N, H, H] or [N, H, H, C], latents nothing."""
     images = images.reshape(*images.shape[:3], len(channels))
     values = (images / 127.5 - 1).astype(np.float32)
@@ -18,4 +18,5 @@ def sampler_of_images(images, channels=("image",)):
         latent_size=4,
         channels=channels,
         facts={"model": "given"},
+        trained_on=trained_on,
     )

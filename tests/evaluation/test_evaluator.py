@@ -9,8 +9,10 @@ from scipy import ndimage
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
+from mrisynth.evaluation.results import to_json
+from mrisynth.privacy.copying import NotExamined
 from mrisynth.privacy.searches import ReferenceImages, Slices
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.report import render
 from tests.evaluation.given_images import sampler_of_images
 from tests.subject_images import draw_subjects, plant
@@ -28,7 +30,7 @@ def slices(subjects, seed):
 
 @pytest.fixture(scope="module")
 def real():
-    return ReferenceImages(slices(60, 0), slices(20, 1))
+    return ReferenceImages(slices(60, 0), slices(20, 1), fingerprint="given")
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,22 @@ def test_a_generator_that_only_repeats_its_training_set_is_caught_by_every_figur
 
 def test_too_few_subjects_are_inconclusive(real, new):
     few = ReferenceImages(
-        *(Slices(side.images[:40], side.subjects[:40]) for side in (real.training, real.heldout))
+        *(Slices(side.images[:40], side.subjects[:40]) for side in (real.training, real.heldout)),
+        fingerprint="given",
     )
     assert evaluate(few, new).privacy.verdict.words == INCONCLUSIVE
+
+
+def test_where_it_is_not_known_what_was_trained_on_only_quality_is_measured(real, new, perfect):
+    for trained_on in (None, "another"):
+        sampler = sampler_of_images(new[:100], trained_on=trained_on)
+        evaluation = Evaluator(real, dataclasses.replace(SETTINGS, images=100)).evaluate(sampler)
+        assert evaluation.privacy == NotExamined()
+        assert evaluation.measures.keys() == perfect.measures.keys()
+        written = to_json(evaluation)
+        assert written["data"]["fingerprint"] == "given"
+        assert written["privacy"]["verdict"]["words"] == UNKNOWN
+        assert set(written["privacy"]) == {"verdict"}
 
 
 def test_blurring_worsens_the_finest_level_most(real, new, perfect):
@@ -146,7 +161,7 @@ def test_several_channels_are_measured_each_and_shown_side_by_side(real, new):
         return np.concatenate([images, 255 - images], axis=-1)
 
     sides = (Slices(both(side.images), side.subjects) for side in (real.training, real.heldout))
-    two = ReferenceImages(*sides, channels)
+    two = ReferenceImages(*sides, channels, fingerprint="given")
     settings = dataclasses.replace(SETTINGS, images=100)
     images = both(new[:100, ..., np.newaxis])
     evaluation = Evaluator(two, settings).evaluate(sampler_of_images(images, channels))

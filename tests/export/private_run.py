@@ -5,6 +5,7 @@ import json
 
 from mrisynth.data.manifest import Manifest, read_manifest, write_manifest
 from mrisynth.evaluation import results as written
+from mrisynth.training.ema import load_average
 from tests import untrained_runs
 from tests.untrained_runs import SCHEDULE
 
@@ -52,16 +53,22 @@ def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, phantom_subjects
     )
 
 
-def write_evaluation(run_dir, iteration=SCHEDULE.iterations):
-    """A results.json of the run at an iteration, with what a card takes from it and some more."""
+def write_evaluation(run_dir, **of_another):
+    """A results.json of the run, or of another one, with what a card takes from it and some more."""
+    average = load_average(run_dir)
+    evaluated = {
+        "weights_checksum": average.checksum,
+        "fingerprint": average.config.fingerprint,
+        **of_another,
+    }
     spread = {"mean": 0.25, "standard_deviation": 0.01}
     results = {
         "format": written.FORMAT,
         "format_version": written.FORMAT_VERSION,
         "short": True,
         "date": "2026-11-25",
-        "generator": {"iterations": iteration, "model": "c"},
-        "data": {"generated_images": 2000},
+        "generator": {"weights_checksum": evaluated["weights_checksum"], "model": "c"},
+        "data": {"generated_images": 2000, "fingerprint": evaluated["fingerprint"]},
         "features": "wavelet scattering",
         "measures": {"ms_ssim": {"generated": spread, "real": spread}},
         "privacy": {

@@ -9,13 +9,14 @@ import tensorflow as tf
 from mrisynth.data import read_manifest
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
+from mrisynth.training.ema import load_average
 from tests.export import private_run
 from tests.untrained_runs import SCHEDULE
 
 pytestmark = pytest.mark.both_stacks
 
 
-def test_the_card_says_what_was_trained_on_what(private_data, heads):
+def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
     card = ExportFolder(heads).read_card()
     manifest = read_manifest(private_data)
     assert card["model"] == {
@@ -26,6 +27,8 @@ def test_the_card_says_what_was_trained_on_what(private_data, heads):
         "labels": [],
         "latent_size": 8,
         "parameters": card["model"]["parameters"],
+        "weights_checksum": load_average(ended_run).checksum,
+        "checksum": ExportFolder(heads).checksum,
         "attention_generator": [8],
         "attention_discriminator": [],
     }
@@ -42,6 +45,10 @@ def test_the_card_says_what_was_trained_on_what(private_data, heads):
     }
     assert card["data"]["held_out"]["slices"] == sides["heldout"].slices
     assert card["data"]["files_used"] == 8
+    assert card["data"]["fingerprint"] == manifest.fingerprint
+    page = ExportFolder(heads).card_page.read_text()
+    for checksum in (manifest.fingerprint, card["model"]["checksum"], card["model"]["weights_checksum"]):
+        assert checksum in page
     assert card["preparation"]["voxel_size"] == 5.0
     assert card["geometry"]["plane"] == "axial"
     assert card["geometry"]["field_of_view_mm"] == 160

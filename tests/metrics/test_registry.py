@@ -60,7 +60,8 @@ def test_the_worked_example_is_in_results_report_and_card(example):
     training, heldout, generated = (draw_subjects(6, 4, seed, size=16) for seed in range(3))
     sides = (training[..., np.newaxis], heldout[..., np.newaxis])
     subjects = np.repeat(np.arange(6), 4)
-    real = ReferenceImages(Slices(sides[0], subjects), Slices(sides[1], subjects + 6))
+    slices = Slices(sides[0], subjects), Slices(sides[1], subjects + 6)
+    real = ReferenceImages(*slices, fingerprint="given")
     evaluation = Evaluator(real, SETTINGS).evaluate(sampler_of_images(generated))
     results = to_json(evaluation)
     assert results["measures"]["mean_intensity"] == {

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.metrics.features import ScatteringFeatures
@@ -15,7 +16,7 @@ from mrisynth.release import release as module
 from mrisynth.release.copy_filter import CopyFilter
 from tests.folders import contents
 from tests.subject_images import draw_subjects
-from tests.untrained_exports import save_bank
+from tests.untrained_exports import CARD, replaced, save_bank, write_card
 
 PLANTED = (3, 17, 18, 40, 66)
 
@@ -31,8 +32,16 @@ def bank(small_dataset):
 
 
 @pytest.fixture(scope="module")
-def copier(bank, tmp_path_factory):
-    return save_bank(tmp_path_factory.mktemp("copier") / "copier", bank)
+def copier(bank, small_dataset, tmp_path_factory):
+    return trained_on(small_dataset, save_bank(tmp_path_factory.mktemp("copier") / "copier", bank))
+
+
+def trained_on(data_dir, export):
+    """The export, with a card that says what it was trained on and changes nothing of the images."""
+    card = replaced(CARD, "data", fingerprint=read_manifest(data_dir).fingerprint)
+    card = replaced({**card, "preparation": {}}, "intensity", range=[-1.0, 1.0])
+    write_card(export / "1", card)
+    return export
 
 
 def test_copies_are_left_out_and_others_drawn_in_their_place(copier, bank, release, small_dataset, tmp_path):
@@ -86,6 +95,18 @@ def test_a_generator_of_copies_alone_is_given_up(release, small_dataset, tmp_pat
     monkeypatch.setattr(module, "_COPIES_IN_A_ROW", 100)
     training = load_reference(small_dataset, 16).training.images[..., 0] / 127.5 - 1
     images = np.resize(training, (400, 16, 16))
-    copier = save_bank(tmp_path / "copier", images)
+    copier = trained_on(small_dataset, save_bank(tmp_path / "copier", images))
     with pytest.raises(UserError, match="more than 100 images in a row are too close to the training data"):
         release(saved_model=copier, data_dir=small_dataset)
+
+
+def test_copies_are_looked_for_in_the_models_own_data_set_alone(
+    copier, bare, release, small_dataset, private_data, tmp_path
+):
+    with pytest.raises(
+        UserError, match=r"--data_dir: .* is not the data set that --saved_model=.*copier was"
+    ):
+        release(saved_model=copier, data_dir=private_data)
+    with pytest.raises(UserError, match="--filter_copies: --saved_model=.* does not say which data set"):
+        release(saved_model=bare, data_dir=small_dataset)
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from mrisynth.data import read_manifest
 from tests.folders import contents
 
 SUFFIXES = "T1w|T2w|PDw|T2starw|FLAIR|inplaneT1|inplaneT2|PDT2|angio"
@@ -100,6 +101,21 @@ def test_everything_says_that_it_is_synthetic(files):
             assert sidecar["Synthetic"] is True
             assert (sidecar["Model"], sidecar["ModelVersion"], sidecar["Truncation"]) == ("heads", "1", 0.9)
             assert sidecar["Units"] == "arbitrary units of the scanner"
+
+
+def test_everything_says_which_model_and_which_data_set(
+    files, release, sampler, small_dataset, bare, tmp_path
+):
+    fingerprint, checksum = read_manifest(small_dataset).fingerprint, sampler.export.checksum
+    origin = {"ModelChecksum": checksum, "TrainingDataFingerprint": fingerprint}
+    documents = [json.loads(content) for name, content in files.items() if name.endswith("_T2w.json")]
+    documents.append(json.loads(files["dataset_description.json"]))
+    for document in documents:
+        assert {key: document[key] for key in origin} == origin
+    assert fingerprint[:12] in files["README.md"].decode()
+    assert checksum[:12] in files["README.md"].decode()
+    release("unknown", saved_model=bare, count=1)
+    assert "does not say which data set it was trained on" in (tmp_path / "unknown/README.md").read_text()
 
 
 def test_seeds_are_those_beside_the_images(files):

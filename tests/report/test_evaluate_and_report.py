@@ -1,19 +1,24 @@
 """From a run and a data set to results.json and report.html; what is measured is made up."""
 
+import dataclasses
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
 
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import AT_END, EvaluationConfig
-from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
-from mrisynth.privacy.verdict import NO_SIGN
+from mrisynth.evaluation.config import AT_END, EvaluationConfig, EvaluationSettings
+from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION, read_results
+from mrisynth.export.from_run import export_run
+from mrisynth.export_folder import ExportFolder
+from mrisynth.privacy.verdict import NO_SIGN, UNKNOWN
 from mrisynth.report import evaluate_and_report
+from mrisynth.sampling.generators import open_export
 from tests.report.example_evaluations import make_evaluation
-from tests.untrained_runs import make_state, write_run
+from tests.untrained_runs import SCHEDULE, make_state, write_run
 
 HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
 
@@ -28,7 +33,9 @@ def evaluated(monkeypatch):
             given.append(real)
 
         def evaluate(self, sampler):
-            return make_evaluation(samples=2, pairs=2)
+            real, made = given[-1], make_evaluation(samples=2, pairs=2)
+            data = {**made.data, "fingerprint": real.fingerprint}
+            return dataclasses.replace(made, generator=dict(sampler.facts), data=data)
 
     monkeypatch.setattr(evaluate_and_report, "Evaluator", Evaluator)
     return given
@@ -127,6 +134,62 @@ def test_another_data_set_than_the_runs_is_refused(run_dir, small_dataset, tmp_p
                 asked(run_dir, tmp_path / "out", data_dir), progress=False
             )
     assert evaluated == []
+
+
+def test_another_data_set_than_the_exports_is_refused(heads, small_dataset, tmp_path, evaluated):
+    config = EvaluationConfig(None, heads, small_dataset, tmp_path / "out", settings=AT_END)
+    ours, theirs = read_manifest(small_dataset).fingerprint[:12], open_export(heads).trained_on[:12]
+    message = rf"--data_dir: .*{ours}\) is not the data set that --saved_model=.*heads/1 was .*{theirs}\)"
+    with pytest.raises(UserError, match=message):
+        evaluate_and_report.evaluate_and_report(config, progress=False)
+    assert evaluated == []
+
+
+def test_of_a_model_that_does_not_say_what_it_was_trained_on_nothing_is_said_about_copying(
+    bare, small_dataset, tmp_path
+):
+    settings = EvaluationSettings(images=40, pairs=20, repeats=2, draws=20)
+    config = EvaluationConfig(None, bare, small_dataset, tmp_path, settings=settings)
+    evaluation = evaluate_and_report.evaluate_and_report(config, progress=False)
+    results, page = read_results(tmp_path / "results.json"), (tmp_path / "report.html").read_text()
+    assert set(results["privacy"]) == {"verdict"}
+    assert results["privacy"]["verdict"]["words"] == UNKNOWN
+    assert results["measures"]["swd/16"]["generated"]["mean"] > 0
+    assert "<h1>Nothing can be said about copying</h1>" in page
+    assert 'class="verdict good"' not in page
+    said = evaluate_and_report.summary(evaluation, tmp_path)
+    assert UNKNOWN in said
+    assert "does not say which data set it was trained on" in said
+
+
+def test_a_report_tells_which_of_three_models_it_belongs_to(small_dataset, tmp_path, evaluated):
+    fingerprint, runs, exports = read_manifest(small_dataset).fingerprint, [], []
+    for number in range(3):
+        state, run = make_state(), tmp_path / str(number)
+        state.average.set_weights([weight + number for weight in state.average.get_weights()])
+        write_run(run, state, SCHEDULE.iterations, small_dataset, fingerprint)
+        runs.append(run)
+        exports.append(export_run(run, run / "heads"))
+    cards = [ExportFolder(export).read_card() for export in exports]
+    for source, keys in (
+        ((runs[1], None), ["weights_checksum"]),
+        ((None, exports[1]), ["weights_checksum", "checksum"]),
+    ):
+        config = EvaluationConfig(*source, small_dataset, tmp_path / "out", settings=AT_END)
+        evaluate_and_report.evaluate_and_report(config, progress=False)
+        page, results = (tmp_path / "out" / name for name in ("report.html", "results.json"))
+        verdict = re.search("<h1>.*?</section>", page.read_text(), re.DOTALL).group()
+        results = read_results(results)
+        for key in keys:
+            belongs = [card["model"][key][:12] in verdict for card in cards]
+            assert belongs == [card["model"][key] == results["generator"][key] for card in cards]
+            assert belongs == [False, True, False]
+        assert fingerprint[:12] in verdict
+        assert {fingerprint} == {
+            results["data"]["fingerprint"],
+            *(card["data"]["fingerprint"] for card in cards),
+        }
+        assert ("heads, version 1, exported on" if source[1] else "run, at iteration 10") in verdict
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from PIL import Image
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Interval
 from mrisynth.metrics.registry import Direction
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.copying import NotExamined
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, NOT_EXAMINED
 from mrisynth.report import page, render, write_report
 from tests.report.example_evaluations import REASONS, draw_heads, make_evaluation
 
@@ -79,6 +80,21 @@ def test_the_verdict_comes_first_in_words_shape_and_color(words, rendered):
     others = [rendered[other] for other in rendered if other != words]
     shape = re.search(r'<svg class="symbol".*?</svg>', rendered[words], re.DOTALL).group()
     assert all(shape not in other for other in others)
+
+
+def test_where_copies_were_not_looked_for_the_page_says_so_and_is_not_green(rendered):
+    evaluation = dataclasses.replace(make_evaluation(**SMALL), privacy=NotExamined())
+    page = render(evaluation)
+    text = parse(page).text
+    assert text.index("Nothing can be said about copying") < text.index("What this is")
+    assert NOT_EXAMINED.reasons[0] in text
+    assert 'class="verdict good"' in rendered[NO_SIGN]
+    assert 'class="verdict good"' not in page
+    for figures in ("Flagged as copies", "The closest pairs", "Tests for copies"):
+        assert figures in rendered[NO_SIGN]
+        assert figures not in page
+    assert "as confidential as the scans" in text
+    assert "a copy shows a patient all the same" in parse(render(evaluation, show_real=False)).text
 
 
 def test_every_number_of_the_measures_is_in_the_table():

@@ -1,9 +1,13 @@
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.export.saved_model import export_generator
+from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
@@ -154,10 +158,28 @@ def images_of_any_rank(latents):
     return {"images": tf.zeros(shape)}
 
 
-def test_what_a_saved_model_was_trained_on_is_not_checked(tmp_path):
+def test_a_saved_model_without_a_card_does_not_say_what_it_was_trained_on(tmp_path):
     sampler = open_export(save_model(tmp_path, same_images, latents=[None, 4]))
-    assert sampler.facts["training_data"] == "said by --data_dir, not checked"
+    assert sampler.trained_on is None
     assert sampler.at_once == 512
+
+
+def test_an_export_says_which_model_it_is_and_what_it_was_trained_on(heads, ended_run, private_data):
+    sampler, (of_run, _) = open_export(heads), open_run(ended_run)
+    card = sampler.card
+    assert sampler.facts["name"] == "heads"
+    assert sampler.facts["version"] == "1"
+    assert sampler.facts["exported"] == card["date"]
+    assert sampler.facts["checksum"] == card["model"]["checksum"] == sampler.export.checksum
+    assert sampler.facts["weights_checksum"] == of_run.facts["weights_checksum"]
+    assert sampler.trained_on == of_run.trained_on == read_manifest(private_data).fingerprint
+
+
+def test_the_card_of_another_model_is_refused(heads, bare, tmp_path):
+    shutil.copytree(bare, tmp_path / "1")
+    write_card(tmp_path / "1", ExportFolder(heads).read_card())
+    with pytest.raises(UserError, match="--saved_model=.* has the model card of another model"):
+        open_export(tmp_path)
 
 
 @pytest.mark.parametrize(
