@@ -72,7 +72,7 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
         dtype_policy=policy,
         seconds=CostPerImage(functools.partial(training_operations, config.network)),
         memory=CostPerImage(functools.partial(activations, config.network)),
-        state_memory=None if held is None else peak_memory() - held,
+        state_memory=None if held is None else max(0, peak_memory() - held),
         out_of_memory=set(),
         batch_problems=_batch_problems(config, strategy.num_replicas_in_sync),
         parameters={phase.name: _parameters(state, phase) for phase in phases},

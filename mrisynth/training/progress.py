@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import math
 import sys
@@ -18,7 +17,6 @@ from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.throughput import CostPerImage, duration, too_long
 
 _SETTLING_SECONDS = 3.0
-_COUNTDOWN_SECONDS = 48 * 3600
 
 
 def seconds_per_operation(generator: Generator, images: int) -> float:
@@ -104,7 +102,7 @@ class Progress:
             if settled:
                 self._warn_once(seconds)
             speed = f"{self.images_per_second:,.{0 if self.images_per_second >= 10 else 2}f} images/s"
-            text = f"{speed}, {_countdown(seconds)} left for the whole run"
+            text = f"{speed}, {duration(seconds)} left for the whole run"
             self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(position.image - self._phase.first_image - self._bar.n)
 
@@ -127,10 +125,3 @@ class Progress:
         """Closes the bar, if one is open."""
         if self._bar is not None:
             self._bar.close()
-
-
-def _countdown(seconds: float) -> str:
-    """Time left: to the second, as in 1:02:03, where it is less than two days."""
-    if seconds < _COUNTDOWN_SECONDS:
-        return str(datetime.timedelta(seconds=round(seconds)))
-    return duration(seconds)

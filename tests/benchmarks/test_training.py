@@ -15,6 +15,11 @@ def test_cost_of_attention():
     assert cost.factor == pytest.approx(2.5)
 
 
+def test_the_rate_of_a_matrix_product_is_that_of_a_computer(monkeypatch):
+    monkeypatch.setattr(training, "_MATRIX_SECONDS", 0.01)
+    assert 1e8 < training.matrix_product_rate("float32") < 1e16
+
+
 def test_the_table_by_hand():
     cost = training.AttentionCost(32, 8.0, 10.0, operations=100, operations_without=1000)
     row = training.Measurement(

@@ -11,7 +11,7 @@ from mrisynth.dry_run import estimate, measure
 from mrisynth.errors import UserError
 from mrisynth.networks import Discriminator, Generator, NetworkConfig
 from mrisynth.run_folder import RunFolder
-from mrisynth.training import GrowthSchedule, TrainingConfig, checkpoints, strategies
+from mrisynth.training import GrowthSchedule, TrainingConfig, checkpoints
 from mrisynth.training.state import TrainingState
 from tests.programs import TRAIN, call, check_refusal
 from tests.training_flags import TINY
@@ -265,12 +265,6 @@ def test_another_runs_folder_is_refused(config):
     (config.run_dir / "checkpoints").mkdir()
     with pytest.raises(UserError, match="--run_dir"):
         measured(config)
-
-
-@pytest.mark.parametrize(("choice", "compiles"), [("true", True), ("false", False), ("auto", False)])
-def test_xla_compiles_where_it_is_told_to(choice, compiles, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    assert strategies.compiles(choice) == compiles
 
 
 def test_calls_are_timed_after_the_first(monkeypatch):
