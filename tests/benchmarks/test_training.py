@@ -59,7 +59,3 @@ def test_attention_is_compared_with_the_step_without_any(small_dataset, monkeypa
     assert cost.operations == 14 * 2 * (64 * 8 * (1 + 1 + 4 + 4) + 64 * 16 * (1 + 4))
     # What is the same program is measured once.
     assert row.float32_training == row.training
-
-
-def test_the_rate_of_a_matrix_product_is_that_of_a_computer():
-    assert 1e8 < training.matrix_product_rate("float32") < 1e16
