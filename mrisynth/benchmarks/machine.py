@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
 import platform
 
 import tensorflow as tf
 
+from mrisynth.cores import available_cores
 from mrisynth.training.strategies import has_bfloat16
 
 
@@ -39,4 +39,4 @@ def this_machine() -> Machine:
     devices = [names[0] if names else platform.machine()]
     for gpu in tf.config.get_visible_devices("GPU"):
         devices.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    return Machine(" and ".join(devices), os.cpu_count() or 1, has_bfloat16())
+    return Machine(" and ".join(devices), available_cores(), has_bfloat16())

@@ -27,7 +27,7 @@ class ExitGuard:
         self._latest = -_QUIET_SECONDS
 
     def watch(self, read: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function; once `wait` was called it raises StopIteration, with which a data set ends."""
+        """Makes a function one that is waited for, and that raises StopIteration once the program ends."""
 
         @functools.wraps(read)
         def watched(*arguments: Any) -> Any:

@@ -21,7 +21,7 @@ _CUT_OUTLINE = 0.05
 """A head that borders on the unscanned along more than this part of its outline has lost a piece."""
 
 _PADDED_OUTLINE = 0.1
-"""The same for what only looks like padding, and so may touch a whole head by chance."""
+"""A head that borders on seeming padding along more than this part of its outline has lost a piece."""
 
 _CLEAN_AIR = 0.2
 """Where more than this part of the air is exactly -1, padding cannot be told from air."""

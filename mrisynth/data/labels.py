@@ -136,7 +136,7 @@ class LabelSchema:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The schema as JSON can hold it."""
-        return [{**dataclasses.asdict(label), "kind": label.kind.value} for label in self.labels]
+        return [dataclasses.asdict(label) for label in self.labels]
 
     @classmethod
     def from_json(cls, document: Sequence[Mapping[str, Any]]) -> LabelSchema:

@@ -100,7 +100,8 @@ def is_held_out(subject: str, holdout: float) -> bool:
         subject: The subject's name.
         holdout: Part of the subjects to hold out, in [0, 1).
     """
-    return int.from_bytes(hashlib.sha256(subject.encode("utf-8")).digest(), "big") / 2**256 < holdout
+    digest = hashlib.sha256(subject.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest, "big") / 2**256 < holdout
 
 
 def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Manifest | None:
@@ -125,7 +126,7 @@ def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Man
 
 
 def _identities(manifest: Manifest) -> list[tuple[str, str, str, str, dict[str, str]]]:
-    """What identifies the scans that a data set was made from."""
+    """What identifies each scan that a data set was made from."""
     return [
         (source.name, source.subject, source.checksum, source.mask, _known(source.participant))
         for source in manifest.sources
@@ -133,7 +134,7 @@ def _identities(manifest: Manifest) -> list[tuple[str, str, str, str, dict[str, 
 
 
 def _identity(scan: Scan) -> tuple[str, str, str, str, dict[str, str]]:
-    """The same of a scan that was found just now."""
+    """What identifies a scan that was found just now, as `_identities` has it."""
     digest = ""
     if not scan.fault:
         with contextlib.suppress(UserError):

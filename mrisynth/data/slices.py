@@ -53,7 +53,7 @@ class SlicingAxes:
         return volume.transpose(self.stack_axis, self.row_axis, self.column_axis)[:, ::-1, ::-1]
 
     def to_volume(self, images: NDArray) -> NDArray:
-        """The way back: a view of images [slice, row, column] as a RAS array [X, Y, Z]."""
+        """A view of a stack of images [slice, row, column] as a RAS array [X, Y, Z]; undoes `to_images`."""
         axes = (self.stack_axis, self.row_axis, self.column_axis)
         return images[:, ::-1, ::-1].transpose(np.argsort(axes))
 

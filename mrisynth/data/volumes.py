@@ -33,7 +33,7 @@ class Interpolation(str, enum.Enum):
 
 
 INTERPOLATION_ORDERS = {Interpolation.LINEAR: 1, Interpolation.CUBIC: 3}
-"""The splines' orders."""
+"""Order of the spline of each interpolation."""
 
 # Orders of magnitude between a head and a nonsensical header: a larger grid would only exhaust the memory.
 _LARGEST_EXTENT_MM = 2000.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
 from mrisynth.metrics.registry import MOST_IMAGES, Comparison, Direction, Group, metric
 from mrisynth.metrics.wasserstein import wasserstein_distances
@@ -35,7 +35,7 @@ _SMALLEST_DEVIATION = 1e-4
 """Standard deviation in gray values that rounding alone does not reach."""
 _CHUNK_PIXELS = 2**18
 _BLOCK_PROJECTIONS = 2**24
-_THREADS = min(os.cpu_count() or 1, 8)
+_THREADS = min(available_cores(), 8)
 _SEED_PERIOD = 2**32
 
 Images = NDArray[np.uint8] | NDArray[np.float32]

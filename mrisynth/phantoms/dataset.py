@@ -21,6 +21,7 @@ import nibabel
 from tqdm import tqdm
 
 from mrisynth.atomic_io import folder_aside, folder_to_write
+from mrisynth.cores import available_cores
 from mrisynth.locking import exclusive
 from mrisynth.phantoms.anatomy import draw_anatomy, random_streams
 from mrisynth.phantoms.scanner import acquire, coarse_grid, draw_scanner, field_of_view, to_image
@@ -131,7 +132,7 @@ def write_phantoms(
     directory = Path(directory).absolute()
     if directory.exists():
         raise FileExistsError(f"{directory} exists already; remove it or name another folder")
-    num_workers = max(1, min(num_workers or os.cpu_count() or 1, subjects))
+    num_workers = max(1, min(num_workers or available_cores(), subjects))
     with (
         folder_to_write(directory.parent),
         exclusive(directory.with_name(f".{directory.name}.lock")),

@@ -80,6 +80,21 @@ def test_a_finished_data_set_is_left_alone_and_never_mixed(bids_folder, tmp_path
     assert (output / "manifest.json").stat().st_mtime_ns == written
 
 
+def test_an_empty_folder_is_filled_and_missing_ones_are_made(bids_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for output in (tmp_path / "empty", tmp_path / "not" / "there" / "data"):
+        prepare_dataset(input=bids_folder, output=output, **SMALL)
+        assert (output / "manifest.json").is_file()
+        assert list(output.parent.glob(".*")) == []
+
+
+def test_a_preparation_that_fails_leaves_no_folder_that_it_made(tmp_path):
+    (tmp_path / "a.nii").write_text("no image")
+    with pytest.raises(UserError, match="--input"):
+        prepare_dataset(input=tmp_path / "a.nii", output=tmp_path / "not" / "there" / "data", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nii"]
+
+
 def test_a_folder_of_something_else_is_not_written_into(bids_folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("do not lose this")
     with pytest.raises(UserError, match=r"--output: .* is no prepared data set"):
