@@ -8,11 +8,9 @@ of images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png
 
 from __future__ import annotations
 
-from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
-
 from absl import flags
 
-from mrisynth.cli import prepare_flags
+from mrisynth.cli import app, prepare_flags
 from mrisynth.data import Manifest, prepare_dataset
 from mrisynth.data.contact_sheet import CONTACT_SHEET
 
@@ -25,7 +23,6 @@ def main() -> None:
 def _prepare(values: flags.FlagValues) -> None:
     """Prepares the data set and says what it holds."""
     config = prepare_flags.config(values)
-    app.import_tensorflow()
     print(summary(prepare_dataset(config), config.output))
 
 

@@ -1,9 +1,14 @@
 """tools/prepare_data.py in this process; tests/data/test_prepare.py has what is done with scans."""
 
+import os
 import re
+import subprocess
+import sys
+
+import pytest
 
 from mrisynth.data import read_manifest
-from tests.programs import call, check_refusal
+from tests.programs import ROOT, call, check_refusal
 
 PROGRAM = "tools/prepare_data.py"
 SMALL = ["--voxel_size=5", "--field_of_view=160", "--resolution=16", "--num_workers=1"]
@@ -26,11 +31,38 @@ def test_it_says_what_it_has_prepared(small_dataset, tmp_path):
 
 def test_without_a_heldout_side_it_says_what_cannot_be_measured(small_dataset, tmp_path):
     scans = small_dataset.parent / "scans"
-    ended = call(PROGRAM, f"--input={scans}", f"--output={tmp_path / 'data'}", *SMALL, "--holdout=0")
+    ended = call(
+        PROGRAM,
+        f"--input={scans}",
+        f"--output={tmp_path / 'data'}",
+        *SMALL,
+        "--holdout=0",
+        "--intensity_percentiles=0,99",
+    )
+    assert read_manifest(tmp_path / "data").settings["intensity_percentiles"] == (0.0, 99.0)
     assert "no subject is held out, so memorization cannot be measured; raise --holdout" in ended.stdout
 
 
-def test_faults_are_one_sentence(tmp_path):
-    check_refusal(call(PROGRAM), "--input needs at least one folder or file of scans")
-    check_refusal(call(PROGRAM, f"--input={tmp_path}", f"--output={tmp_path / 'out'}"), "--input")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "--input needs at least one folder or file of scans"),
+        (["--input=HERE"], "--output"),
+        (["--input=HERE", "--output=HERE/out"], "--input"),
+        (["--input=HERE", "--output=HERE/out", "--resolution=100"], "--resolution"),
+        (["--input=HERE", "--output=HERE/out", "--intensity_percentiles=a,b"], "--intensity_percentiles"),
+        (["--input=HERE/nowhere", "--output=HERE/out"], "nowhere"),
+    ],
+)
+def test_faults_are_one_sentence(flags, message, tmp_path):
+    check_refusal(call(PROGRAM, *(flag.replace("HERE", str(tmp_path)) for flag in flags)), message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_does_without_tensorflow(small_dataset, tmp_path):
+    program = "import sys\nsys.modules['tensorflow'] = None\nfrom mrisynth.cli.prepare import main\nmain()\n"
+    scans, output = small_dataset.parent / "scans", tmp_path / "data"
+    flags = [f"--input={scans}", f"--output={output}", *SMALL, "--holdout=0.3"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program, *flags], env=environment, check=True, capture_output=True)
+    assert read_manifest(output).splits == read_manifest(small_dataset).splits
