@@ -24,7 +24,7 @@ from mrisynth.release.formats import FORMATS
 from mrisynth.report import page
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.checkpoints import Checkpoints, saved_iterations
-from tests import made_runs
+from tests import untrained_runs
 from tests.data.ellipsoid_scans import SMALL, write_bids
 from tests.fault_injection import Trial, contents, through_python
 from tests.report.example_evaluations import make_evaluation
@@ -84,13 +84,13 @@ def test_phantoms(attempt, monkeypatch):
 def test_checkpoints(attempt, monkeypatch):
     monkeypatch.setattr("mrisynth.training.checkpoints.KEPT", 2)
     monkeypatch.setattr(tf.train.Checkpoint, "write", through_python(tf.train.Checkpoint.write))
-    state = made_runs.make_state()
+    state = untrained_runs.make_state()
 
     def work(folder):
-        made_runs.write_run(folder, state, 1)
+        untrained_runs.write_run(folder, state, 1)
         Checkpoints(RunFolder(folder), state, tf.distribute.get_strategy()).restore()
         for iteration in (2, 3):
-            made_runs.write_run(folder, state, iteration)
+            untrained_runs.write_run(folder, state, iteration)
 
     def check(folder, whole, done):
         run = RunFolder(folder)
