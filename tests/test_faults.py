@@ -109,7 +109,7 @@ def test_checkpoints(attempt, monkeypatch):
 
 
 def test_export(attempt, bare, monkeypatch):
-    card = {"format": "mrisynth model card"}
+    card = {"format": "mrisynth model card", "model": {}}
     monkeypatch.setattr("mrisynth.export.model_card.to_markdown", str)
     generator = Generator(resolution=16, latent_size=12, fmap_base=64, fmap_max=16)
 
