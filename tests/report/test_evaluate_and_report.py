@@ -96,14 +96,14 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(spoil, run_dir
 
 @pytest.mark.parametrize("full_from", ["report.html", "results.json"])
 def test_a_disk_that_fills_up_is_one_sentence(full_from, run_dir, tmp_path, evaluated, monkeypatch):
-    write = pathlib.Path.write_bytes
+    open_file = pathlib.Path.open
 
     def fill(self, *arguments, **options):
         if full_from in self.name:
             raise OSError(28, "No space left on device")
-        return write(self, *arguments, **options)
+        return open_file(self, *arguments, **options)
 
-    monkeypatch.setattr(pathlib.Path, "write_bytes", fill)
+    monkeypatch.setattr(pathlib.Path, "open", fill)
     with pytest.raises(UserError, match=r"--output=.* cannot be written \(No space left on device\)"):
         evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
     left = names(tmp_path / "out") if (tmp_path / "out").exists() else []
