@@ -114,9 +114,6 @@ class Evaluator:
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         """The images of the seeds from the settings' seed on."""
-        ours, real = (", ".join(source.channels) for source in (sampler, self._real))
-        if len(sampler.channels) != len(self._real.channels):
-            raise UserError(f"the generator draws the channels {ours}, the data set holds {real}")
         if len(sampler.channels) != len(self._real.channels):
             raise UserError(
                 f"the generator draws {len(sampler.channels)} channels, the data set has "

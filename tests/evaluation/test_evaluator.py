@@ -176,9 +176,3 @@ def test_several_channels_are_measured_each_and_shown_side_by_side(real, new):
     assert "T2w, 32x32" in render(evaluation)
     with pytest.raises(UserError, match=r"draws 1 channels, the data set has 2 \(T1w, T2w\)"):
         Evaluator(two, settings).evaluate(sampler_of_images(new))
-
-
-def test_a_generator_of_other_channels_is_refused(real, new):
-    sampler = dataclasses.replace(sampler_of_images(new), channels=("FLAIR", "T1w"))
-    with pytest.raises(UserError, match="draws the channels FLAIR, T1w, the data set holds"):
-        Evaluator(real, SETTINGS).evaluate(sampler)
