@@ -127,19 +127,24 @@ def models(tmp_path_factory):
     return {name: folder / name for name in ("OTHER", "NAN")}
 
 
+@pytest.fixture
+def model_of_the_data(model, small_dataset, tmp_path):
+    """The model with a card that says that it was trained on the small data set."""
+    copied = shutil.copytree(model, tmp_path / "models" / "named")
+    write_card(copied / "1", replaced(CARD, "data", fingerprint=read_manifest(small_dataset).fingerprint))
+    return copied
+
+
 @pytest.mark.slow
-def test_the_commands_of_the_page(model, small_dataset, tmp_path):
+def test_the_commands_of_the_page(model_of_the_data, small_dataset, tmp_path):
     text = (ROOT / "docs" / "release.md").read_text()
     section = text[: text.index("\n## ")]
     commands = re.findall(r"^    python (tools/generate\.py .*)$", section, re.MULTILINE)
     assert len(commands) >= 5
-    named = shutil.copytree(model, tmp_path / "models" / "named")
-    card = replaced(CARD, "data", fingerprint=read_manifest(small_dataset).fingerprint)
-    write_card(named / "1", card)
     shown = set(re.findall(r"^    RELEASE/(\S+\.(?:json|md|tsv|gz))", section, re.MULTILINE))
     for line in commands:
         arguments = [
-            argument.replace("saved_models/NAME", str(named))
+            argument.replace("saved_models/NAME", str(model_of_the_data))
             .replace("--count=1000", "--count=40")
             .replace("=DATA", f"={small_dataset}")
             .replace("--output=", f"--output={tmp_path}/")
@@ -171,8 +176,8 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.slow
 @pytest.mark.both_stacks
-def test_nothing_that_only_unix_has_is_needed(model, small_dataset, tmp_path):
-    flags = [f"--saved_model={model}", "--count=5", f"--output={tmp_path / 'out'}"]
+def test_nothing_that_only_unix_has_is_needed(model_of_the_data, small_dataset, tmp_path):
+    flags = [f"--saved_model={model_of_the_data}", "--count=5", f"--output={tmp_path / 'out'}"]
     flags += ["--filter_copies", f"--data_dir={small_dataset}"]
     started = [sys.executable, "-c", WITHOUT_UNIX, str(ROOT / PROGRAM), *map(str, flags)]
     result = subprocess.run(started, capture_output=True, text=True, cwd=ROOT, check=False)
