@@ -52,7 +52,7 @@ def only_writer(folder: Path, flag: str) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise UserError(
-                f"{flag}: {folder} cannot be written ({error.strerror}); name another folder"
+                f"{flag}={folder} cannot be written ({error.strerror}); name another folder"
             ) from error
         yield
 
