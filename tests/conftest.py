@@ -18,8 +18,8 @@ app.import_tensorflow(logical_cpus=2)
 import tensorflow as tf  # noqa: E402
 
 from mrisynth.data import prepare_dataset, read_manifest  # noqa: E402
+from mrisynth.export.formats.saved_model import export_generator  # noqa: E402
 from mrisynth.export.from_run import export_run  # noqa: E402
-from mrisynth.export.saved_model import export_generator  # noqa: E402
 from mrisynth.networks import Generator  # noqa: E402
 from mrisynth.sampling.generators import open_export  # noqa: E402
 from tests.export import private_run  # noqa: E402

@@ -15,7 +15,7 @@ import tensorflow as tf
 from mrisynth.data import prepare_dataset
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import write_results
-from mrisynth.export.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.networks import Generator
 from mrisynth.phantoms import dataset
 from mrisynth.release import release

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 
-from mrisynth.export.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.release.config import ReleaseConfig

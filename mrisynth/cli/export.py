@@ -28,5 +28,5 @@ def _export(values: flags.FlagValues) -> None:
     from mrisynth.export.from_run import export_run
 
     with naming_disk_errors(config.output):
-        path = export_run(config.run_dir, config.output, config.data_dir)
+        path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
     print(f"The generator is in {path}, what it is in {path}/assets.extra/model_card.md.")

@@ -9,6 +9,7 @@ from absl import flags
 
 from mrisynth.cli.flag_values import define_fields, group, path
 from mrisynth.errors import UserError
+from mrisynth.export.formats import DEFAULT_FORMAT, format_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +20,13 @@ class ExportConfig:
         run_dir: A run's folder.
         output: The model's folder, which gets a new version.
         data_dir: The run's data set; where it was when the run was trained if None.
+        export_format: One of `mrisynth.export.formats.format_names`.
     """
 
     run_dir: pathlib.Path
     output: pathlib.Path
     data_dir: pathlib.Path | None = None
+    export_format: str = DEFAULT_FORMAT
 
 
 def define(values: flags.FlagValues) -> None:
@@ -37,6 +40,13 @@ def define(values: flags.FlagValues) -> None:
         },
         **group(values, "Export"),
     )
+    flags.DEFINE_enum(
+        "format",
+        DEFAULT_FORMAT,
+        format_names(),
+        "What is written; saved_model is for TensorFlow Serving and TensorFlow.",
+        **group(values, "Export"),
+    )
 
 
 def config(values: flags.FlagValues) -> ExportConfig:
@@ -48,4 +58,4 @@ def config(values: flags.FlagValues) -> ExportConfig:
     run_dir, output = path(values, "run_dir"), path(values, "output")
     if run_dir is None or output is None:
         raise UserError("give --run_dir=RUN and --output=saved_models/NAME")
-    return ExportConfig(run_dir, output, path(values, "data_dir"))
+    return ExportConfig(run_dir, output, path(values, "data_dir"), values.format)

@@ -8,8 +8,8 @@ from typing import Any
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import read_results
+from mrisynth.export.formats import DEFAULT_FORMAT, export_as
 from mrisynth.export.model_card import describe, write_card
-from mrisynth.export.saved_model import export_generator
 from mrisynth.export_folder import ExportFolder
 from mrisynth.networks.config import resolution_of
 from mrisynth.run_folder import RunFolder
@@ -17,7 +17,10 @@ from mrisynth.training.ema import AveragedGenerator, load_average
 
 
 def export_run(
-    run_dir: pathlib.Path, output: pathlib.Path, data_dir: pathlib.Path | None = None
+    run_dir: pathlib.Path,
+    output: pathlib.Path,
+    data_dir: pathlib.Path | None = None,
+    export_format: str = DEFAULT_FORMAT,
 ) -> pathlib.Path:
     """Exports the averaged generator of a run that has grown to its full size, with its model card.
 
@@ -25,6 +28,7 @@ def export_run(
         run_dir: The run's folder.
         output: The model's folder, NAME.
         data_dir: The run's data set, if it is no longer where it was.
+        export_format: One of `mrisynth.export.formats.format_names`.
 
     Returns:
         NAME/VERSION.
@@ -37,9 +41,8 @@ def export_run(
         raise UserError(f"--output={output} is not a folder; name one for the model's versions")
     average = load_average(run_dir)
     _check_grown(run_dir, average)
-    return export_generator(
-        average.generator, output, _card(output.resolve().name, run_dir, average, data_dir)
-    )
+    card = _card(output.resolve().name, run_dir, average, data_dir)
+    return export_as(export_format, average.generator, output, card)
 
 
 def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import read_manifest
-from mrisynth.export.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.networks import Generator
 from tests.folders import contents
 from tests.programs import ROOT, call, command, start

@@ -133,7 +133,7 @@ def test_what_fails_half_way_leaves_nothing(ended_run, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mrisynth.export.saved_model.write_card", fail)
+    monkeypatch.setattr("mrisynth.export.formats.saved_model.write_card", fail)
     with pytest.raises(OSError, match="No space"):
         export_run(ended_run, tmp_path / "heads")
     assert not (tmp_path / "heads").exists()

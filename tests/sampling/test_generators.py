@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.export.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
-from mrisynth.export.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.sampling.generators import open_export
