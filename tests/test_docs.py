@@ -9,6 +9,7 @@ import pytest
 from absl import flags
 
 from mrisynth.cli import app
+from mrisynth.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,7 +50,7 @@ def test_every_command_has_only_flags_that_there_are():
         given = [re.sub(r"=\.\.\.$|=N$", "=1", argument) for argument in arguments]
         try:
             app.parse_flags(values, given)
-        except Exception as error:
+        except UserError as error:
             raise AssertionError(f"{page}: {name} {' '.join(arguments)}") from error
 
 
