@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake a user can put right."""
+"""The exceptions that stand for mistakes a user can put right."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     Its message is one sentence that names the flag or file and says what would work. Programs print it
     without a traceback and exit with status 1 (see `mrisynth.cli.app`).
     """
+
+
+class UnusableScanError(UserError):
+    """A scan that cannot be trained on; the message is the reason, without the file's name."""

@@ -38,7 +38,7 @@ ORDER = (
 
 RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}
 
-# A class without code.
+# Classes without code.
 UNTESTED = {"mrisynth.errors"}
 
 

@@ -7,8 +7,8 @@ import enum
 from pathlib import Path
 
 from mrisynth.cores import available_cores
-from mrisynth.data.slices import Plane
-from mrisynth.data.volumes import Interpolation
+from mrisynth.data.planes import Plane
+from mrisynth.data.resampling import Interpolation
 from mrisynth.errors import UserError
 
 

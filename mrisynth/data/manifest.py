@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.data.config import PreparationConfig
-from mrisynth.data.slices import PLANES, slice_to_nifti
+from mrisynth.data.planes import PLANES
+from mrisynth.data.slices import slice_to_nifti
 from mrisynth.errors import UserError
 
 FILE_NAME = "manifest.json"

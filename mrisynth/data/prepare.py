@@ -43,7 +43,8 @@ from mrisynth.data.manifest import (
     read_manifest,
     write_manifest,
 )
-from mrisynth.data.slices import PLANES, field_of_view_pixels
+from mrisynth.data.planes import PLANES
+from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksum, extract
 from mrisynth.errors import UserError

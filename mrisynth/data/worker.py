@@ -15,7 +15,8 @@ from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
 from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
-from mrisynth.data.volumes import UnusableScanError, Volume, load_mask, load_volume
+from mrisynth.data.volumes import Volume, load_mask, load_volume
+from mrisynth.errors import UnusableScanError
 
 HISTOGRAM_BINS = 256
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mrisynth.data.slices import PLANES
+from mrisynth.data.planes import PLANES
 from mrisynth.errors import UserError
 
 _FIELD_OF_VIEW_MM = 256.0

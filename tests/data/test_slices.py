@@ -2,8 +2,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth.data.slices import PLANES, extract_slices, halve, resampling_weights, rescale, slice_to_nifti
-from mrisynth.data.volumes import UnusableScanError, load_volume
+from mrisynth.data.planes import PLANES
+from mrisynth.data.slices import extract_slices, halve, resampling_weights, rescale, slice_to_nifti
+from mrisynth.data.volumes import load_volume
+from mrisynth.errors import UnusableScanError
 from tests.data.ellipsoid_scans import (
     RADII_MM,
     centered_affine,
@@ -168,10 +170,3 @@ def test_a_slice_goes_back_to_the_scans_units_and_place(plane, resolution, tmp_p
     inner = depth < 0.7
     assert np.count_nonzero(inner) > 100
     np.testing.assert_allclose(back.get_fdata()[inner], head_intensity(x, y, z, center)[inner], atol=0.05)
-
-
-@pytest.mark.parametrize("plane", PLANES)
-def test_a_stack_of_images_goes_back_to_its_volume(plane):
-    volume = np.random.default_rng(0).normal(size=(2, 3, 4))
-    images = PLANES[plane].to_images(volume)
-    np.testing.assert_array_equal(PLANES[plane].to_volume(images), volume)

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth.data.slices import PLANES
+from mrisynth.data.planes import PLANES
 from mrisynth.errors import UserError
 from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
