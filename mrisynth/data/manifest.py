@@ -21,7 +21,7 @@ from mrisynth.errors import UserError
 
 FILE_NAME = "manifest.json"
 FORMAT = "mrisynth data set"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class Split(str, enum.Enum):
@@ -43,7 +43,8 @@ class Source:
         subject: Whose scan it is.
         session: BIDS session; empty if none.
         suffix: BIDS suffix; empty if none.
-        checksum: SHA-256 of the file, hexadecimal; empty if it could not be read.
+        checksum: SHA-256 of all files that the scan was read from (see `scan_files.checksum`), hexadecimal;
+            empty if it could not be read.
         skipped: Why the file was not used; empty if it was.
         split: A `Split`; empty if it was not used.
         shape: Voxels along the file's axes.
@@ -57,6 +58,7 @@ class Source:
         dropped: Number of slices left out, by reason.
         participant: The subject's columns of participants.tsv.
         mask: The lesion mask's path; empty if none.
+        mask_checksum: Like `checksum`, of the lesion mask.
         warnings: What a user should know about the file, in sentences.
     """
 
@@ -79,6 +81,7 @@ class Source:
     dropped: dict[str, int] = dataclasses.field(default_factory=dict)
     participant: dict[str, str] = dataclasses.field(default_factory=dict)
     mask: str = ""
+    mask_checksum: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -106,6 +109,7 @@ class Manifest:
         splits: Both sides.
         labels: What the labels can be, by column of the label table (see `labels.describe_values`).
         sources: Every file that was looked at; `source` in the label table is the index into it.
+        phantoms: Whether every scan was drawn by `mrisynth.phantoms`, and so shows no patient.
     """
 
     version: str
@@ -119,6 +123,7 @@ class Manifest:
     splits: dict[Split, SplitInfo]
     labels: dict[str, dict[str, Any]]
     sources: tuple[Source, ...]
+    phantoms: bool = False
 
     @property
     def resolution(self) -> int:
@@ -127,9 +132,15 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what decides the images: the files' contents and the settings but where they lie."""
+        """SHA-256 of what decides images, labels and split: settings and files, but not where these lie."""
         settings = {key: value for key, value in self.settings.items() if key not in ("input", "masks")}
-        contents = [(source.subject, source.checksum) for source in self.used]
+        contents = [
+            (
+                *(source.subject, source.session, source.suffix, source.split),
+                *(source.checksum, source.mask_checksum, source.participant),
+            )
+            for source in self.used
+        ]
         return hashlib.sha256(json.dumps([settings, contents], sort_keys=True).encode()).hexdigest()
 
     @property

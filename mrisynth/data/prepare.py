@@ -46,13 +46,15 @@ from mrisynth.data.manifest import (
 from mrisynth.data.planes import PLANES
 from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
-from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksum, extract
+from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksums, extract
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 
 _UNKNOWN_CHANNEL = "image"
 _UNFINISHED = ".unfinished"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
+
+_Identity = tuple[str, str, str, str, dict[str, str]]
 
 
 def prepare_dataset(
@@ -121,26 +123,32 @@ def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Man
             f"--output: {output} was prepared with other settings ({differences}); "
             "remove it or name a new folder"
         )
-    if _identities(manifest) != [_identity(scan) for scan in scans]:
-        raise UserError(f"--output: {output} was prepared from other scans; remove it or name a new folder")
+    was, found = _identities(manifest), [_identity(scan) for scan in scans]
+    if was != found:
+        names = {entry[0] for entry in [*was, *found] if entry not in was or entry not in found}
+        changed = f" ({min(names)} is new, gone or changed, or its mask or labels are)" if names else ""
+        raise UserError(
+            f"--output: {output} was prepared from other scans{changed}; remove it or name a new folder"
+        )
     return manifest
 
 
-def _identities(manifest: Manifest) -> list[tuple[str, str, str, str, dict[str, str]]]:
-    """What identifies each scan that a data set was made from."""
+def _identities(manifest: Manifest) -> list[_Identity]:
+    """What identifies each scan that a data set was made from, wherever it lies."""
     return [
-        (source.name, source.subject, source.checksum, source.mask, _known(source.participant))
+        (source.name, source.subject, source.checksum, source.mask_checksum, _known(source.participant))
         for source in manifest.sources
     ]
 
 
-def _identity(scan: Scan) -> tuple[str, str, str, str, dict[str, str]]:
+def _identity(scan: Scan) -> _Identity:
     """What identifies a scan that was found just now, as `_identities` has it."""
-    digest = ""
+    digests: dict[str, str] = {}
     if not scan.fault:
         with contextlib.suppress(UserError):
-            digest = checksum(scan)
-    return scan.name, scan.subject, digest, str(scan.mask or ""), _known(scan.participant)
+            digests = checksums(scan)
+    found = (digests.get("checksum", ""), digests.get("mask_checksum", ""))
+    return scan.name, scan.subject, *found, _known(scan.participant)
 
 
 def _known(participant: dict[str, str]) -> dict[str, str]:
@@ -186,6 +194,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
     sources: list[Source] = []
+    phantoms: list[bool] = []
     with (
         SampleWriter(folder, config.resolutions, columns) as writer,
         contextlib.closing(_extract_all(scans, config, progress)) as results,
@@ -195,9 +204,10 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
             _report(source, config.strict)
             if not source.skipped:
                 histograms[source.split] += extracted.histogram
+                phantoms.append(extracted.phantom)
                 writer.append(source.split, extracted.images, _labels(source, len(sources), extracted))
             sources.append(source)
-        manifest = _manifest(config, sources)
+        manifest = _manifest(config, sources, all(phantoms))
         if not manifest.used:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
         writer.finish(manifest)
@@ -329,7 +339,7 @@ def _labels(source: Source, number: int, extracted: ExtractedScan) -> list[dict[
     return [{**known, "source": number, **labels, **participant} for labels in extracted.labels]
 
 
-def _manifest(config: PreparationConfig, sources: list[Source]) -> Manifest:
+def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) -> Manifest:
     """Describes the data set."""
     splits = {}
     for split in Split:
@@ -352,6 +362,7 @@ def _manifest(config: PreparationConfig, sources: list[Source]) -> Manifest:
         splits=splits,
         labels=_describe_labels(used),
         sources=tuple(sources),
+        phantoms=phantoms,
     )
 
 

@@ -5,14 +5,15 @@ Nothing here needs TensorFlow, so that workers start at once and stay small.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
+from mrisynth.data.scan_files import checksum, is_phantom
 from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
 from mrisynth.data.volumes import Volume, load_mask, load_volume
@@ -32,6 +33,7 @@ class ExtractedScan:
         images: Little-endian uint16 [N, r, r, 1] for every resolution r; empty if the scan is of no use.
         labels: What the label table says about each of the N slices.
         histogram: Pixels of the largest images by intensity, in `HISTOGRAM_BINS` equal bins over [-1, 1].
+        phantom: Whether the scan was drawn by `mrisynth.phantoms`.
     """
 
     facts: dict[str, object]
@@ -40,6 +42,7 @@ class ExtractedScan:
     histogram: NDArray[np.int64] = dataclasses.field(
         default_factory=lambda: np.zeros(HISTOGRAM_BINS, np.int64)
     )
+    phantom: bool = False
 
 
 def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
@@ -56,7 +59,7 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
     try:
         if scan.fault:
             raise UnusableScanError(scan.fault)
-        facts["checksum"] = checksum(scan)
+        facts |= checksums(scan)
         return _extract(scan, config, facts)
     except UnusableScanError as error:
         return ExtractedScan(facts | {"skipped": str(error)})
@@ -64,20 +67,17 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
         return ExtractedScan(facts | {"skipped": "too large for the memory"})
 
 
-def checksum(scan: Scan) -> str:
-    """SHA-256 of the scan's file, hexadecimal.
+def checksums(scan: Scan) -> dict[str, str]:
+    """The checksum of a scan, and of its mask if it has one that can be read, by the names of `Source`.
 
     Raises:
-        UnusableScanError: The file cannot be read.
+        UnusableScanError: The scan cannot be read.
     """
-    digest = hashlib.sha256()
-    try:
-        with scan.path.open("rb") as file:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
-        return digest.hexdigest()
-    except OSError as error:
-        raise UnusableScanError(f"cannot be read ({error.strerror})") from error
+    digests = {"checksum": checksum(scan.path)}
+    if scan.mask is not None:
+        with contextlib.suppress(UnusableScanError):
+            digests["mask_checksum"] = checksum(scan.mask)
+    return digests
 
 
 def pyramid(images: NDArray[np.float32], resolutions: tuple[int, ...]) -> dict[int, NDArray[np.uint16]]:
@@ -120,6 +120,7 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
         images=images,
         labels=_slice_labels(slices),
         histogram=np.bincount((images[config.resolution] >> shift).ravel(), minlength=HISTOGRAM_BINS),
+        phantom=is_phantom(scan.path),
     )
 
 

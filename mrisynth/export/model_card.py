@@ -73,7 +73,7 @@ def describe(
             "schedule": settings["schedule"],
             "optimization": settings["optimization"],
         },
-        "data": _data(manifest, config.phantom_subjects is not None),
+        "data": _data(manifest),
         "preparation": {
             setting: value for setting, value in manifest.settings.items() if setting not in _PRIVATE_SETTINGS
         },
@@ -177,10 +177,10 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(manifest: Manifest, phantoms: bool) -> dict[str, Any]:
+def _data(manifest: Manifest) -> dict[str, Any]:
     return {
         "fingerprint": manifest.fingerprint,
-        "kind": "phantoms" if phantoms else "scans",
+        "kind": "phantoms" if manifest.phantoms else "scans",
         **{
             side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}
             for side, key in (("training", Split.TRAIN), ("held_out", Split.HELDOUT))

@@ -24,6 +24,7 @@ from mrisynth.atomic_io import folder_aside, folder_to_write
 from mrisynth.cores import available_cores
 from mrisynth.locking import exclusive
 from mrisynth.phantoms.anatomy import draw_anatomy, random_streams
+from mrisynth.phantoms.mark import mark
 from mrisynth.phantoms.scanner import acquire, coarse_grid, draw_scanner, field_of_view, to_image
 from mrisynth.phantoms.structures import evaluate_fields
 
@@ -64,11 +65,13 @@ def draw_phantom(subject: int, seed: int = 0) -> Phantom:
     affine, shape = field_of_view(anatomy, scanner)
     world = coarse_grid(affine, shape, scanner.voxel_size)
     fields = evaluate_fields(world, anatomy, streams.shapes)
-    values, mask = acquire(fields, anatomy, scanner, shape, streams.noise)
+    values, lesions = acquire(fields, anatomy, scanner, shape, streams.noise)
+    image = to_image(values, affine, scanner.orientation)
+    mark(image)
     return Phantom(
         subject=f"phantom{subject:03d}",
-        image=to_image(values, affine, scanner.orientation),
-        lesion_mask=to_image(mask, affine, scanner.orientation),
+        image=image,
+        lesion_mask=to_image(lesions, affine, scanner.orientation),
         age=anatomy.age,
         sex=anatomy.sex,
         lesions=len(anatomy.lesions),

@@ -33,8 +33,18 @@ def test_the_fingerprint_follows_contents_and_settings_but_not_places(data_dir, 
     assert read_manifest(changed(data_dir, tmp_path, settings=elsewhere)).fingerprint == fingerprint
     cubic = settings | {"interpolation": "cubic"}
     assert read_manifest(changed(data_dir, tmp_path, settings=cubic)).fingerprint != fingerprint
-    sources = [document["sources"][0] | {"checksum": "0" * 64}, *document["sources"][1:]]
-    assert read_manifest(changed(data_dir, tmp_path, sources=sources)).fingerprint != fingerprint
+    first, *others = document["sources"]
+    moved = first | {"name": "elsewhere.nii", "input": "/elsewhere", "mask": "/masks/mask.nii"}
+    assert read_manifest(changed(data_dir, tmp_path, sources=[moved, *others])).fingerprint == fingerprint
+    for entry, value in (
+        ("checksum", "0" * 64),
+        ("mask_checksum", "0" * 64),
+        ("split", "heldout" if first["split"] == "train" else "train"),
+        ("participant", first["participant"] | {"age": "4"}),
+        ("session", "ses-2"),
+    ):
+        sources = [first | {entry: value}, *others]
+        assert read_manifest(changed(data_dir, tmp_path, sources=sources)).fingerprint != fingerprint, entry
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "mrisynth data set", "format_version": 0}'])

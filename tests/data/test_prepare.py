@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import nibabel
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from mrisynth.data import prepare_dataset, read_manifest
 from mrisynth.data.prepare import is_held_out
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
+from mrisynth.phantoms.mark import mark
 from tests.data.ellipsoid_scans import SMALL, head_image, write_bids
 from tests.folders import contents
 from tests.programs import ROOT, begin, wait_for
@@ -78,6 +80,67 @@ def test_a_finished_data_set_is_left_alone_and_never_mixed(bids_folder, tmp_path
     with pytest.raises(UserError, match=r"--output: .* other scans"):
         prepare_dataset(input=scans, output=output, **SMALL)
     assert (output / "manifest.json").stat().st_mtime_ns == written
+
+
+def test_other_voxels_beside_the_same_header_are_other_scans(tmp_path):
+    scans, output = tmp_path / "scans", tmp_path / "data"
+    scans.mkdir()
+    for name in ("a", "b"):
+        image = head_image(dtype=np.int16)
+        nibabel.save(nibabel.Nifti1Pair(np.asarray(image.dataobj), image.affine), scans / f"{name}.hdr")
+    first = prepare_dataset(input=scans, output=output, **SMALL)
+    assert prepare_dataset(input=scans, output=output, **SMALL) == first
+    header = (scans / "b.hdr").read_bytes()
+    image = nibabel.load(scans / "b.hdr")
+    turned = np.array(np.asanyarray(image.dataobj)[::-1])
+    nibabel.save(nibabel.Nifti1Pair(turned, image.affine, image.header), scans / "b.hdr")
+    assert (scans / "b.hdr").read_bytes() == header
+    with pytest.raises(UserError, match=r"--output: .* was prepared from other scans \(b.hdr is"):
+        prepare_dataset(input=scans, output=output, **SMALL)
+    again = prepare_dataset(input=scans, output=tmp_path / "again", **SMALL)
+    assert again.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("replaced", ["mask", "age"])
+def test_other_labels_of_the_same_scans_are_another_data_set(replaced, bids_folder, data_dir, tmp_path):
+    scans = shutil.copytree(bids_folder, tmp_path / "scans")
+    settings = {"input": scans, "masks": "derivatives/lesion", **SMALL}
+    output = shutil.copytree(data_dir, tmp_path / "data")
+    assert prepare_dataset(output=output, **settings) == read_manifest(data_dir)
+    if replaced == "mask":
+        (mask,) = (scans / "derivatives" / "lesion" / "sub-02").rglob("*.nii.gz")
+        image = nibabel.load(mask)
+        nibabel.save(nibabel.Nifti1Image(1 - np.asarray(image.dataobj), image.affine), mask)
+    else:
+        table = scans / "participants.tsv"
+        table.write_text(table.read_text().replace("sub-02\t42", "sub-02\t24"))
+    with pytest.raises(UserError, match=r"other scans \(sub-02/anat/sub-02_FLAIR.nii.gz is .*mask or labels"):
+        prepare_dataset(output=output, **settings)
+    again = prepare_dataset(output=tmp_path / "again", **settings)
+    assert again.fingerprint != read_manifest(data_dir).fingerprint
+
+
+def test_a_data_set_is_recognized_from_any_folder_by_any_path(bids_folder, data_dir, tmp_path, monkeypatch):
+    scans = shutil.copytree(bids_folder, tmp_path / "here" / "scans")
+    output = shutil.copytree(data_dir, tmp_path / "data")
+    monkeypatch.chdir(tmp_path / "here")
+    for place in ("scans", "./scans/", "../here/scans", str(scans)):
+        for masks in ("derivatives/lesion", str(scans / "derivatives" / "lesion")):
+            found = prepare_dataset(input=place, output=output, masks=masks, **SMALL)
+            assert found == read_manifest(data_dir)
+
+
+def test_only_a_data_set_of_nothing_but_phantoms_is_one_of_phantoms(tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    for name in ("a", "b"):
+        image = head_image()
+        mark(image)
+        nibabel.save(image, scans / f"{name}.nii")
+    assert prepare_dataset(input=scans, output=tmp_path / "phantoms", **SMALL).phantoms
+    assert read_manifest(tmp_path / "phantoms").phantoms
+    nibabel.save(head_image(), scans / "c.nii")
+    assert not prepare_dataset(input=scans, output=tmp_path / "mixed", **SMALL).phantoms
 
 
 def test_an_empty_folder_is_filled_and_missing_ones_are_made(bids_folder, tmp_path):

@@ -1,5 +1,6 @@
 """What a model card says of a run."""
 
+import dataclasses
 import statistics
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import read_manifest
+from mrisynth.data.manifest import write_manifest
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
 from mrisynth.training.ema import load_average
@@ -60,6 +62,7 @@ def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
 
 
 def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
-    private_run.write_run(tmp_path / "run", private_data, phantom_subjects=8)
+    write_manifest(dataclasses.replace(read_manifest(private_data), phantoms=True), tmp_path)
+    private_run.write_run(tmp_path / "run", tmp_path)
     card = ExportFolder(export_run(tmp_path / "run", tmp_path / "model")).read_card()
     assert card["data"]["kind"] == "phantoms"
