@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from mrisynth.cli.flag_values import define_fields, from_flags, group, path, paths
+from mrisynth.cli.flag_values import define_fields, expanded, from_flags, group, path, paths
 from mrisynth.data.config import PreparationConfig
 from mrisynth.errors import UserError
 
@@ -16,6 +16,8 @@ _SCANS = {
     "masks": "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",
     "volume_index": "Which volume of scans that have a time axis.",
     "holdout": "Part of the subjects to hold out from training.",
+    "stratify": "Columns of participants.tsv, for instance site,sex: the part is held out of every "
+    "combination of their values.",
 }
 _SLICES = {
     "plane": "How the scans are sliced.",
@@ -43,6 +45,11 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_multi_string("input", [], text, **shown)
     define_fields(PreparationConfig, _SCANS, **shown)
+    text = (
+        "The subjects to hold out, in the place of a part: a text file with a name on each line, or names "
+        "separated by commas."
+    )
+    flags.DEFINE_string("holdout_subjects", "", text, **shown)
     define_fields(PreparationConfig, _SLICES, **group(values, "Slices"))
     define_fields(PreparationConfig, _WORK, **group(values, "Work"))
 
@@ -62,6 +69,22 @@ def config(values: flags.FlagValues) -> PreparationConfig:
         PreparationConfig,
         input=paths(values, "input"),
         output=str(path(values, "output") or ""),
+        holdout_subjects=_names(values.holdout_subjects),
         masks=str(path(values, "masks") or ""),
         intensity_percentiles=percentiles,
     )
+
+
+def _names(given: str) -> tuple[str, ...]:
+    """The names in a file, or those that are given themselves."""
+    file = expanded(given)
+    if not given or not file.is_file():
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    try:
+        lines = file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+    except OSError as error:
+        raise UserError(f"--holdout_subjects: {file} cannot be read ({error.strerror})") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise UserError(f"--holdout_subjects: {file} has no name in it; write one on each line")
+    return names

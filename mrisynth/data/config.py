@@ -29,6 +29,8 @@ class PreparationConfig:
         intensity_percentiles: Lower percentile of all voxels, upper one of the foreground.
         min_head_fraction: A slice is kept if its head area is at least this part of the scan's largest.
         holdout: Part of the subjects to hold out from training, in [0, 1).
+        stratify: Columns of participants.tsv; the part is held out of every combination of their values.
+        holdout_subjects: Names of the subjects to hold out, in the place of a part of them.
         masks: Folder of lesion masks, relative to each input folder or absolute; empty for none.
         volume_index: Which volume of scans that have a time axis.
         num_workers: Processes that prepare scans; 0 stands for one per available core.
@@ -47,6 +49,8 @@ class PreparationConfig:
     intensity_percentiles: tuple[float, float] = (1.0, 99.5)
     min_head_fraction: float = 0.25
     holdout: float = 0.2
+    stratify: tuple[str, ...] = ()
+    holdout_subjects: tuple[str, ...] = ()
     masks: str = ""
     volume_index: int = 0
     num_workers: int = 0
@@ -61,6 +65,8 @@ class PreparationConfig:
         paths = (self.input,) if isinstance(self.input, str | Path) else self.input
         object.__setattr__(self, "input", tuple(str(path) for path in paths))
         object.__setattr__(self, "output", str(self.output))
+        for name in ("stratify", "holdout_subjects"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "plane", _choice("--plane", Plane, self.plane))
         object.__setattr__(
             self, "interpolation", _choice("--interpolation", Interpolation, self.interpolation)

@@ -133,7 +133,8 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what decides images, labels and split: settings and files, but not where these lie."""
-        settings = {key: value for key, value in self.settings.items() if key not in ("input", "masks")}
+        elsewhere = ("input", "masks", "holdout", "stratify", "holdout_subjects")
+        settings = {key: value for key, value in self.settings.items() if key not in elsewhere}
         contents = [
             (
                 *(source.subject, source.session, source.suffix, source.split),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import multiprocessing
 import os
 import shutil
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth import __version__
@@ -45,6 +45,7 @@ from mrisynth.data.manifest import (
 )
 from mrisynth.data.planes import PLANES
 from mrisynth.data.slices import field_of_view_pixels
+from mrisynth.data.split import check_together, held_out, named_subjects
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksums, extract
 from mrisynth.errors import UserError
@@ -82,6 +83,7 @@ def prepare_dataset(
     """
     config = dataclasses.replace(config, **settings) if config else PreparationConfig(**settings)
     scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks)
+    config = _checked_split(config, scans)
     output = Path(config.output).resolve()
     existing = _existing(output, scans, config)
     if existing is not None:
@@ -94,17 +96,20 @@ def prepare_dataset(
         raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
 
 
-def is_held_out(subject: str, holdout: float) -> bool:
-    """Whether a subject is held out from training: decided by its name alone.
+def _checked_split(config: PreparationConfig, scans: Sequence[Scan]) -> PreparationConfig:
+    """The configuration with held-out subjects by their full names.
 
-    The hash of a name is as good as a random number in [0, 1), and adding subjects moves nobody.
-
-    Args:
-        subject: The subject's name.
-        holdout: Part of the subjects to hold out, in [0, 1).
+    Raises:
+        UserError: A subject or a column to divide by is not there.
     """
-    digest = hashlib.sha256(subject.encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest, "big") / 2**256 < holdout
+    columns = sorted({column for scan in scans for column in scan.participant})
+    missing = [column for column in config.stratify if column not in columns]
+    if missing:
+        there = f"its columns are {', '.join(columns)}" if columns else "there is none"
+        raise UserError(f"--stratify={missing[0]} is no column of participants.tsv; {there}")
+    subjects = {scan.subject for scan in scans if not scan.fault}
+    named = named_subjects(config.holdout_subjects, subjects) if config.holdout_subjects else ()
+    return dataclasses.replace(config, holdout_subjects=tuple(sorted(named)))
 
 
 def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Manifest | None:
@@ -192,29 +197,60 @@ def _clear(output: Path) -> None:
 def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool) -> Manifest:
     """Writes the whole data set into a folder, the manifest last."""
     columns = sorted({column for scan in scans for column in scan.participant})
-    histograms = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
+    histograms: dict[int, NDArray[np.int64]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
     with (
-        SampleWriter(folder, config.resolutions, columns) as writer,
+        SampleWriter(folder, config.resolutions) as writer,
         contextlib.closing(_extract_all(scans, config, progress)) as results,
     ):
-        for scan, extracted in results:
-            source = _source(scan, extracted, config, columns)
+        for number, (scan, extracted) in enumerate(results):
+            source = _source(scan, extracted, columns)
             _report(source, config.strict)
             if not source.skipped:
-                histograms[source.split] += extracted.histogram
+                histograms[number] = extracted.histogram
                 phantoms.append(extracted.phantom)
-                writer.append(source.split, extracted.images, _labels(source, len(sources), extracted))
+                writer.append(number, extracted.images, _labels(source, extracted))
             sources.append(source)
-        manifest = _manifest(config, sources, all(phantoms))
-        if not manifest.used:
+        if not histograms:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
+        manifest = _manifest(config, _divided(sources, config), all(phantoms))
         writer.finish(manifest)
     write_contact_sheet(folder, manifest)
-    write_histogram(folder, histograms)
+    sides = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
+    for number, histogram in histograms.items():
+        sides[manifest.sources[number].split] += histogram
+    write_histogram(folder, sides)
     write_manifest(manifest, folder)
     return manifest
+
+
+def _divided(sources: Sequence[Source], config: PreparationConfig) -> list[Source]:
+    """The sources, each that gave slices on its side of the split."""
+    used = [source for source in sources if not source.skipped]
+    subjects = {source.subject for source in used}
+    together: list[frozenset[str]] = []
+    if config.holdout_subjects:
+        chosen = frozenset(config.holdout_subjects) & subjects
+        check_together(chosen, together)
+    else:
+        chosen = held_out(subjects, config.holdout, _strata(used, config.stratify), together)
+    return [
+        source
+        if source.skipped
+        else dataclasses.replace(source, split=Split.HELDOUT if source.subject in chosen else Split.TRAIN)
+        for source in sources
+    ]
+
+
+def _strata(used: Sequence[Source], columns: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
+    """The stratum of every subject, by its columns of participants.tsv; None where none is asked for."""
+    if not columns:
+        return None
+    return {
+        source.subject: tuple(source.participant.get(column, UNKNOWN) for column in columns)
+        for source in used
+    }
 
 
 def _extract_all(
@@ -300,17 +336,14 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _source(scan: Scan, extracted: ExtractedScan, config: PreparationConfig, columns: list[str]) -> Source:
+def _source(scan: Scan, extracted: ExtractedScan, columns: list[str]) -> Source:
     """The manifest's entry for a scan; every scan of a data set has the same columns of participants.tsv."""
-    usable = "skipped" not in extracted.facts
-    split = (Split.HELDOUT if is_held_out(scan.subject, config.holdout) else Split.TRAIN) if usable else ""
     return Source(
         name=scan.name,
         input=scan.input,
         subject=scan.subject,
         session=scan.session,
         suffix=scan.suffix,
-        split=split,
         participant={column: scan.participant.get(column, UNKNOWN) for column in columns},
         mask=str(scan.mask or ""),
         **extracted.facts,
@@ -331,12 +364,12 @@ def _report(source: Source, strict: bool) -> None:
         tqdm.write(f"{source.name}: {warning}", file=sys.stderr)
 
 
-def _labels(source: Source, number: int, extracted: ExtractedScan) -> list[dict[str, object]]:
+def _labels(source: Source, extracted: ExtractedScan) -> list[dict[str, object]]:
     """What the label table says about the slices of a scan."""
     names = {"subject": source.subject, "session": source.session, "suffix": source.suffix}
     known = {name: value for name, value in names.items() if value}
     participant = {f"participant/{column}": value for column, value in source.participant.items()}
-    return [{**known, "source": number, **labels, **participant} for labels in extracted.labels]
+    return [{**known, **labels, **participant} for labels in extracted.labels]
 
 
 def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) -> Manifest:

@@ -47,65 +47,90 @@ def dequantize(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
 class SampleWriter(contextlib.ExitStack):
     """Appends samples to the files of a new data set, and closes them where its context ends.
 
-    Nothing is held in memory. The files can be read once `finish` has written how many samples there are.
+    On which side of the split samples stand is known when all have been seen; until then the images lie in
+    one file for each resolution. Of images nothing is held in memory.
     """
 
-    def __init__(self, folder: Path, resolutions: Iterable[int], participant: Iterable[str]):
+    def __init__(self, folder: Path, resolutions: Iterable[int]):
         """Opens the files.
 
         Args:
             folder: Where they go.
             resolutions: Those of every sample.
-            participant: The columns of participants.tsv.
 
         Raises:
             OSError: A file cannot be written.
         """
         super().__init__()
-        self._arrays = {
-            (split, resolution): self.enter_context(_array_path(folder, split, resolution).open("wb"))
-            for split in Split
+        self._folder = folder
+        self._images = {
+            resolution: self.enter_context((folder / f"all-r{resolution:04d}").open("w+b"))
             for resolution in resolutions
         }
-        for file in self._arrays.values():
-            file.write(bytes(_HEADER_BYTES))
-        columns = [*_COLUMNS, *(f"participant/{column}" for column in participant)]
-        table = self.enter_context((folder / LABELS_FILE).open("w", **_TEXT))
-        self._table = csv.DictWriter(table, columns, UNKNOWN, delimiter="\t", lineterminator="\n")
-        self._table.writeheader()
+        self._rows: dict[int, Sequence[Mapping[str, object]]] = {}
 
     def append(
-        self, split: Split, images: Mapping[int, NDArray[np.uint16]], labels: Sequence[Mapping[str, object]]
+        self,
+        source: int,
+        images: Mapping[int, NDArray[np.uint16]],
+        labels: Sequence[Mapping[str, object]],
     ) -> None:
-        """Appends N samples to a split.
+        """Appends the N samples of a source.
 
         Args:
-            split: Which.
+            source: Its index in the manifest; each is more than the one before.
             images: Uint16 [N, r, r, channels] for every resolution r.
-            labels: The row of each sample in the label table; what a row lacks is unknown.
+            labels: The row of each sample in the label table, but for split and source; what a row lacks is
+                unknown.
 
         Raises:
             OSError: A file cannot be written.
         """
         for resolution, pixels in images.items():
-            self._arrays[split, resolution].write(np.ascontiguousarray(pixels, "<u2"))
-        self._table.writerows({**row, "split": split} for row in labels)
+            self._images[resolution].write(np.ascontiguousarray(pixels, "<u2"))
+        self._rows[source] = labels
 
     def finish(self, manifest: Manifest) -> None:
-        """Writes the head of every array.
+        """Divides what was appended into the splits, and writes the label table.
 
         Args:
-            manifest: Says how many samples there are, and of how many channels.
+            manifest: Says of every source on which side it stands, and the number of channels.
 
         Raises:
             OSError: A file cannot be written.
         """
-        for (split, resolution), file in self._arrays.items():
-            shape = manifest.array_shape(split, resolution)
-            header = repr({"descr": "<u2", "fortran_order": False, "shape": shape}).encode("ascii")
-            file.seek(0)
-            file.write(np.lib.format.magic(1, 0) + (_HEADER_BYTES - 10).to_bytes(2, "little"))
-            file.write(header.ljust(_HEADER_BYTES - 11) + b"\n")
+        for resolution, images in self._images.items():
+            with contextlib.ExitStack() as files:
+                arrays = {
+                    split: files.enter_context(_array_path(self._folder, split, resolution).open("wb"))
+                    for split in Split
+                }
+                for split, file in arrays.items():
+                    file.write(_header(manifest.array_shape(split, resolution)))
+                images.seek(0)
+                for source, rows in self._rows.items():
+                    size = 2 * len(rows) * resolution**2 * len(manifest.channels)
+                    arrays[manifest.sources[source].split].write(images.read(size))
+            images.close()
+            Path(images.name).unlink()
+        self._write_table(manifest)
+
+    def _write_table(self, manifest: Manifest) -> None:
+        columns = sorted({column for source in manifest.sources for column in source.participant})
+        names = [*_COLUMNS, *(f"participant/{column}" for column in columns)]
+        with (self._folder / LABELS_FILE).open("w", **_TEXT) as file:
+            table = csv.DictWriter(file, names, UNKNOWN, delimiter="\t", lineterminator="\n")
+            table.writeheader()
+            for source, rows in self._rows.items():
+                split = manifest.sources[source].split
+                table.writerows({**row, "split": split, "source": source} for row in rows)
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """The first bytes of a .npy file of uint16 images."""
+    described = repr({"descr": "<u2", "fortran_order": False, "shape": shape}).encode("ascii")
+    length = (_HEADER_BYTES - 10).to_bytes(2, "little")
+    return np.lib.format.magic(1, 0) + length + described.ljust(_HEADER_BYTES - 11) + b"\n"
 
 
 def open_images(folder: Path, manifest: Manifest, split: Split, resolution: int) -> NDArray[np.uint16]:

@@ -43,6 +43,24 @@ def test_without_a_heldout_side_it_says_what_cannot_be_measured(small_dataset, t
     assert "no subject is held out, so memorization cannot be measured; raise --holdout" in ended.stdout
 
 
+def test_subjects_held_out_by_a_file_of_names(small_dataset, tmp_path):
+    scans = small_dataset.parent / "scans"
+    names = sorted(path.name for path in scans.glob("sub-*"))
+    file = tmp_path / "heldout, all.txt"
+    file.write_text(f"{names[1]}\n\n  {names[4]} \n")
+    found = []
+    for given in (file, ",".join([names[4], names[1]])):
+        output = tmp_path / str(len(found))
+        ended = call(PROGRAM, f"--input={scans}", f"--output={output}", *SMALL, f"--holdout_subjects={given}")
+        assert ended.returncode == 0, ended.stderr
+        found.append(read_manifest(output))
+        assert found[-1].splits["heldout"].subjects == (names[1], names[4])
+    assert found[0].fingerprint == found[1].fingerprint
+    file.write_text("\n")
+    refused = call(PROGRAM, f"--input={scans}", f"--output={tmp_path}/x", f"--holdout_subjects={file}")
+    check_refusal(refused, "has no name in it")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import signal
@@ -14,7 +15,6 @@ import pytest
 from PIL import Image
 
 from mrisynth.data import prepare_dataset, read_manifest
-from mrisynth.data.prepare import is_held_out
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
 from mrisynth.phantoms.mark import mark
@@ -198,28 +198,58 @@ def test_a_broken_mask_costs_the_label_and_not_the_scan(tmp_path):
     assert "mask" in manifest.sources[1].warnings[0]
 
 
-def test_a_subjects_sessions_stay_on_one_side_and_new_subjects_move_nobody(tmp_path):
-    few = write_bids(tmp_path / "few", subjects=4, sessions=("1", "2"))
-    many = write_bids(tmp_path / "many", subjects=8, sessions=("1", "2"))
-    splits = []
-    for scans in (few, many):
-        manifest = prepare_dataset(input=scans, output=tmp_path / f"data_{scans.name}", **SMALL)
-        sides = {}
-        for source in manifest.used:
-            sides.setdefault(source.subject, set()).add(source.split)
-        assert all(len(side) == 1 for side in sides.values())
-        splits.append(sides)
-    assert {subject: splits[1][subject] for subject in splits[0]} == splits[0]
+def heldout_of(manifest):
+    return set(manifest.splits["heldout"].subjects)
 
 
-def test_the_part_held_out_is_the_part_asked_for():
-    names = [f"sub-{number:04d}" for number in range(2000)]
-    for holdout in (0.0, 0.2, 0.5):
-        share = sum(is_held_out(name, holdout) for name in names) / len(names)
-        assert share == pytest.approx(holdout, abs=0.045 if holdout else 0)
-    # By hand: SHA-256 of "sub-01" begins with the byte below, so its place in [0, 1) is known to 1/256.
-    assert is_held_out("sub-01", (65 + 1) / 256)
-    assert not is_held_out("sub-01", 65 / 256)
+def test_a_subjects_sessions_stay_on_one_side_and_the_share_is_kept(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=5, sessions=("1", "2"))
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **SMALL)
+    sides = {}
+    for source in manifest.used:
+        sides.setdefault(source.subject, set()).add(source.split)
+    assert all(len(side) == 1 for side in sides.values())
+    ordered = sorted(sides, key=lambda subject: hashlib.sha256(subject.encode()).digest())
+    assert heldout_of(manifest) == set(ordered[:2])
+
+
+def test_the_share_is_of_subjects_with_usable_scans(tmp_path):
+    """Whoever would be held out first has no usable scan here."""
+    scans = write_bids(tmp_path / "scans", subjects=5)
+    ordered = sorted(
+        (path.name for path in scans.glob("sub-*")),
+        key=lambda subject: hashlib.sha256(subject.encode()).digest(),
+    )
+    for subject in ordered[:2]:
+        next((scans / subject).rglob("*.nii.gz")).write_bytes(b"no image")
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **SMALL)
+    assert heldout_of(manifest) == {ordered[2]}
+
+
+def test_subjects_held_out_by_name(tmp_path, bids_folder):
+    manifest = prepare_dataset(
+        input=bids_folder, output=tmp_path / "data", **SMALL, holdout_subjects=("02", "sub-03")
+    )
+    assert heldout_of(manifest) == {"sub-02", "sub-03"}
+    assert manifest.settings["holdout_subjects"] == ("sub-02", "sub-03")
+    again = prepare_dataset(
+        input=bids_folder, output=tmp_path / "data", **SMALL, holdout_subjects=("sub-03", "sub-02")
+    )
+    assert again == manifest
+    with pytest.raises(UserError, match="no subject nobody"):
+        prepare_dataset(input=bids_folder, output=tmp_path / "x", **SMALL, holdout_subjects=("nobody",))
+
+
+def test_a_share_of_every_stratum(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=8)
+    rows = [f"sub-{number:02d}\t{'AB'[number % 2]}" for number in range(8)]
+    (scans / "participants.tsv").write_text("\n".join(["participant_id\tsite", *rows]) + "\n")
+    settings = {**SMALL, "holdout": 0.25}
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", stratify=("site",), **settings)
+    chosen = [source for source in manifest.used if source.split == "heldout"]
+    assert sorted(source.participant["site"] for source in chosen) == ["A", "B"]
+    with pytest.raises(UserError, match=r"--stratify=age is no column .*; its columns are site"):
+        prepare_dataset(input=scans, output=tmp_path / "x", stratify=("age",), **settings)
 
 
 @pytest.mark.slow
@@ -230,7 +260,7 @@ def test_a_killed_run_leaves_nothing_complete_and_the_next_one_starts_clean(work
     aside = output / ".unfinished"
     flags = ["--voxel_size=2", "--resolution=64", "--holdout=0.4", f"--num_workers={workers}"]
     process = begin(PROGRAM, f"--input={scans}", f"--output={output}", *flags)
-    wait_for(lambda: aside.is_dir() and list(aside.glob("train*")), process, seconds=60)
+    wait_for(lambda: aside.is_dir() and list(aside.glob("all-*")), process, seconds=60)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert aside.is_dir()

@@ -3,13 +3,17 @@ import csv
 import numpy as np
 import pytest
 
-from mrisynth.data.manifest import Manifest, Split, SplitInfo
+from mrisynth.data.manifest import Manifest, Source, Split, SplitInfo
 from mrisynth.data.storage import SampleWriter, dequantize, open_images, quantize, read_labels
 
-ROW = {"subject": "sub-1", "suffix": "FLAIR", "source": 3, "slice_index": 17, "position_mm": -4.5}
+ROW = {"subject": "sub-1", "suffix": "FLAIR", "slice_index": 17, "position_mm": -4.5}
 
 
-def manifest_of(train, heldout=0, channels=("image",)):
+def source(split):
+    return Source(name="", input="", subject="sub-1", split=split, participant={"age": ""})
+
+
+def manifest_of(train, heldout=0, channels=("image",), sides=(Split.TRAIN,)):
     splits = {Split.TRAIN: SplitInfo(("sub-1",), train), Split.HELDOUT: SplitInfo((), heldout)}
     return Manifest(
         version="",
@@ -22,7 +26,7 @@ def manifest_of(train, heldout=0, channels=("image",)):
         slice_spacing_mm=1.0,
         splits=splits,
         labels={},
-        sources=(),
+        sources=tuple(map(source, sides)),
     )
 
 
@@ -31,8 +35,8 @@ def random_pixels(count, channels=1, seed=0):
 
 
 def write(folder, pixels, rows=None):
-    with SampleWriter(folder, (8,), ["age"]) as writer:
-        writer.append(Split.TRAIN, {8: pixels}, rows or [ROW] * len(pixels))
+    with SampleWriter(folder, (8,)) as writer:
+        writer.append(0, {8: pixels}, rows or [ROW] * len(pixels))
         writer.finish(manifest_of(len(pixels), channels=("image",) * pixels.shape[-1]))
 
 
@@ -52,11 +56,12 @@ def test_sixteen_bits_come_back_within_half_a_step():
 @pytest.mark.parametrize("count", [1, 1234])
 def test_what_is_appended_bit_by_bit_is_one_plain_array(count, tmp_path):
     pixels = random_pixels(count, channels=2)
-    with SampleWriter(tmp_path, (8,), []) as writer:
-        for start in range(0, count, 100):
+    starts = range(0, count, 100)
+    with SampleWriter(tmp_path, (8,)) as writer:
+        for number, start in enumerate(starts):
             part = pixels[start : start + 100]
-            writer.append(Split.TRAIN, {8: part}, [ROW] * len(part))
-        manifest = manifest_of(count, channels=("FLAIR", "T1w"))
+            writer.append(number, {8: part}, [ROW] * len(part))
+        manifest = manifest_of(count, channels=("FLAIR", "T1w"), sides=[Split.TRAIN] * len(starts))
         writer.finish(manifest)
     plain = np.load(tmp_path / "train-r0008.npy")
     assert plain.dtype == np.uint16
@@ -66,26 +71,45 @@ def test_what_is_appended_bit_by_bit_is_one_plain_array(count, tmp_path):
     order = np.random.default_rng(1).permutation(count)
     np.testing.assert_array_equal(mapped[order], pixels[order])
     assert np.load(tmp_path / "heldout-r0008.npy").shape == (0, 8, 8, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("heldout-r0008.npy", "labels.tsv", "train-r0008.npy"),
+    ]
+
+
+def test_samples_go_to_the_side_of_their_source_in_order(tmp_path):
+    counts = {0: 3, 2: 1, 3: 2, 4: 5}
+    sides = [Split.HELDOUT, "", Split.TRAIN, Split.HELDOUT, Split.TRAIN]
+    parts = {number: random_pixels(count, seed=number) for number, count in counts.items()}
+    with SampleWriter(tmp_path, (8, 4)) as writer:
+        for number, part in parts.items():
+            writer.append(number, {8: part, 4: part[:, :4, :4]}, [ROW] * len(part))
+        writer.finish(manifest_of(6, 5, sides=sides))
+    for name, edge in (("0008", 8), ("0004", 4)):
+        train, heldout = (np.load(tmp_path / f"{split}-r{name}.npy") for split in Split)
+        expected = {split: [p for n, p in parts.items() if sides[n] == split] for split in Split}
+        np.testing.assert_array_equal(train, np.concatenate(expected[Split.TRAIN])[:, :edge, :edge])
+        np.testing.assert_array_equal(heldout, np.concatenate(expected[Split.HELDOUT])[:, :edge, :edge])
 
 
 def test_the_table_holds_a_row_a_sample_and_says_what_is_unknown(tmp_path):
-    with SampleWriter(tmp_path, (8,), ["age"]) as writer:
-        for split, fraction in ((Split.HELDOUT, 0.5), (Split.TRAIN, None), (Split.HELDOUT, 0.1)):
-            row = ROW | {"participant/age": "51", "source": 7 if fraction else 3}
+    manifest = manifest_of(1, 2, sides=[Split.HELDOUT, "", Split.TRAIN, Split.HELDOUT])
+    with SampleWriter(tmp_path, (8,)) as writer:
+        for number, fraction in ((0, 0.5), (2, None), (3, 0.1)):
+            row = ROW | {"participant/age": "51"}
             row |= {"lesion_fraction": fraction} if fraction is not None else {}
-            writer.append(split, {8: random_pixels(1)}, [row])
-        writer.finish(manifest_of(1, 2))
+            writer.append(number, {8: random_pixels(1)}, [row])
+        writer.finish(manifest)
     with (tmp_path / "labels.tsv").open(newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     assert rows[0] == [
         *("split", "subject", "session", "suffix", "source", "slice_index", "position_mm"),
         *("lesion_fraction", "participant/age"),
     ]
-    assert rows[2] == ["train", "sub-1", "n/a", "FLAIR", "3", "17", "-4.5", "n/a", "51"]
-    heldout = read_labels(tmp_path, manifest_of(1, 2), Split.HELDOUT)
+    assert rows[2] == ["train", "sub-1", "n/a", "FLAIR", "2", "17", "-4.5", "n/a", "51"]
+    heldout = read_labels(tmp_path, manifest, Split.HELDOUT)
     assert heldout["lesion_fraction"] == ["0.5", "0.1"]
-    assert heldout["source"] == ["7", "7"]
-    assert read_labels(tmp_path, manifest_of(1, 2), Split.TRAIN)["position_mm"] == ["-4.5"]
+    assert heldout["source"] == ["0", "3"]
+    assert read_labels(tmp_path, manifest, Split.TRAIN)["position_mm"] == ["-4.5"]
 
 
 @pytest.mark.parametrize("name", ["with\ttab", 'a "quote', "two\nlines", "Müller", "not-utf-8-\udcff"])
@@ -96,9 +120,9 @@ def test_odd_names_come_back(name, tmp_path):
 
 
 def test_what_was_not_finished_is_refused(tmp_path):
-    with SampleWriter(tmp_path, (8,), []) as writer:
-        writer.append(Split.TRAIN, {8: random_pixels(3)}, [ROW] * 3)
-    with pytest.raises(ValueError):  # noqa: PT011  (NumPy's own words)
+    with SampleWriter(tmp_path, (8,)) as writer:
+        writer.append(0, {8: random_pixels(3)}, [ROW] * 3)
+    with pytest.raises(ValueError, match="train-r0008.npy is missing"):
         open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
 
 
@@ -125,4 +149,4 @@ def test_a_table_of_another_length_is_refused(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="gone"):
-        SampleWriter(tmp_path / "gone", (8,), [])
+        SampleWriter(tmp_path / "gone", (8,))
