@@ -39,7 +39,7 @@ def test_every_setting_has_a_flag(parse):
             "--intensity_percentiles=2,98.5",
         ],
         *["--min_head_fraction=0.5", "--holdout=0.1", "--masks=M", "--volume_index=1", "--num_workers=3"],
-        "--strict",
+        *["--strict", "--stratify=site,sex", "--holdout_subjects=a"],
     )
     assert given.intensity_percentiles == (2.0, 98.5)
     default = dataclasses.asdict(PreparationConfig(input=("-",), output="-"))

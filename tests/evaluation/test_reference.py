@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.reference import check_images, load_reference
 
@@ -27,8 +28,11 @@ def test_a_smaller_resolution_is_too_small(small_dataset):
 
 
 def test_a_side_with_few_slices_is_too_few(small_dataset, monkeypatch):
-    monkeypatch.setattr("mrisynth.evaluation.reference.FEWEST_EVALUATED", 30)
-    with pytest.raises(UserError, match="27 training slices are too few"):
+    slices = {side: split.slices for side, split in read_manifest(small_dataset).splits.items()}
+    fewest = slices["heldout"] + 1
+    assert fewest <= slices["train"]
+    monkeypatch.setattr("mrisynth.evaluation.reference.FEWEST_EVALUATED", fewest)
+    with pytest.raises(UserError, match=f"{fewest - 1} held-out slices are too few .* it takes {fewest}"):
         load_reference(small_dataset, 16)
 
 
