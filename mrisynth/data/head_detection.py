@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mrisynth.data.volumes import AIR, foreground_threshold
+from mrisynth.data.intensities import AIR, foreground_threshold
 
 _POOLED_MM = 3.0
 """Heads are found on a grid about this coarse: fast, and noise averages out."""

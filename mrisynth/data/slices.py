@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from mrisynth.data.head_detection import Head, choose_slices, find_head, pool
+from mrisynth.data.intensities import AIR, from_unit_range
 from mrisynth.data.planes import PLANES, SlicingAxes
-from mrisynth.data.volumes import AIR, Volume, from_unit_range
+from mrisynth.data.volumes import Volume
 from mrisynth.errors import UnusableScanError
 
 

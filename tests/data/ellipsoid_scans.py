@@ -47,6 +47,12 @@ def head_image(
     return nibabel.Nifti1Image(voxels.astype(dtype), affine)
 
 
+def save(image, path):
+    """Saves an image and returns its path."""
+    nibabel.save(image, path)
+    return path
+
+
 def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
     """A small BIDS data set; every subject's head is a little elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth.data.volumes import from_unit_range, load_volume
+from mrisynth.data.intensities import from_unit_range
+from mrisynth.data.volumes import load_volume
 from tests.data.ellipsoid_scans import centered_affine, coordinates, rotation
 
 
