@@ -154,7 +154,7 @@ def test_results(attempt, monkeypatch):
     evaluation = make_evaluation(size=16, samples=4, pairs=1)
 
     def work(folder):
-        page.write_report(evaluation, folder / "report.html")
-        write_results(evaluation, folder / "results.json")
+        checksum = page.write_report(evaluation, folder / "report.html")
+        write_results(evaluation, folder / "results.json", checksum)
 
     attempt(work, is_part_of, OSError)

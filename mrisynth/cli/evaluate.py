@@ -13,6 +13,8 @@ from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 from absl import flags
 
 from mrisynth.cli import evaluate_flags
+from mrisynth.errors import UserError
+from mrisynth.run_folder import RESULTS_NAME
 
 
 def main() -> None:
@@ -26,4 +28,10 @@ def _evaluate(values: flags.FlagValues) -> None:
     app.import_tensorflow()
     from mrisynth.report import evaluate_and_report
 
-    print(evaluate_and_report.summary(evaluate_and_report.evaluate_and_report(config), config.output))
+    evaluation = evaluate_and_report.evaluate_and_report(config)
+    print(evaluate_and_report.summary(evaluation, config.output))
+    if evaluation.faults:
+        raise UserError(
+            f"not every figure is a number; {config.output / RESULTS_NAME} has the others, and names these "
+            "under faults; look at the images, or evaluate again with more of them (--images)"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import math
 import platform
 
 import keras
@@ -16,10 +17,10 @@ import mrisynth
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.reference import check_images
-from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
+from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.image_io import to_gray
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import Spread
+from mrisynth.metrics.estimates import Measure, Spread
 from mrisynth.metrics.features import FeatureExtractor, ScatteringFeatures, channel_features
 from mrisynth.metrics.registry import ImageSet
 from mrisynth.metrics.spectrum import power_spectrum
@@ -33,6 +34,7 @@ from mrisynth.sampling.interpolation import legs_between_seeds
 FAULTS = (UserError, MemoryError, OSError, tf.errors.ResourceExhaustedError)
 """What may go wrong while a generator is evaluated without taking its run with it."""
 
+_NOT_MEASURED = Spread(math.nan, math.nan)
 _SHOWN = 64
 _INTERPOLATED_SEEDS = 5
 _STEPS = 9
@@ -125,8 +127,11 @@ class Evaluator:
         return images
 
     def _measures(self, images: NDArray[np.uint8]) -> dict[str, Measure]:
-        generated = self._measure(self._image_set(images))
-        return {key: Measure(spread, self._measured_real[key]) for key, spread in generated.items()}
+        generated, real = self._measure(self._image_set(images)), self._measured_real
+        return {
+            key: Measure(generated.get(key, _NOT_MEASURED), real.get(key, _NOT_MEASURED))
+            for key in {**generated, **real}
+        }
 
     def _spectra(self, images: NDArray[np.uint8]) -> dict[str, PowerSpectrum]:
         spectra = {}

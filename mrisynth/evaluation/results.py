@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -12,27 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.atomic_io import write_text_aside
+from mrisynth.atomic_io import write_json_aside
 from mrisynth.errors import UserError
-from mrisynth.metrics.estimates import Spread
+from mrisynth.evaluation.likeness import unlike_the_data
+from mrisynth.metrics import registry
+from mrisynth.metrics.estimates import Measure
 from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.statistics import Closeness
 
 FORMAT = "mrisynth results"
 FORMAT_VERSION = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """One measure, of generated images and of real ones.
-
-    Attributes:
-        generated: Generated images, against held-out ones if it compares two sets.
-        real: Training images in the place of the generated ones.
-    """
-
-    generated: Spread
-    real: Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +74,52 @@ class Evaluation:
     real: NDArray[np.uint8]
     interpolation: NDArray[np.uint8]
 
+    @property
+    def unlike_the_data(self) -> str:
+        """What is to be said beside the verdict if the images are not like the data; empty if they are."""
+        return unlike_the_data(self.measures)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The figures that are not numbers, in words."""
+        paths = to_json(self)["faults"]
+        return tuple(dict.fromkeys(_in_words(path.split(".")) for path in paths))
+
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """An evaluation as what the json module writes: all of its numbers, none of its images.
 
-    Distances of images are written as their 0th to 100th percentiles.
+    Distances of images are written as their 0th to 100th percentiles. A number that is not finite, for which
+    JSON has no word, is null, and `faults` has the path of its keys, as "measures.ms_ssim.real.mean".
     """
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, **_encode(evaluation)}
+    faults: list[str] = []
+    document = _only_finite(_encode(evaluation), "", faults)
+    unlike = evaluation.unlike_the_data
+    head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+    return {**head, **document, "unlike_the_data": unlike, "faults": faults}
+
+
+def _only_finite(value: Any, path: str, faults: list[str]) -> Any:
+    """A document with null for numbers that are not finite, the paths of which are added to the faults."""
+    if isinstance(value, dict):
+        return {
+            key: _only_finite(item, f"{path}.{key}" if path else key, faults) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_only_finite(item, path, faults) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        if path not in faults:
+            faults.append(path)
+        return None
+    return value
+
+
+def _in_words(path: list[str]) -> str:
+    """The path of a fault for people: which measure of which images, or the keys as they are."""
+    if path[0] == "measures":
+        *key, side, _ = path[1:]
+        return f"{registry.full_title('.'.join(key))}, of {side} images"
+    return ", ".join(key for key in path if key not in ("value", "low", "high")).replace("_", " ")
 
 
 def _encode(value: object) -> Any:
@@ -111,22 +140,23 @@ def _is_image(value: object) -> bool:
 
 
 def _percentiles(distances: NDArray[np.float64]) -> dict[str, Any]:
-    return {"images": len(distances), "percentiles": np.percentile(distances, np.arange(101))}
+    with np.errstate(invalid="ignore"):  # Between infinite distances.
+        return {"images": len(distances), "percentiles": np.percentile(distances, np.arange(101))}
 
 
-def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
+def write_results(evaluation: Evaluation, path: str | os.PathLike[str], report_checksum: str) -> None:
     """Writes results.json, first aside, then renamed.
 
     Args:
         evaluation: What was found out.
         path: Path of the file.
+        report_checksum: SHA-256 of report.html, by which it is known which report belongs to the results.
 
     Raises:
-        ValueError: If a number is not finite, which JSON has no word for.
         OSError: If it cannot be written.
     """
-    text = json.dumps(to_json(evaluation), indent=2, allow_nan=False, ensure_ascii=False)
-    write_text_aside(pathlib.Path(path), text + "\n")
+    report = {"report": {"checksum": report_checksum}}
+    write_json_aside(pathlib.Path(path), to_json(evaluation) | report)
 
 
 def read_results(path: pathlib.Path) -> dict[str, Any] | None:

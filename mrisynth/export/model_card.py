@@ -204,7 +204,8 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
         "generated_images": results["data"]["generated_images"],
         "features": results["features"],
         "measures": results["measures"],
-        "privacy": {name: privacy[name] for name in ("verdict", "copies")},
+        "unlike_the_data": results.get("unlike_the_data", ""),
+        "privacy": {name: privacy[name] for name in ("verdict", "copies") if name in privacy},
     }
 
 
@@ -225,6 +226,8 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterato
             "treat them as confidential as the training data until it has."
         )
     else:
+        if evaluation["unlike_the_data"]:
+            yield evaluation["unlike_the_data"]
         words = evaluation["privacy"]["verdict"]["words"]
         yield (
             f"The evaluation's verdict on copying is: {words}. Even \"no sign of "
@@ -245,7 +248,7 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
     rows = []
     for key, measure in evaluation["measures"].items():
         metric, _ = registry.find(key)
-        values = (str(Spread(**measure[side])) for side in ("generated", "real"))
+        values = (str(Spread.from_json(measure[side])) for side in ("generated", "real"))
         rows.append((registry.full_title(key), *values, metric.direction.value))
     return [
         "## Evaluation",

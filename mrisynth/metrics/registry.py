@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import functools
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 
@@ -213,7 +214,8 @@ def measure(
         progress: Whether to show progress bars.
 
     Returns:
-        Every measure by its key, with its spread over the repeats, in the order of tables.
+        Every measure by its key, with its spread over the repeats, in the order of tables. One that cannot be
+        computed of these images is not a number, under the key of its `Metric`, so that the others are kept.
     """
     values: dict[str, list[float]] = {}
     for repeat in range(repeats):
@@ -228,7 +230,9 @@ def measure(
             progress,
         )
         for key, value in _values(comparison):
-            values.setdefault(key, []).append(value)
+            values.setdefault(key, [math.nan] * repeat).append(value)
+        for measured in values.values():
+            measured += [math.nan] * (repeat + 1 - len(measured))
     order = [described.key for described in all_metrics()]
     ranked = sorted(values, key=lambda key: order.index(find(key)[0].key))
     return {key: Spread.of(values[key]) for key in ranked}
@@ -241,7 +245,15 @@ def _values(comparison: Comparison) -> Iterator[tuple[str, float]]:
     for compute, per_channel in functions.items():
         if per_channel and len(channels) > 1:
             for index, channel in enumerate(channels):
-                for key, value in compute(comparison.channel(index)).items():
+                for key, value in _computed(compute, comparison.channel(index)).items():
                     yield f"{channel}/{key}", value
         else:
-            yield from compute(comparison).items()
+            yield from _computed(compute, comparison).items()
+
+
+def _computed(compute: Compute, comparison: Comparison) -> Mapping[str, float]:
+    """What a function measures; not a number if these images are none that it can be computed of."""
+    try:
+        return compute(comparison)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError):
+        return {key: math.nan for key, (_, function) in _REGISTERED.items() if function is compute}

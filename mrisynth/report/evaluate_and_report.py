@@ -15,6 +15,7 @@ from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.evaluation.results import Evaluation, read_results, write_results
 from mrisynth.locking import exclusive
 from mrisynth.metrics import registry
+from mrisynth.metrics.estimates import NOT_A_NUMBER
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
 from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME
@@ -43,9 +44,9 @@ def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Eval
     real = load_reference(data_dir, sampler.resolution, progress)
     evaluation = Evaluator(real, config.settings, extractor, progress).evaluate(sampler)
     with _writing_to(config.output):
-        write_report(evaluation, config.output / REPORT_NAME, show_real=config.show_real)
+        checksum = write_report(evaluation, config.output / REPORT_NAME, show_real=config.show_real)
         # Last: where it is, the evaluation is complete.
-        write_results(evaluation, config.output / RESULTS_NAME)
+        write_results(evaluation, config.output / RESULTS_NAME, checksum)
     return evaluation
 
 
@@ -114,11 +115,14 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
     table = [f"{name:{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}" for name, ours, theirs in rows]
     verdict, images = evaluation.privacy.verdict, evaluation.data["generated_images"]
     form = f" (short form, {images:,} images)" if evaluation.short else ""
+    unlike = evaluation.unlike_the_data
     return "\n".join(
         [
             *table,
             f"copying{form}: {verdict.words}",
+            *([f"  {unlike}"] if unlike else []),
             *(f"  {reason}" for reason in verdict.reasons),
+            *(f"{NOT_A_NUMBER}: {fault}" for fault in evaluation.faults),
             f"see {output / REPORT_NAME}",
         ]
     )

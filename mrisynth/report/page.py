@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import os
 import pathlib
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth import checksums
-from mrisynth.atomic_io import write_text_aside
-from mrisynth.evaluation.results import Evaluation, Measure
+from mrisynth.atomic_io import write_bytes_aside
+from mrisynth.evaluation import likeness
+from mrisynth.evaluation.results import Evaluation
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import Interval, format_number
+from mrisynth.metrics.estimates import NOT_A_NUMBER, Interval, Measure, format_number
 from mrisynth.metrics.registry import Direction, Metric
 from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.distances import DISTANCES
@@ -79,6 +81,11 @@ class _Cell:
     high: float
     expected: float
 
+    @property
+    def can_be_drawn(self) -> bool:
+        """Whether all of it are numbers."""
+        return all(map(math.isfinite, (*vars(self.interval).values(), self.expected)))
+
 
 def render(evaluation: Evaluation, show_real: bool = True) -> str:
     """The report as HTML.
@@ -100,8 +107,9 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             evaluation=evaluation,
             show_real=show_real,
             belongs_to=_belongs_to(evaluation),
-            look=_LOOKS[words],
+            look=_look(evaluation),
             advice=_ADVICE[words],
+            unlike_rule=likeness.RULE,
             copies_possible=words != NO_SIGN,
             examined=examined,
             **(_about_copies(privacy, show_real) if examined else {}),
@@ -109,13 +117,17 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             full_sizes=list(_full_sizes(evaluation, show_real)),
             interpolation=_interpolation(evaluation.interpolation),
             groups=_groups(evaluation),
-            spectrum_plots={name: spectrum_plot(each) for name, each in evaluation.spectra.items()},
+            spectrum_plots={
+                name: spectrum_plot(each)
+                for name, each in evaluation.spectra.items()
+                if np.isfinite(list(vars(each).values())).all()
+            },
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
     )
 
 
-def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real: bool = True) -> None:
+def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real: bool = True) -> str:
     """Writes the report, first aside, then renamed.
 
     Args:
@@ -123,19 +135,26 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
         path: Path of the HTML file.
         show_real: Whether slices of real scans may be on the page.
 
+    Returns:
+        SHA-256 of the file, hexadecimal.
+
     Raises:
         OSError: If it cannot be written.
     """
-    write_text_aside(pathlib.Path(path), render(evaluation, show_real))
+    content = render(evaluation, show_real).encode()
+    write_bytes_aside(pathlib.Path(path), content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def format_interval(interval: Interval, percent: bool) -> tuple[str, str]:
     """A value, and from where to where its confidence interval goes."""
     factor, unit, decimals = (100, " %", 1) if percent else (1, "", 2)
+    numbers = (interval.value, interval.low, interval.high)
     value, low, high = (
-        f"{factor * number:.{decimals}f}" for number in (interval.value, interval.low, interval.high)
+        f"{factor * number:.{decimals}f}{unit}" if math.isfinite(number) else NOT_A_NUMBER
+        for number in numbers
     )
-    return value + unit, f"{low} to {high}{unit}"
+    return value, f"{low.removesuffix(unit)} to {high}"
 
 
 def format_shift(shift: tuple[int, int]) -> str:
@@ -171,6 +190,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def _look(evaluation: Evaluation) -> str:
+    """Color and symbol of the page, green only of images like the data and figures that are all numbers."""
+    look = _LOOKS[evaluation.privacy.verdict.words]
+    return "open" if look == "good" and (evaluation.unlike_the_data or evaluation.faults) else look
+
+
 def _belongs_to(evaluation: Evaluation) -> dict[str, str]:
     """Which model and which data set this is about, as people compare it with a model card."""
     generator, data = evaluation.generator, evaluation.data
@@ -199,8 +224,11 @@ def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
         "heldout": len(closeness[0].heldout),
         "pairs": [(pair, _pair_picture(pair, show_real)) for pair in privacy.closest_pairs],
         "distances": distances,
-        "distance_plots": [distance_plot(c, d.axis) for c, d in zip(closeness, distances, strict=True)],
-        "closest": f"{100 * closeness[0].expected_share:.2g} %",
+        "distance_plots": [
+            distance_plot(c, d.axis) if np.isfinite([*c.generated, *c.heldout, c.limit]).all() else None
+            for c, d in zip(closeness, distances, strict=True)
+        ],
+        "closest": f"{format_number(100 * closeness[0].expected_share, 2)} %",
         "cells": _cells(closeness),
     }
 
@@ -259,19 +287,18 @@ def _groups(evaluation: Evaluation) -> list[_Group]:
 
 def _ratio(measure: Measure, direction: Direction) -> str:
     """How many times as large the generated images' value is; empty where that says nothing."""
-    if direction is not Direction.LOWER or not measure.real.mean > 0:
+    ratio = measure.generated.mean / measure.real.mean if measure.real.mean > 0 else math.nan
+    if direction is not Direction.LOWER or not math.isfinite(ratio):
         return ""
-    return f"{format_number(measure.generated.mean / measure.real.mean, 2)} \N{MULTIPLICATION SIGN}"
+    return f"{format_number(ratio, 2)} \N{MULTIPLICATION SIGN}"
 
 
 def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
     """The rows of the privacy table, by the name of what is in them."""
-    farthest = max([3.0] + [max(-found.c_t.low, found.c_t.high) for found in closeness])
+    farthest = _largest(3.0, *(abs(end) for c in closeness for end in (c.c_t.low, c.c_t.high)))
+    largest_share = _largest(0.05, *(c.closer_share.high for c in closeness))
     return {
-        "closer_share": [
-            _Cell(c.closer_share, 0, max(0.05, *(d.closer_share.high for d in closeness)), c.expected_share)
-            for c in closeness
-        ],
+        "closer_share": [_Cell(c.closer_share, 0, largest_share, c.expected_share) for c in closeness],
         "authenticity": [_Cell(c.authenticity, 0, 1, c.authenticity_heldout.value) for c in closeness],
         "authenticity_heldout": [
             _Cell(c.authenticity_heldout, 0, 1, c.authenticity_heldout.value) for c in closeness
@@ -279,3 +306,8 @@ def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
         "c_t": [_Cell(c.c_t, -farthest, farthest, 0) for c in closeness],
         "membership_auc": [_Cell(c.membership_auc, 0, 1, 0.5) for c in closeness],
     }
+
+
+def _largest(*numbers: float) -> float:
+    """The largest of those that are finite."""
+    return max(filter(math.isfinite, numbers))

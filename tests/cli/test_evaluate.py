@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mrisynth.data import prepare_dataset
 from mrisynth.export_folder import ExportFolder
+from mrisynth.metrics import registry
 from tests.programs import TRAIN, call, start
 from tests.training_flags import EVALUABLE
 
@@ -95,6 +96,25 @@ def test_real_slices_can_be_kept_out_of_the_report(evaluable_run, tmp_path):
     result = call(PROGRAM, *SMALL, f"--run_dir={run_dir}", f"--output={tmp_path}", "--noshow_real")
     assert result.returncode == 0, result.stderr
     assert "as confidential as the scans" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_figure_that_is_not_a_number_costs_no_other(evaluable_run, tmp_path, monkeypatch):
+    described, _ = registry._REGISTERED["ms_ssim"]
+    registered = {**registry._REGISTERED, "ms_ssim": (described, lambda _: {"ms_ssim": float("nan")})}
+    monkeypatch.setattr(registry, "_REGISTERED", registered)
+    result = call(PROGRAM, *SMALL, f"--run_dir={evaluable_run.folder}", f"--output={tmp_path}")
+    assert result.returncode == 1
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith(f"error: not every figure is a number; {tmp_path}/results.json has the others")
+    assert (
+        "not a number: Multiscale structural similarity (MS-SSIM), random pairs, of generated"
+        in result.stdout
+    )
+    results = read_results(tmp_path)
+    assert "measures.ms_ssim.generated.mean" in results["faults"]
+    assert results["measures"]["ms_ssim"]["generated"] == {"mean": None, "standard_deviation": None}
+    assert results["measures"]["swd/16"]["generated"]["mean"] > 0
+    assert 'class="verdict good"' not in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

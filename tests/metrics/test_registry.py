@@ -138,3 +138,23 @@ def test_of_several_channels_each_is_measured_and_features_once():
             assert spread == alone[0][key]
     assert {"T1w/swd/16", "T2w/swd/mean", "T1w/ms_ssim", "T2w/spectrum", "frechet", "recall"} <= both.keys()
     assert not {"swd/16", "T1w/frechet"} & both.keys()
+
+
+@pytest.mark.parametrize(
+    "fault", [np.linalg.LinAlgError("did not converge"), ZeroDivisionError(), ValueError()]
+)
+def test_a_measure_that_fails_takes_no_other_with_it(fault, unregistered):
+    described = {"title": "", "group": Group.FIDELITY, "direction": Direction.LOWER, "explanation": "."}
+    times = iter(range(100))
+
+    @registry.metric("whole", **described, per_channel=False)
+    @registry.metric("parts", **described, per_channel=False)
+    def fail_at_first(comparison):
+        if next(times) == 0:
+            raise fault
+        return {"whole": 1.0, "parts/a": 2.0}
+
+    images, heldout = image_set(6, 0), image_set(6, 1)
+    found = registry.measure(images, heldout, 24, repeats=2, pairs=20)
+    assert {key for key, spread in found.items() if np.isnan(spread.mean)} == {"whole", "parts", "parts/a"}
+    assert found["frechet"].mean > 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrisynth.evaluation.results import Evaluation, Measure, PowerSpectrum
-from mrisynth.metrics.estimates import Interval, Spread
+from mrisynth.evaluation.results import Evaluation, PowerSpectrum
+from mrisynth.metrics.estimates import Interval, Measure, Spread
 from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.statistics import Closeness
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Thresholds, Verdict

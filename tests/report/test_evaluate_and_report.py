@@ -1,7 +1,9 @@
 """From a run and a data set to results.json and report.html; what is measured is made up."""
 
 import dataclasses
+import hashlib
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -14,6 +16,7 @@ from mrisynth.evaluation.config import AT_END, EvaluationConfig, EvaluationSetti
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION, read_results
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
+from mrisynth.metrics.estimates import Measure, Spread
 from mrisynth.privacy.verdict import NO_SIGN, UNKNOWN
 from mrisynth.report import evaluate_and_report
 from mrisynth.sampling.generators import open_export
@@ -63,10 +66,13 @@ def test_results_are_written_last(run_dir, tmp_path, evaluated, monkeypatch):
         monkeypatch.setattr(
             evaluate_and_report,
             name,
-            lambda *a, name=name, write=write, **k: (order.append(name), write(*a, **k)),
+            lambda *a, name=name, write=write, **k: (order.append(name), write(*a, **k))[1],
         )
     evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out" / "deep"), progress=False)
     assert order == ["write_report", "write_results"]
+    report, results = (tmp_path / "out" / "deep" / name for name in ("report.html", "results.json"))
+    checksum = hashlib.sha256(report.read_bytes()).hexdigest()
+    assert json.loads(results.read_text())["report"]["checksum"] == checksum
     assert names(tmp_path / "out" / "deep") == ["report.html", "results.json"]
 
 
@@ -214,3 +220,19 @@ def test_the_short_form_says_so(tmp_path):
     short = evaluate_and_report.summary(make_evaluation(**settings, short=True), tmp_path)
     assert f"\ncopying (short form, 2,000 images): {NO_SIGN}\n" in short
     assert f"\ncopying: {NO_SIGN}\n" in evaluate_and_report.summary(make_evaluation(**settings), tmp_path)
+
+
+def test_what_is_not_a_number_and_images_unlike_the_data_are_named_on_the_screen(tmp_path):
+    evaluation = make_evaluation(NO_SIGN, samples=2, pairs=2)
+    whole = evaluate_and_report.summary(evaluation, tmp_path)
+    assert "not a number" not in whole
+    assert "like the data" not in whole
+    spreads = {"frechet": (374.0, 3.8), "precision": (0.0, 0.8), "ms_ssim": (math.nan, 0.3)}
+    measures = {key: Measure(*(Spread(value, 0.0) for value in pair)) for key, pair in spreads.items()}
+    spoilt = dataclasses.replace(evaluation, measures={**evaluation.measures, **measures})
+    said = evaluate_and_report.summary(spoilt, tmp_path)
+    assert f"copying: {NO_SIGN}\n  The images are not like the data: " in said
+    assert (
+        "\nnot a number: Multiscale structural similarity (MS-SSIM), random pairs, of generated images\n"
+        in said
+    )

@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import hashlib
 import html.parser
 import io
 import re
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mrisynth.evaluation import likeness
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import Interval
+from mrisynth.metrics.estimates import Interval, Measure, Spread
 from mrisynth.metrics.registry import Direction
 from mrisynth.privacy.copying import NotExamined
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, NOT_EXAMINED
@@ -95,6 +97,48 @@ def test_where_copies_were_not_looked_for_the_page_says_so_and_is_not_green(rend
         assert figures not in page
     assert "as confidential as the scans" in text
     assert "a copy shows a patient all the same" in parse(render(evaluation, show_real=False)).text
+
+
+def with_measure(evaluation, **measures):
+    spreads = {key: Measure(*(Spread(value, 0.0) for value in values)) for key, values in measures.items()}
+    return dataclasses.replace(evaluation, measures={**evaluation.measures, **spreads})
+
+
+def test_images_that_are_unlike_the_data_get_a_sentence_and_no_green(rendered):
+    page = render(with_measure(make_evaluation(**SMALL), frechet=(374.0, 3.8), precision=(0.0, 0.8)))
+    text = parse(page).text
+    said = "The images are not like the data: their Fréchet distance to the held-out slices is 374"
+    assert text.index("No sign of copying") < text.index(said) < text.index("What this is")
+    assert likeness.RULE in text
+    assert 'class="verdict good"' in rendered[NO_SIGN]
+    assert 'class="verdict good"' not in page
+    assert "like the data" not in parse(rendered[NO_SIGN]).text.partition("What this is")[0]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_not_a_number_is_named_on_the_page_which_is_not_green(number):
+    whole = make_evaluation(**SMALL)
+    privacy, (distance, closeness) = whole.privacy, next(iter(whole.privacy.closeness.items()))
+    interval = Interval(number, number, number)
+    closeness = dataclasses.replace(
+        closeness, heldout=np.full(9, number), c_t=interval, closer_share=interval, expected_share=number
+    )
+    spectrum = dataclasses.replace(whole.spectra["image"], generated=np.full(32, number))
+    spoilt = dataclasses.replace(
+        with_measure(whole, ms_ssim=(number, 0.3), **{"swd/16": (1.0, number)}),
+        privacy=dataclasses.replace(privacy, closeness={**privacy.closeness, distance: closeness}),
+        spectra={"image": spectrum},
+    )
+    page = render(spoilt)
+    text = parse(page).text
+    assert not re.search(r"\b(nan|inf)\b", re.sub('base64,[^"]*', "", page))
+    for fault in spoilt.faults:
+        assert text.index(fault) < text.index("What this is")
+    assert len(spoilt.faults) == 7
+    assert 'class="verdict good"' not in page
+    row = next(row for row in parse(page).rows if row[0] == "random pairs")
+    assert row[1] == "not a number"
+    assert numbers(row[2])[0] == 0.3
 
 
 def test_every_number_of_the_measures_is_in_the_table():
@@ -244,7 +288,8 @@ def test_a_template_that_asks_for_what_is_not_there_fails():
 def test_the_report_is_written_whole_and_the_same_every_time(tmp_path):
     evaluation = make_evaluation(**SMALL)
     for name in ("a.html", "b.html"):
-        write_report(evaluation, tmp_path / name)
+        checksum = write_report(evaluation, tmp_path / name)
+        assert checksum == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.html", "b.html"]
 
