@@ -10,6 +10,7 @@ import pathlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from mrisynth.atomic_io import file_aside, write_bytes_aside
 from mrisynth.errors import UserError
@@ -65,16 +66,21 @@ def make_grid(images: NDArray, columns: int | None = None) -> NDArray[np.uint8]:
     return enlarge(grid, _GRID_PIXELS // (columns * width))
 
 
-def write_png(path: str | os.PathLike[str], gray: NDArray, compression: int = 9) -> None:
+def write_png(
+    path: str | os.PathLike[str], gray: NDArray, compression: int = 9, description: str = ""
+) -> None:
     """Writes gray values as PNG, whole or not at all.
 
     Args:
         path: Path of the file.
         gray: Uint8 or uint16 [H, W].
         compression: 0 to 9; little is faster.
+        description: What the file is to say of itself.
     """
-    file = io.BytesIO()
-    Image.fromarray(gray).save(file, format="PNG", compress_level=compression)
+    file, texts = io.BytesIO(), PngInfo()
+    if description:
+        texts.add_text("Description", description)
+    Image.fromarray(gray).save(file, format="PNG", compress_level=compression, pnginfo=texts)
     write_bytes_aside(pathlib.Path(path), file.getvalue())
 
 

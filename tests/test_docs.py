@@ -54,6 +54,15 @@ def test_every_command_has_only_flags_that_there_are():
             raise AssertionError(f"{page}: {name} {' '.join(arguments)}") from error
 
 
+def test_nothing_is_said_of_images_that_no_test_can_establish():
+    """Whose an image is not cannot be tested: what is said is the verdict on copying."""
+    program = [path for path in (ROOT / "mrisynth").rglob("*") if path.suffix in (".py", ".jinja")]
+    for path in [*PAGES, *program, ROOT / "setup.py"]:
+        words = " ".join(path.read_text(encoding="utf-8").split())
+        found = re.search(r"(belongs? to (no|a|any) |of no |show(s|ing)? no )(patient|person)", words)
+        assert not found, f"{path}: {found}"
+
+
 def test_every_page_is_linked_from_the_readme():
     readme = PAGES[0].read_text(encoding="utf-8")
     assert all(f"](docs/{page.name})" in readme for page in PAGES[1:])

@@ -26,6 +26,16 @@ CARD = {
 }
 
 
+def evaluation(words, report):
+    """What a card says of an evaluation with this verdict, as far as images from the model tell it."""
+    return {
+        "date": "2026-11-25",
+        "privacy": {"verdict": {"words": words, "reasons": []}, "copies": 0},
+        "report": {"checksum": report},
+        "unlike_the_data": "",
+    }
+
+
 def write_card(version_folder, card):
     path = ExportFolder(version_folder).card
     path.parent.mkdir(exist_ok=True)

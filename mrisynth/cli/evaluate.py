@@ -4,6 +4,7 @@
     mrisynth-evaluate --saved_model=NAME --data_dir=DATA --output=FOLDER
 
 Writes results.json and report.html, one page that needs nothing else, to --output, by default RUN/evaluation.
+From there the model card of the run's own export, RUN/saved_model, gets the verdict.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from absl import flags
 
 from mrisynth.cli import evaluate_flags
 from mrisynth.errors import UserError
-from mrisynth.run_folder import RESULTS_NAME
+from mrisynth.run_folder import RESULTS_NAME, RunFolder
 
 
 def main() -> None:
@@ -26,10 +27,14 @@ def _evaluate(values: flags.FlagValues) -> None:
     """Evaluates the generator and says what was found."""
     config = evaluate_flags.config(values)
     app.import_tensorflow()
+    from mrisynth.export.from_run import add_evaluation
     from mrisynth.report import evaluate_and_report
 
     evaluation = evaluate_and_report.evaluate_and_report(config)
     print(evaluate_and_report.summary(evaluation, config.output))
+    run = config.run_dir and RunFolder(config.run_dir)
+    if run and run.exported.exists() and config.output == run.evaluation:
+        add_evaluation(run.exported, run.path, config.data_dir)
     if evaluation.faults:
         raise UserError(
             f"not every figure is a number; {config.output / RESULTS_NAME} has the others, and names these "

@@ -30,7 +30,7 @@ def _generate(values: flags.FlagValues) -> None:
     if isinstance(config, InterpolationConfig):
         from mrisynth.sampling.interpolation import write_interpolation
 
-        print(f"{config.picture}: {write_interpolation(config)} images")
+        print(write_interpolation(config))
         return
     from mrisynth.release.release import make_release
 

@@ -26,6 +26,7 @@ _RELEASE = {
 _COPIES = {
     "data_dir": "The prepared data set that the generator was trained on.",
     **COPY_RATIO,
+    "release_despite_copies": "Draw images although the model's evaluation found copies; every file says so.",
 }
 _RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
 

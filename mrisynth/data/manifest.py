@@ -109,7 +109,7 @@ class Manifest:
         splits: Both sides.
         labels: What the labels can be, by column of the label table (see `labels.describe_values`).
         sources: Every file that was looked at; `source` in the label table is the index into it.
-        phantoms: Whether every scan was drawn by `mrisynth.phantoms`, and so shows no patient.
+        phantoms: Whether every scan was drawn by `mrisynth.phantoms`.
     """
 
     version: str

@@ -45,12 +45,15 @@ def export_run(
     return export_as(export_format, average.generator, output, card)
 
 
-def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:
-    """Puts into a run's exported card what has been measured since.
+def add_evaluation(
+    exported: pathlib.Path, run_dir: pathlib.Path, data_dir: pathlib.Path | None = None
+) -> None:
+    """Puts into a run's exported card what has been measured since, unless the run has gone on since.
 
     Args:
-        exported: NAME/VERSION, exported from the run as it is now.
+        exported: NAME/VERSION, exported from the run.
         run_dir: The run's folder.
+        data_dir: The run's data set, if it is no longer where it was.
 
     Raises:
         UserError: As `export_run`, or if there is no card.
@@ -58,7 +61,9 @@ def add_evaluation(exported: pathlib.Path, run_dir: pathlib.Path) -> None:
     folder = ExportFolder(exported)
     card = folder.read_card()
     average = load_average(run_dir)
-    renewed = {**_card(card["model"]["name"], run_dir, average), "date": card["date"]}
+    if card["model"]["weights_checksum"] != average.checksum:
+        return
+    renewed = {**_card(card["model"]["name"], run_dir, average, data_dir), "date": card["date"]}
     if renewed["evaluation"] != card["evaluation"]:
         write_card(renewed, folder)
 

@@ -25,7 +25,7 @@ from mrisynth.training.ema import AveragedGenerator
 
 # Settings that say where scans lie or how subjects are named.
 _PRIVATE_SETTINGS = ("input", "masks", "output", "subject_regex")
-_KINDS = {"phantoms": "head phantoms drawn by mrisynth; no patient", "scans": "a data set of scans"}
+_KINDS = {"phantoms": "head phantoms drawn by mrisynth", "scans": "a data set of scans"}
 _INTENDED_USE = (
     "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
     "slices that are to be shared.",
@@ -206,6 +206,7 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
         "measures": results["measures"],
         "unlike_the_data": results.get("unlike_the_data", ""),
         "privacy": {name: privacy[name] for name in ("verdict", "copies") if name in privacy},
+        "report": results.get("report"),
     }
 
 
@@ -261,6 +262,8 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
         f"Copying: **{evaluation['privacy']['verdict']['words']}**",
         "",
         *(f"- {reason}" for reason in evaluation["privacy"]["verdict"]["reasons"]),
+        "",
+        f"Checksum of report.html: {(evaluation.get('report') or {}).get('checksum', 'unknown')}",
     ]
 
 

@@ -28,6 +28,7 @@ class ReleaseConfig:
         data_dir: The training data that images are compared with; None to keep all.
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
             other, as in the evaluation.
+        release_despite_copies: Whether to release from a model whose evaluation found copies.
     """
 
     saved_model: pathlib.Path
@@ -40,6 +41,7 @@ class ReleaseConfig:
     suffix: str | None = None
     data_dir: pathlib.Path | None = None
     copy_ratio: float = Thresholds.copy_ratio
+    release_despite_copies: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:

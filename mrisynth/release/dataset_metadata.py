@@ -6,17 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import mrisynth
-from mrisynth import checksums
 from mrisynth.atomic_io import json_text
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
-from mrisynth.sampling.generators import Sampler
+from mrisynth.sampling.provenance import Provenance
 
-_STATEMENT = (
-    "Synthetic: every image was computed by a neural network from random numbers. None was measured of a "
-    "person; each is meant to belong to no patient. Not for diagnosis."
-)
 _KNOWN = "from the model card"
 _ASSUMED = (
     "assumed, since the model has no card that says what pixels and intensities stand for: a field of view "
@@ -35,21 +30,21 @@ def sidecars(description: Mapping[str, Any]) -> Callable[[int], str]:
 
 
 def image_description(
-    sampler: Sampler, truncation: float, geometry: ImageGeometry, files: ReleaseFormat
+    provenance: Provenance, truncation: float, geometry: ImageGeometry, files: ReleaseFormat
 ) -> dict[str, Any]:
     """What the JSON of every image says, but for its seed.
 
     Args:
-        sampler: What the images are drawn from, an export.
+        provenance: Where the images come from.
         truncation: How they are drawn.
         geometry: What pixels and gray values stand for.
         files: How they are stored.
     """
     return {
-        "Description": _STATEMENT,
+        "Description": provenance.statement,
         "Synthetic": True,
         "Truncation": truncation,
-        **_origin(sampler),
+        **provenance.to_json(),
         "Plane": geometry.plane,
         "Orientation": geometry.orientation,
         "PixelSpacing": [geometry.pixel_size_mm] * 2,
@@ -63,35 +58,34 @@ def image_description(
 
 
 def dataset_description(
-    sampler: Sampler, settings: Mapping[str, Any], files: ReleaseFormat
+    provenance: Provenance, settings: Mapping[str, Any], files: ReleaseFormat
 ) -> dict[str, Any]:
     """The content of dataset_description.json.
 
     Args:
-        sampler: What the images are drawn from, an export.
+        provenance: Where the images come from.
         settings: What makes the release this release.
         files: How the images are stored.
     """
     return {
-        "Name": f"Synthetic MR images of the model {sampler.export.name}",
+        "Name": f"Synthetic MR images of the model {provenance.model}",
         **files.dataset_fields,
         "GeneratedBy": [
             {
                 "Name": "mrisynth",
                 "Version": mrisynth.__version__,
-                "Description": f"Images drawn from the model {_in_words(sampler)} by mrisynth-generate. "
-                f"{_STATEMENT}",
+                "Description": provenance.statement,
             }
         ],
         "Synthetic": True,
-        **_origin(sampler),
+        **provenance.to_json(),
         "Settings": settings,
     }
 
 
 def readme(
     config: ReleaseConfig,
-    sampler: Sampler,
+    provenance: Provenance,
     geometry: ImageGeometry,
     files: ReleaseFormat,
     seeds: list[int],
@@ -100,7 +94,7 @@ def readme(
 
     Args:
         config: What was asked for.
-        sampler: What the images are drawn from, an export.
+        provenance: Where the images come from.
         geometry: What pixels and gray values stand for.
         files: How the images are stored.
         seeds: The images' seeds, in their order.
@@ -119,13 +113,12 @@ def readme(
         [
             f"# {len(seeds)} synthetic MR images",
             "",
-            _STATEMENT,
+            provenance.statement,
             "",
-            f"- Drawn by mrisynth {mrisynth.__version__} from the model {_in_words(sampler)}, truncation "
-            f"{config.truncation:g}, seeds from {config.seed}. A seed draws its image again.",
-            f"- {_checksums_in_words(sampler)}.",
+            f"- Drawn by mrisynth {mrisynth.__version__}, truncation {config.truncation:g}, seeds from "
+            f"{config.seed}. A seed draws its image again.",
             f"- {files.layout}.",
-            f"- {sampler.resolution}x{sampler.resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices "
+            f"- {files.resolution}x{files.resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices "
             f"of {geometry.slice_spacing_mm:.4g} mm{assumed}.",
             f"- Plane: {geometry.plane}; {geometry.orientation}.",
             f"- Intensities from {low:g} to {high:g}, unit: {geometry.unit}{assumed}. {files.storage}.",
@@ -135,25 +128,3 @@ def readme(
             "",
         ]
     )
-
-
-def _origin(sampler: Sampler) -> dict[str, str | None]:
-    """Which model, and the fingerprint of what it was trained on; None where its card does not say."""
-    return {
-        "Model": sampler.export.name,
-        "ModelVersion": sampler.export.version,
-        "ModelChecksum": sampler.export.checksum,
-        "TrainingDataFingerprint": sampler.trained_on,
-    }
-
-
-def _checksums_in_words(sampler: Sampler) -> str:
-    model = f"Checksum of the model: {checksums.short(sampler.export.checksum)}"
-    if sampler.trained_on is None:
-        return f"{model}; it does not say which data set it was trained on"
-    return f"{model}; fingerprint of the data set it was trained on: {checksums.short(sampler.trained_on)}"
-
-
-def _in_words(sampler: Sampler) -> str:
-    model = sampler.export
-    return f"{model.name}, version {model.version}" if model.version else model.name

@@ -26,6 +26,7 @@ from mrisynth.release.formats import FORMATS
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
 from mrisynth.sampling.generators import Sampler, open_export
+from mrisynth.sampling.provenance import Provenance
 
 DESCRIPTION = "dataset_description.json"
 _BLOCK_PIXELS = 2**17
@@ -46,6 +47,7 @@ class Released:
         drawn: Number of images that are new.
         dropped: Number of copies of training data that were left out.
         filtered: Whether copies were looked for.
+        on_copying: The verdict on the model, in sentences.
     """
 
     output: pathlib.Path
@@ -53,11 +55,13 @@ class Released:
     drawn: int
     dropped: int
     filtered: bool
+    on_copying: str
 
     def __str__(self) -> str:
         said = f"{self.output}: {self.images:,} images"
         said += f", {self.drawn:,} of them new" if self.drawn else ", nothing left to do"
-        return said + (f"; {self.dropped:,} copies of training data left out" if self.filtered else "")
+        said += f"; {self.dropped:,} copies of training data left out" if self.filtered else ""
+        return f"{said}\n{self.on_copying}"
 
 
 def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler | None = None) -> Released:
@@ -83,29 +87,32 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
             f"--saved_model={config.saved_model} draws the channels {', '.join(sampler.channels)}; releases "
             "are made of models of one"
         )
+    provenance = Provenance.of(sampler, config.release_despite_copies)
     geometry = ImageGeometry.of(sampler.card, sampler.resolution)
     files = FORMATS[config.format](
-        config.output, config.count, geometry, sampler.resolution, config.format_options
+        config.output, config.count, geometry, provenance, sampler.resolution, config.format_options
     )
     _check_filter(config, sampler)
-    settings = _settings(config, sampler, files)
+    settings = _settings(config, provenance, files)
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
         real = load_reference(config.data_dir, sampler.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
-    description = image_description(sampler, config.truncation, geometry, files)
+    description = image_description(provenance, config.truncation, geometry, files)
     try:
         with only_writer(config.output, "--output"):
             if not (config.output / DESCRIPTION).exists():
-                write_json_aside(config.output / DESCRIPTION, dataset_description(sampler, settings, files))
+                write_json_aside(
+                    config.output / DESCRIPTION, dataset_description(provenance, settings, files)
+                )
             seeds = _written(config, files)
             there = len(seeds)
             if there < config.count:
                 files.start(there)
                 _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
             files.finish(seeds, description)
-            text = readme(config, sampler, geometry, files, seeds)
+            text = readme(config, provenance, geometry, files, seeds)
             write_text_aside(config.output / "README.md", text)
     except OSError as error:
         raise UserError(
@@ -118,6 +125,7 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         drawn=len(seeds) - there,
         dropped=seeds[-1] - config.seed + 1 - len(seeds),
         filtered=copies is not None,
+        on_copying=provenance.on_copying,
     )
 
 
@@ -217,11 +225,12 @@ def _blocks(config: ReleaseConfig, sampler: Sampler, seed: int) -> Iterator[tupl
         first += size
 
 
-def _settings(config: ReleaseConfig, sampler: Sampler, files: ReleaseFormat) -> dict[str, Any]:
+def _settings(config: ReleaseConfig, provenance: Provenance, files: ReleaseFormat) -> dict[str, Any]:
     """What makes two releases one and the same, but for the number of images."""
     settings = {
-        "saved_model": f"{sampler.export.name}/{sampler.export.version}".rstrip("/"),
-        "checksum": sampler.export.checksum,
+        "saved_model": f"{provenance.model}/{provenance.version}".rstrip("/"),
+        "checksum": provenance.checksum,
+        "verdict": provenance.description,
         "format": config.format,
         "seed": config.seed,
         "truncation": config.truncation,
@@ -230,7 +239,7 @@ def _settings(config: ReleaseConfig, sampler: Sampler, files: ReleaseFormat) -> 
     }
     if config.data_dir is not None:
         settings |= {
-            "data_dir": sampler.trained_on,
+            "data_dir": provenance.trained_on,
             "copy_ratio": config.copy_ratio,
         }
     return settings
@@ -260,6 +269,7 @@ def _check_folder(config: ReleaseConfig, settings: dict[str, Any]) -> None:
             continue
         holds = {
             "checksum": "was drawn from other weights than --saved_model holds now",
+            "verdict": "says another verdict on copying than the model's card does now",
             "data_dir": "was compared with another --data_dir",
         }.get(flag, f"holds a release with --{flag}={theirs}, not {ours}")
         raise UserError(f"--output={config.output} {holds}; give another folder")

@@ -31,6 +31,7 @@ class InterpolationConfig:
         seed: Seed of the first image on the way.
         count: Number of seeds that the way passes through.
         steps: Number of images from one of them to the next, both included.
+        release_despite_copies: Whether to show images of a model whose evaluation found copies.
     """
 
     saved_model: pathlib.Path
@@ -38,6 +39,7 @@ class InterpolationConfig:
     seed: int = 0
     count: int = 5
     steps: int = 9
+    release_despite_copies: bool = False
 
     def __post_init__(self) -> None:
         if self.picture.suffix.lower() not in (".gif", ".png"):

@@ -15,37 +15,43 @@ from mrisynth.image_io import enlarge, make_grid, side_by_side, to_gray, write_p
 from mrisynth.sampling.config import InterpolationConfig
 from mrisynth.sampling.generators import Sampler, open_export
 from mrisynth.sampling.latents import seeded_latents
+from mrisynth.sampling.provenance import Provenance
 
 _FILM_PIXELS = 256
 _FRAME_MILLISECONDS = 80
 
 
-def write_interpolation(config: InterpolationConfig) -> int:
+def write_interpolation(config: InterpolationConfig) -> str:
     """Writes a film of all images on the way, or a strip with a row from each seed to the next.
+
+    The file says of itself what a release says of every image.
 
     Args:
         config: Which way, and where to.
 
     Returns:
-        How many images it shows.
+        How many images it shows, and the verdict on the model's copying.
 
     Raises:
         UserError: If the generator or the picture's place is no good.
     """
-    legs = legs_between_seeds(open_export(config.saved_model), config.seed, config.count, config.steps)
+    sampler = open_export(config.saved_model)
+    provenance = Provenance.of(sampler, config.release_despite_copies)
+    legs = legs_between_seeds(sampler, config.seed, config.count, config.steps)
     try:
         if config.picture.suffix.lower() == ".png":
             shown = legs.reshape(-1, *legs.shape[2:])
-            write_png(config.picture, make_grid(shown, columns=config.steps))
+            grid = make_grid(shown, columns=config.steps)
+            write_png(config.picture, grid, description=provenance.statement)
         else:
             # Where one leg ends, the next one begins.
             shown = np.concatenate([legs[0], *legs[1:, 1:]])
-            write_bytes_aside(config.picture, _film(shown))
+            write_bytes_aside(config.picture, _film(shown, provenance.statement))
     except OSError as error:
         raise UserError(
             f"--interpolate={config.picture} cannot be written ({error.strerror}); its folder must be there"
         ) from error
-    return len(shown)
+    return f"{config.picture}: {len(shown)} images\n{provenance.on_copying}"
 
 
 def legs_between_seeds(sampler: Sampler, first_seed: int, count: int, steps: int) -> NDArray[np.float32]:
@@ -94,10 +100,18 @@ def great_circle(first: NDArray[np.float32], last: NDArray[np.float32], steps: i
     return ((lengths[0] + parts * (lengths[1] - lengths[0])) * directions).astype(np.float32)
 
 
-def _film(images: NDArray[np.float32]) -> bytes:
+def _film(images: NDArray[np.float32], comment: str) -> bytes:
     """A GIF file of images [N, H, W, channels], enlarged by whole factors so that one sees them."""
     frames = enlarge(side_by_side(to_gray(images)), _FILM_PIXELS // images.shape[1])
     first, *others = map(Image.fromarray, frames)
     file = io.BytesIO()
-    first.save(file, format="GIF", save_all=True, append_images=others, duration=_FRAME_MILLISECONDS, loop=0)
+    first.save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=others,
+        duration=_FRAME_MILLISECONDS,
+        loop=0,
+        comment=comment.encode(),
+    )
     return file.getvalue()

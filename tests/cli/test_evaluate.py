@@ -4,13 +4,16 @@ import json
 import pathlib
 import re
 import shutil
+import types
 
 import pytest
 import tensorflow as tf
 
 from mrisynth.data import prepare_dataset
+from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
 from mrisynth.metrics import registry
+from tests.export import private_run
 from tests.programs import TRAIN, call, start
 from tests.training_flags import EVALUABLE
 
@@ -89,6 +92,24 @@ def test_the_tool_evaluates_a_saved_model_alike(evaluable_run, small_dataset, tm
     measured = [read_results(tmp_path / name)["measures"] for name in ("run", "export")]
     for key, measure in measured[0].items():
         assert measure["generated"]["mean"] == pytest.approx(measured[1][key]["generated"]["mean"], rel=0.02)
+
+
+def test_the_export_of_a_run_gets_the_verdict_of_a_later_evaluation(private_data, tmp_path, monkeypatch):
+    run_dir = tmp_path / "run"
+    private_run.write_run(run_dir, private_data)
+    card = ExportFolder(export_run(run_dir, run_dir / "saved_model"))
+
+    def evaluate(config):
+        private_run.write_evaluation(run_dir)
+        return types.SimpleNamespace(faults=())
+
+    assert card.read_card()["evaluation"] is None
+    monkeypatch.setattr("mrisynth.report.evaluate_and_report.evaluate_and_report", evaluate)
+    monkeypatch.setattr("mrisynth.report.evaluate_and_report.summary", lambda *_: "")
+    assert call(PROGRAM, f"--run_dir={run_dir}", f"--output={tmp_path / 'elsewhere'}").returncode == 0
+    assert card.read_card()["evaluation"] is None
+    assert call(PROGRAM, f"--run_dir={run_dir}").returncode == 0
+    assert card.read_card()["evaluation"]["privacy"]["verdict"]["words"] == "inconclusive"
 
 
 def test_real_slices_can_be_kept_out_of_the_report(evaluable_run, tmp_path):

@@ -24,6 +24,12 @@ def test_a_release(parse):
     assert str(filtered.data_dir) == "D"
 
 
+@pytest.mark.parametrize("asked", [["--count=3", "--output=O"], ["--interpolate=way.gif"]])
+def test_a_model_that_copies_is_drawn_from_only_if_that_is_asked_for(asked, parse):
+    assert not parse("--saved_model=S", *asked).release_despite_copies
+    assert parse("--saved_model=S", *asked, "--release_despite_copies").release_despite_copies
+
+
 def test_a_way_from_seed_to_seed(parse):
     config = parse("--saved_model=S", "--interpolate=way.gif")
     assert (str(config.picture), config.count, config.steps, config.seed) == ("way.gif", 5, 9, 0)

@@ -12,6 +12,8 @@ from tests.untrained_runs import SCHEDULE
 SECRETS = ("Zebediah", "Wolkenkuckuck", "klinik", "geheim", "Xylophon", "Quasimodo")
 """What is part of a name, a file, a folder, a label or a warning of the data set."""
 
+REPORT_CHECKSUM = "0123456789abcdef" * 4
+
 
 def write_data_set(small_dataset, folder) -> Manifest:
     """The manifest of the small data set, with names that are not to be found anywhere else."""
@@ -76,6 +78,8 @@ def write_evaluation(run_dir, **of_another):
             "copies": 0,
             "closest_pairs": [{"correlation": 0.9}],
         },
+        "unlike_the_data": "",
+        "report": {"checksum": REPORT_CHECKSUM},
     }
     path = run_dir / "evaluation" / "results.json"
     path.parent.mkdir(exist_ok=True)

@@ -20,6 +20,7 @@ from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import load_average
 from tests.export import private_run
 from tests.programs import ROOT, call, check_refusal, start
+from tests.untrained_exports import replaced
 
 PROGRAM = "tools/export.py"
 
@@ -86,8 +87,11 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
     evaluation = ExportFolder(heads).read_card()["evaluation"]
     assert evaluation["privacy"]["verdict"]["words"] == "inconclusive"
     assert evaluation["measures"]["ms_ssim"]["real"]["mean"] == 0.25
+    assert evaluation["date"] == "2026-11-25"
+    assert evaluation["report"]["checksum"] == private_run.REPORT_CHECKSUM
     page = (heads / "assets.extra" / "model_card.md").read_text()
     assert "**inconclusive**" in page
+    assert f"report.html: {private_run.REPORT_CHECKSUM}" in page
     assert "(MS-SSIM), random pairs | 0.250 ± 0.010 | 0.250 ± 0.010 | like real |" in page
     run_dir = tmp_path / "run"
     shutil.copytree(ended_run, run_dir)
@@ -115,6 +119,17 @@ def test_an_evaluation_that_comes_after_the_export_gets_into_its_card(private_da
     assert "**inconclusive**" in (exported / "assets.extra" / "model_card.md").read_text()
     changed = {"evaluation", "limits"}
     assert {key for key in before if before[key] != after[key]} == changed
+
+
+def test_the_card_of_an_older_export_is_not_that_of_the_run_as_it_is_now(ended_run, tmp_path):
+    shutil.copytree(ended_run, tmp_path / "run")
+    exported = export_run(tmp_path / "run", tmp_path / "model")
+    folder = ExportFolder(exported)
+    card = folder.read_card()
+    older = replaced({**card, "evaluation": None}, "model", weights_checksum="of an iteration before")
+    folder.card.write_text(json.dumps(older))
+    add_evaluation(exported, tmp_path / "run")
+    assert folder.read_card() == older
 
 
 @pytest.mark.slow

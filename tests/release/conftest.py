@@ -1,9 +1,12 @@
 """Releases of a tiny export."""
 
+import shutil
+
 import pytest
 
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.release import make_release
+from tests.untrained_exports import CARD, evaluation, write_card
 
 
 @pytest.fixture
@@ -16,3 +19,16 @@ def release(model, sampler, tmp_path):
         return make_release(config, progress=False, sampler=opened)
 
     return release
+
+
+@pytest.fixture
+def judged(model, tmp_path):
+    """A copy of the model whose card has a verdict, NAME."""
+
+    def judged(words, report="0123456789ab" + 52 * "c"):
+        copied = tmp_path / "models" / "judged"
+        shutil.copytree(model, copied, dirs_exist_ok=True)
+        write_card(copied / "1", {**CARD, "evaluation": evaluation(words, report)})
+        return copied
+
+    return judged

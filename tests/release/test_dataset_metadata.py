@@ -3,9 +3,13 @@
 import json
 import re
 
+import nibabel
 import pytest
+from PIL import Image
 
 from mrisynth.data import read_manifest
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.sampling.provenance import NOT_EVALUATED
 from tests.folders import contents
 
 SUFFIXES = "T1w|T2w|PDw|T2starw|FLAIR|inplaneT1|inplaneT2|PDT2|angio"
@@ -92,7 +96,7 @@ def test_the_official_validator_knows_every_name(files):
 def test_everything_says_that_it_is_synthetic(files):
     description = json.loads(files["dataset_description.json"])
     assert description["Synthetic"] is True
-    assert "meant to belong to no patient" in description["GeneratedBy"][0]["Description"]
+    assert description["GeneratedBy"][0]["Description"].startswith("Synthetic: every image was computed")
     assert description["GeneratedBy"][0]["Name"] == "mrisynth"
     assert files["README.md"].startswith(b"# 12 synthetic MR images")
     for name, content in files.items():
@@ -115,7 +119,42 @@ def test_everything_says_which_model_and_which_data_set(
     assert fingerprint[:12] in files["README.md"].decode()
     assert checksum[:12] in files["README.md"].decode()
     release("unknown", saved_model=bare, count=1)
-    assert "does not say which data set it was trained on" in (tmp_path / "unknown/README.md").read_text()
+    assert "which does not say what it was trained on" in (tmp_path / "unknown/README.md").read_text()
+
+
+@pytest.mark.parametrize("kind", ["nifti", "png", "npy"])
+@pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND, NOT_EVALUATED])
+def test_every_file_that_holds_text_says_the_verdict(words, kind, release, judged, model, tmp_path):
+    evaluated = words != NOT_EVALUATED
+    release(
+        saved_model=judged(words) if evaluated else model,
+        count=2,
+        format=kind,
+        release_despite_copies=words == COPIES_FOUND,
+    )
+    said = f'"{words}" (evaluation of 2026-11-25, report 0123456789ab)' if evaluated else "was not evaluated"
+    told = 0
+    for path in (tmp_path / "out").rglob("*.*"):
+        if path.suffix == ".json" and path.name != "participants.json":
+            document = json.loads(path.read_text())
+            assert document["VerdictOnCopying"] == words
+            assert document["EvaluationDate"] == ("2026-11-25" if evaluated else None)
+            assert document["ReleasedDespiteCopies"] == (words == COPIES_FOUND)
+            text = document.get("Description") or document["GeneratedBy"][0]["Description"]
+        elif path.suffix == ".md":
+            text = path.read_text()
+        elif path.suffix == ".gz":
+            text = bytes(nibabel.load(path).header.extensions[0].get_content()).decode()
+        elif path.suffix == ".png":
+            text = Image.open(path).text["Description"]
+        else:
+            assert path.suffix in (".tsv", ".npy") or path.name == "participants.json"
+            continue
+        told += 1
+        assert said in text, path
+        assert ("released all the same" in text) == (words == COPIES_FOUND)
+        assert ("may be copies" in text) == (words in (INCONCLUSIVE, NOT_EVALUATED))
+    assert told == {"nifti": 6, "png": 6, "npy": 3}[kind]
 
 
 def test_seeds_are_those_beside_the_images(files):

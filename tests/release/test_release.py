@@ -41,6 +41,24 @@ def break_off(monkeypatch):
     return break_off
 
 
+def test_a_model_that_copies_is_released_only_with_the_flag_that_says_so(release, judged, tmp_path):
+    with pytest.raises(UserError, match=r'"copies found".*--release_despite_copies'):
+        release(saved_model=judged("copies found"), count=2)
+    assert not (tmp_path / "out").exists()
+    said = release(saved_model=judged("copies found"), count=2, release_despite_copies=True)
+    assert "released all the same, with --release_despite_copies" in str(said)
+
+
+def test_files_of_one_release_never_say_two_verdicts(release, judged, tmp_path):
+    release(saved_model=judged("inconclusive"), count=2)
+    written = contents(tmp_path / "out")
+    for now in (judged("no sign of copying"), judged("inconclusive", report="d" * 64)):
+        with pytest.raises(UserError, match="another verdict on copying than the model's card does now"):
+            release(saved_model=now, count=3)
+    assert contents(tmp_path / "out") == written
+    assert release(saved_model=judged("inconclusive"), count=3).drawn == 1
+
+
 def test_blocks_are_of_a_moderate_size():
     assert [module.block_size(r) for r in (16, 64, 256, 1024)] == [64, 32, 2, 1]
 
@@ -92,7 +110,7 @@ def test_a_release_that_is_being_extended_stays_whole(form, release, tmp_path, b
 def test_a_finished_release_says_so_and_draws_nothing(release, break_off):
     assert "70 images, 70 of them new" in str(release())
     break_off(0)
-    assert str(release()).endswith("70 images, nothing left to do")
+    assert "70 images, nothing left to do" in str(release())
 
 
 def test_an_image_missing_in_the_middle_is_drawn_again(release, tmp_path):

@@ -1,5 +1,9 @@
 """The way from seed to seed."""
 
+import dataclasses
+import re
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -8,6 +12,7 @@ from mrisynth.errors import UserError
 from mrisynth.image_io import make_grid, to_gray
 from mrisynth.sampling.config import InterpolationConfig
 from mrisynth.sampling.interpolation import great_circle, legs_between_seeds, write_interpolation
+from tests.untrained_exports import CARD, evaluation, write_card
 
 
 @pytest.fixture
@@ -31,19 +36,34 @@ def test_legs_begin_and_end_at_the_seeds_images(sampler, draw):
 
 
 def test_a_strip_has_a_row_for_each_leg(sampler, way, tmp_path):
-    assert write_interpolation(way("way.png")) == 8
+    said = write_interpolation(way("way.png"))
+    assert re.match(r".*way.png: 8 images\nThe model was not evaluated for copying", said)
     legs = legs_between_seeds(sampler, 20, 3, 4)
     expected = make_grid(legs.reshape(8, 16, 16, 1), columns=4)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "way.png")), expected)
 
 
 def test_a_film_shows_every_image_once(sampler, way, tmp_path):
-    assert write_interpolation(way("way.gif")) == 7
+    assert ": 7 images\n" in write_interpolation(way("way.gif"))
     film = Image.open(tmp_path / "way.gif")
     frames = [np.asarray(frame.convert("L"))[::16, ::16] for frame in ImageSequence.Iterator(film)]
     assert film.size == (256, 256)
     legs = to_gray(legs_between_seeds(sampler, 20, 3, 4))[..., 0]
     np.testing.assert_array_equal(frames, [*legs[0], *legs[1, 1:]])
+
+
+def test_pictures_say_where_they_come_from_and_a_model_that_copies_needs_a_flag(way, model, tmp_path):
+    copied = shutil.copytree(model, tmp_path / "copier")
+    write_card(copied / "1", {**CARD, "evaluation": evaluation("copies found", "c" * 64)})
+    for name in ("way.png", "way.gif"):
+        asked = dataclasses.replace(way(name), saved_model=copied)
+        with pytest.raises(UserError, match="--release_despite_copies"):
+            write_interpolation(asked)
+        assert not asked.picture.exists()
+        said = write_interpolation(dataclasses.replace(asked, release_despite_copies=True))
+        assert '"copies found"' in said
+    assert '"copies found"' in Image.open(tmp_path / "way.png").text["Description"]
+    assert b'"copies found"' in Image.open(tmp_path / "way.gif").info["comment"]
 
 
 def test_a_folder_that_is_not_there_is_named(way):

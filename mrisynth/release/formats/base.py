@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.provenance import Provenance
 
 
 @dataclasses.dataclass
@@ -27,6 +28,7 @@ class ReleaseFormat(abc.ABC):
         folder: The folder of the release.
         count: Number of images.
         geometry: What pixels and gray values stand for.
+        provenance: Where the images come from; every file that can hold text says it.
         resolution: Pixels along an edge.
         options: Values of the options, None where the user gave none.
     """
@@ -39,6 +41,7 @@ class ReleaseFormat(abc.ABC):
     folder: pathlib.Path
     count: int
     geometry: ImageGeometry
+    provenance: Provenance
     resolution: int
     options: Mapping[str, Any]
 

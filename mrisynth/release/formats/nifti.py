@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 import json
 import pathlib
 import zlib
@@ -130,8 +131,13 @@ class NiftiFiles(ReleaseFormat):
         header.set_data_dtype(np.int16)
         header.set_slope_inter((high - low) / (2 * _LARGEST), (low + high) / 2)
         header["cal_min"], header["cal_max"] = low, high
-        header["descrip"] = "synthetic (mrisynth): meant to belong to no patient"
+        header["descrip"] = self.provenance.description
         header["magic"] = header.single_magic
-        header["vox_offset"] = header.single_vox_offset
-        no_extensions = bytes(header.single_vox_offset - header.sizeof_hdr)
-        return header.binaryblock + no_extensions
+        # The file says all of it wherever it goes, also without the JSON beside it.
+        header.extensions.append(
+            nibabel.nifti1.Nifti1Extension("comment", self.provenance.statement.encode())
+        )
+        header["vox_offset"] = header.single_vox_offset + header.extensions.get_sizeondisk()
+        file = io.BytesIO()
+        header.write_to(file)
+        return file.getvalue()

@@ -63,7 +63,7 @@ class PngFiles(ReleaseFormat):
         if path.exists():
             return
         write_bytes_aside(path.with_suffix(".json"), sidecar.encode())
-        write_png(path, to_gray(image[..., 0], self._bits), _COMPRESSION)
+        write_png(path, to_gray(image[..., 0], self._bits), _COMPRESSION, self.provenance.statement)
 
     @property
     def _bits(self) -> int:

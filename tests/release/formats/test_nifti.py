@@ -1,5 +1,6 @@
 """NIfTI files as nibabel reads them."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,16 +12,19 @@ from mrisynth.data.planes import PLANES
 from mrisynth.errors import UserError
 from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.provenance import Provenance
 from tests.untrained_exports import CARD, replaced, write_card
+
+PROVENANCE = Provenance("heads", "1", "d" * 64, "f" * 64)
 
 # The axis across the slice, and for an image's rows and columns the axis they run down.
 AXES = {"axial": (2, 1, 0), "coronal": (1, 2, 0), "sagittal": (0, 2, 1)}
 
 
-def write(folder, image, **geometry):
+def write(folder, image, provenance=PROVENANCE, **geometry):
     card = replaced(CARD, "geometry", **geometry)
     geometry = ImageGeometry.of(card, len(image))
-    files = NiftiFiles(folder, 1, geometry, len(image), {"suffix": "FLAIR"})
+    files = NiftiFiles(folder, 1, geometry, provenance, len(image), {"suffix": "FLAIR"})
     files.write(1, 0, image[..., np.newaxis], "{}")
     return nibabel.load(folder / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz")
 
@@ -82,8 +86,17 @@ def test_a_file_has_no_name_and_no_time(release, tmp_path):
     assert content[:4] == b"\x1f\x8b\x08\x00"  # gzip, deflate, no name
     assert content[4:8] == bytes(4)
     read = nibabel.load(path)
-    assert b"meant to belong to no patient" in bytes(read.header["descrip"])
+    assert read.header["descrip"] == b"synthetic (mrisynth), copying not evaluated"
     assert json.loads(path.with_name("sub-syn000001_T2w.json").read_text())["Seed"] == 0
+
+
+def test_a_file_says_by_itself_where_it_comes_from(tmp_path):
+    found = dataclasses.replace(PROVENANCE, verdict="no sign of copying", date="2026-11-25", report="c" * 64)
+    read = write(tmp_path, np.eye(16), found)
+    assert read.header["descrip"] == found.description.encode()
+    (comment,) = read.header.extensions
+    assert bytes(comment.get_content()).rstrip(b"\0").decode() == found.statement
+    np.testing.assert_allclose(np.sort(np.unique(read.get_fdata())), [450, 950], atol=0.01)
 
 
 def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):

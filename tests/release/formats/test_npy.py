@@ -8,6 +8,9 @@ import pytest
 
 from mrisynth.release.formats.npy import NpyArray
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.provenance import Provenance
+
+PROVENANCE = Provenance("heads", "1", "d" * 64, "f" * 64)
 
 
 def test_npy_is_one_array_of_intensities_and_its_seeds(release, tmp_path, draw):
@@ -25,7 +28,7 @@ def test_npy_is_one_array_of_intensities_and_its_seeds(release, tmp_path, draw):
 
 
 def test_a_full_disk_records_no_seed(tmp_path, monkeypatch):
-    files = NpyArray(tmp_path, 3, ImageGeometry.of(None, 8), 8, {})
+    files = NpyArray(tmp_path, 3, ImageGeometry.of(None, 8), PROVENANCE, 8, {})
     files.start(0)
     files.write(1, 40, np.zeros((8, 8, 1), np.float32), "")
 
@@ -45,7 +48,7 @@ def test_a_full_disk_records_no_seed(tmp_path, monkeypatch):
 
 def test_no_file_is_open_when_it_is_renamed(tmp_path, monkeypatch):
     """Windows refuses to rename an open file."""
-    files = NpyArray(tmp_path, 1, ImageGeometry.of(None, 8), 8, {})
+    files = NpyArray(tmp_path, 1, ImageGeometry.of(None, 8), PROVENANCE, 8, {})
     files.start(0)
     files.write(1, 7, np.ones((8, 8, 1), np.float32), "")
     opened = [rows._file for rows in files._rows]

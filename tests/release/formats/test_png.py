@@ -14,6 +14,7 @@ def test_png_files_hold_all_gray_values(bits, mode, largest, release, tmp_path, 
     for number, image in enumerate(images, 1):
         picture = Image.open(tmp_path / "out" / "images" / f"syn00000{number}.png")
         assert picture.mode == mode
+        assert "was not evaluated for copying" in picture.text["Description"]
         np.testing.assert_allclose(np.asarray(picture).astype(int), (image + 1) * largest / 2, atol=0.6)
     described = json.loads((tmp_path / "out" / "images" / "syn000001.json").read_text())
     assert f"gray values of {bits} bits; 0 and {largest}" in described["Storage"]

@@ -1,0 +1,96 @@
+"""What is said of images from an export, by its model card's verdict."""
+
+import types
+
+import pytest
+
+from mrisynth.errors import UserError
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.sampling.provenance import NOT_EVALUATED, Provenance
+from tests.untrained_exports import evaluation
+
+REPORT = "0123456789ab" + 52 * "c"
+EXPORT = types.SimpleNamespace(name="heads", version="3", checksum="d" * 64, path="saved_models/heads/3")
+
+
+def sampler(card, trained_on="f" * 64):
+    return types.SimpleNamespace(export=EXPORT, card=card, trained_on=trained_on)
+
+
+def of(words, **changes):
+    card = {"evaluation": {**evaluation(words, REPORT), **changes}}
+    return Provenance.of(sampler(card), despite_copies=words == COPIES_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("words", "description", "warning"),
+    [
+        (NO_SIGN, "no sign of copying", "0123456789ab)."),
+        (INCONCLUSIVE, "copying inconclusive", "images may be copies."),
+        (COPIES_FOUND, "released despite copies found", "They were released all the same"),
+    ],
+)
+def test_the_verdict_is_told_with_its_date_and_its_report(words, description, warning):
+    found = of(words)
+    assert f'"{words}" (evaluation of 2026-11-25, report 0123456789ab)' in found.statement
+    assert warning in found.on_copying
+    assert found.description == f"synthetic (mrisynth), {description} 2026-11-25 (0123456789ab)"
+    assert found.to_json() == {
+        "Model": "heads",
+        "ModelVersion": "3",
+        "ModelChecksum": "d" * 64,
+        "TrainingDataFingerprint": "f" * 64,
+        "VerdictOnCopying": words,
+        "EvaluationDate": "2026-11-25",
+        "EvaluationReportChecksum": REPORT,
+        "ReleasedDespiteCopies": words == COPIES_FOUND,
+    }
+
+
+@pytest.mark.parametrize("card", [None, {"evaluation": None}])
+def test_a_model_that_was_not_evaluated_says_so(card):
+    found = Provenance.of(sampler(card, trained_on=None))
+    assert found.verdict == NOT_EVALUATED
+    assert "was not evaluated for copying: images may be copies" in found.statement
+    assert "which does not say what it was trained on" in found.statement
+    assert found.description == "synthetic (mrisynth), copying not evaluated"
+
+
+def test_model_and_data_are_told_in_the_short_form():
+    origin = (
+        "model heads, version 3, checksum dddddddddddd, trained on the data set of fingerprint ffffffffffff."
+    )
+    assert of(NO_SIGN).statement.endswith(origin)
+
+
+def test_a_model_that_copies_needs_a_flag():
+    card = {"evaluation": evaluation(COPIES_FOUND, REPORT)}
+    with pytest.raises(UserError, match="--saved_model=saved_models/heads/3 .*--release_despite_copies"):
+        Provenance.of(sampler(card))
+
+
+def test_the_flag_changes_nothing_for_any_other_model():
+    card = {"evaluation": evaluation(INCONCLUSIVE, REPORT)}
+    assert Provenance.of(sampler(card), despite_copies=True) == Provenance.of(sampler(card))
+
+
+def test_images_that_are_not_like_the_data_are_said_not_to_be():
+    assert (
+        of(NO_SIGN, unlike_the_data="The images are not like the data.").statement.count("not like the") == 1
+    )
+
+
+def test_an_old_evaluation_has_no_report_to_name():
+    found = of(NO_SIGN, report=None)
+    assert "report unknown" in found.statement
+    assert found.description == "synthetic (mrisynth), no sign of copying 2026-11-25"
+
+
+@pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
+def test_the_description_fits_a_nifti_header(words):
+    assert len(of(words).description) < 80
+
+
+def test_a_damaged_evaluation_is_refused():
+    with pytest.raises(UserError, match=r"the evaluation in the model card .* is damaged .*export"):
+        of(NO_SIGN, privacy=None)
