@@ -153,6 +153,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
     """
     from mrisynth.data import PreparationConfig, prepare_dataset
     from mrisynth.data.manifest import FILE_NAME
+    from mrisynth.data.resampling import SliceMode
     from mrisynth.phantoms.dataset import write_phantoms
 
     if (config.data_dir / FILE_NAME).exists():
@@ -170,6 +171,8 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
             suffix="FLAIR",
             masks="derivatives/lesion",
             resolution=config.network.resolution,
+            # As before there was a choice: the same phantoms train the same model.
+            slices=SliceMode.ISOTROPIC,
         )
     )
 

@@ -21,6 +21,8 @@ CARD = {
         "field_of_view_mm": 160.0,
         "pixel_size_mm": 10.0,
         "slice_spacing_mm": 3.0,
+        "slice_thickness_mm": 2.5,
+        "slice_thickness_range_mm": [2.0, 4.0],
     },
     "intensity": {"range": [-50.0, 950.0], "unit": "arbitrary units of the scanner"},
 }

@@ -13,6 +13,7 @@ from absl import flags
 from mrisynth.cli import app, prepare_flags
 from mrisynth.data import Manifest, prepare_dataset
 from mrisynth.data.contact_sheet import CONTACT_SHEET
+from mrisynth.data.manifest import lengths_in_words
 
 
 def main() -> None:
@@ -36,6 +37,18 @@ def summary(manifest: Manifest, output: str) -> str:
         lines.append("no subject is held out, so memorization cannot be measured; raise --holdout")
     dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
     lines.append(f"slices left out: {dropped or 'none'}")
+    lines.append(f"slices: {slices_in_words(manifest)}")
     lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
     lines.append(f"see {output}/{CONTACT_SHEET}")
     return "\n".join(lines)
+
+
+def slices_in_words(manifest: Manifest) -> str:
+    """Of how many files slices were kept as they were acquired, and of how many they are interpolated."""
+    parts = []
+    for acquired, words in ((True, "as acquired"), (False, "interpolated")):
+        lengths = [source.slice_thickness_mm for source in manifest.used if source.acquired == acquired]
+        if lengths:
+            count = f"{len(lengths)} of {len(manifest.used)} files"
+            parts.append(f"{words} in {count}, {lengths_in_words(lengths)} thick")
+    return "; ".join(parts)

@@ -21,7 +21,10 @@ _SCANS = {
 }
 _SLICES = {
     "plane": "How the scans are sliced.",
-    "voxel_size": "Edge of the resampled voxels in mm.",
+    "slices": "native keeps the slices that were acquired, isotropic cuts slices as thin as --voxel_size "
+    "from an interpolated volume; auto takes native where slices are more than twice as far apart as their "
+    "pixels are wide.",
+    "voxel_size": "Edge of the resampled voxels in mm; of native slices, of their pixels.",
     "interpolation": "How the scans are resampled.",
     "resolution": "Pixels along an edge of the largest images, a power of two; every smaller one is stored, "
     "too.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mrisynth.cores import available_cores
 from mrisynth.data.planes import Plane
-from mrisynth.data.resampling import Interpolation
+from mrisynth.data.resampling import Interpolation, SliceMode
 from mrisynth.errors import UserError
 
 
@@ -22,7 +22,8 @@ class PreparationConfig:
         suffix: BIDS suffix to take, for instance "FLAIR"; empty takes the only one there is.
         subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
         plane: How scans are sliced.
-        voxel_size: Edge of the resampled voxels in mm.
+        slices: Whether slices are kept as they were acquired or cut from an isotropic volume.
+        voxel_size: Edge of the resampled voxels in mm; of native slices, of their pixels.
         interpolation: How scans are resampled.
         resolution: Pixels along an edge of the largest images; a power of two, at least 4.
         field_of_view: Edge of an image in mm.
@@ -42,6 +43,7 @@ class PreparationConfig:
     suffix: str = ""
     subject_regex: str = ""
     plane: Plane = Plane.AXIAL
+    slices: SliceMode = SliceMode.AUTO
     voxel_size: float = 1.0
     interpolation: Interpolation = Interpolation.LINEAR
     resolution: int = 256
@@ -68,6 +70,7 @@ class PreparationConfig:
         for name in ("stratify", "holdout_subjects"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "plane", _choice("--plane", Plane, self.plane))
+        object.__setattr__(self, "slices", _choice("--slices", SliceMode, self.slices))
         object.__setattr__(
             self, "interpolation", _choice("--interpolation", Interpolation, self.interpolation)
         )

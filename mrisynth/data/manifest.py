@@ -7,6 +7,7 @@ import enum
 import hashlib
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.planes import PLANES
-from mrisynth.data.slices import slice_to_nifti
+from mrisynth.data.slices import STRAIGHT, slice_to_nifti
 from mrisynth.errors import UserError
 
 FILE_NAME = "manifest.json"
@@ -52,6 +53,10 @@ class Source:
         orientation: Where the file's axes point, for instance "LPS".
         intensity_range: The scan's intensities that became -1 and 1.
         nonfinite_voxels: Voxels that were NaN or infinite.
+        acquired: Whether its slices are those that were acquired; if not, they are interpolated from them.
+        slice_spacing_mm: Distance from slice to slice.
+        slice_thickness_mm: Thickness of a slice.
+        directions: RAS directions of the slices' axes, in columns (see `slices.slice_to_nifti`).
         center_mm: RAS coordinates of the field of view's center; along the slicing axis, of the head's.
         cropped_mm: How far the head reaches beyond the field of view.
         slices: Number of slices that were kept.
@@ -75,6 +80,10 @@ class Source:
     orientation: str = ""
     intensity_range: tuple[float, ...] = ()
     nonfinite_voxels: int = 0
+    acquired: bool = False
+    slice_spacing_mm: float = 0.0
+    slice_thickness_mm: float = 0.0
+    directions: tuple[tuple[float, ...], ...] = STRAIGHT
     center_mm: tuple[float, ...] = ()
     cropped_mm: float = 0.0
     slices: int = 0
@@ -105,7 +114,6 @@ class Manifest:
         orientation: How the images are turned, in words.
         resolutions: Every stored resolution, the largest first.
         field_of_view_mm: Edge of an image in mm.
-        slice_spacing_mm: Distance from slice to slice.
         splits: Both sides.
         labels: What the labels can be, by column of the label table (see `labels.describe_values`).
         sources: Every file that was looked at; `source` in the label table is the index into it.
@@ -119,7 +127,6 @@ class Manifest:
     orientation: str
     resolutions: tuple[int, ...]
     field_of_view_mm: float
-    slice_spacing_mm: float
     splits: dict[Split, SplitInfo]
     labels: dict[str, dict[str, Any]]
     sources: tuple[Source, ...]
@@ -187,18 +194,18 @@ class Manifest:
             position_mm: Place of the slice along the slicing axis, as in the label table.
 
         Returns:
-            One slice on the scanner's RAS axes, intensities in the scan's own units.
+            One slice, intensities in the scan's own units.
         """
         entry = self.sources[source]
-        center = list(entry.center_mm)
-        center[PLANES[self.plane].stack_axis] += position_mm
+        step = np.array(entry.directions)[:, PLANES[self.plane].stack_axis]
         return slice_to_nifti(
             image,
             self.plane,
             self.pixel_size_mm(image.shape[0]),
-            self.slice_spacing_mm,
+            entry.slice_spacing_mm,
             entry.intensity_range,
-            tuple(center),
+            tuple((entry.center_mm + position_mm * step).tolist()),
+            entry.directions,
         )
 
 
@@ -243,10 +250,19 @@ def read_manifest(data_dir: str | Path) -> Manifest:
         )
     try:
         document["splits"] = {split: SplitInfo(**document["splits"][split]) for split in Split}
-        document["sources"] = tuple(Source(**source) for source in document["sources"])
+        # Until scans could differ in this, it stood here once for all.
+        spacing = document.pop("slice_spacing_mm", 0.0)
+        before = {"slice_spacing_mm": spacing, "slice_thickness_mm": spacing}
+        document["sources"] = tuple(Source(**{**before, **source}) for source in document["sources"])
         return Manifest(**document)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"--data_dir: {path} is damaged ({error}); prepare the data set again") from error
+
+
+def lengths_in_words(lengths: Sequence[float]) -> str:
+    """Between which mm some lengths lie: "3 to 4 mm", or "3 mm" where they are all the same."""
+    ends = dict.fromkeys(f"{length:.3g}" for length in (min(lengths), max(lengths)))
+    return f"{' to '.join(ends)} mm"
 
 
 def _tuples(value: Any) -> Any:

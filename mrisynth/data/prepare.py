@@ -44,6 +44,7 @@ from mrisynth.data.manifest import (
     write_manifest,
 )
 from mrisynth.data.planes import PLANES
+from mrisynth.data.resampling import SliceMode
 from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.split import check_together, held_out, named_subjects
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
@@ -162,11 +163,10 @@ def _known(participant: dict[str, str]) -> dict[str, str]:
 
 def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     """Names the settings that differ, save for those that only say where the scans are."""
+    there = {"slices": SliceMode.ISOTROPIC, **manifest.settings}  # Until there was a choice, all were.
     asked = config.settings()
     keys = sorted(asked.keys() - {"input", "masks"})
-    return ", ".join(
-        f"--{key}={manifest.settings.get(key)}" for key in keys if asked[key] != manifest.settings.get(key)
-    )
+    return ", ".join(f"--{key}={there.get(key)}" for key in keys if asked[key] != there.get(key))
 
 
 def _prepare(scans: list[Scan], config: PreparationConfig, output: Path, progress: bool) -> Manifest:
@@ -391,7 +391,6 @@ def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) 
         orientation=PLANES[config.plane].description,
         resolutions=config.resolutions,
         field_of_view_mm=field_of_view_pixels(config.field_of_view, config.voxel_size) * config.voxel_size,
-        slice_spacing_mm=config.voxel_size,
         splits=splits,
         labels=_describe_labels(used),
         sources=tuple(sources),

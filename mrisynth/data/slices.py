@@ -6,7 +6,7 @@ import dataclasses
 
 import nibabel
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mrisynth.data.head_detection import Head, choose_slices, find_head, pool
@@ -15,6 +15,9 @@ from mrisynth.data.planes import PLANES, SlicingAxes
 from mrisynth.data.volumes import Volume
 from mrisynth.errors import UnusableScanError
 
+STRAIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+"""The directions of a grid that runs along RAS."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SliceStack:
@@ -22,7 +25,7 @@ class SliceStack:
 
     Attributes:
         images: Float32 [N, resolution, resolution] in [-1, 1].
-        indices: Int64 [N], index of each slice in the resampled volume.
+        indices: Int64 [N], index of each slice in the volume.
         positions_mm: Float64 [N], place of each slice along the slicing axis, from the head's center.
         lesion_fractions: Float64 [N], part of the slice's head that is lesion; NaN without a mask.
         dropped: How many slices were left out, by reason.
@@ -50,7 +53,7 @@ def extract_slices(
     """Cuts a volume into slices and keeps those that show enough of the head.
 
     Args:
-        volume: The volume.
+        volume: The volume; one of native slices was read for this plane.
         plane: A key of `PLANES`.
         resolution: Pixels along an edge of the images.
         field_of_view: Edge of the images in mm, rounded to whole voxels. It is centered on the head; a head
@@ -67,7 +70,7 @@ def extract_slices(
     axes = PLANES[plane]
     stack = axes.to_images(volume.data)
     if min(stack.shape[1:]) * volume.voxel_size < field_of_view / 16:
-        raise UnusableScanError(f"too thin to be sliced in the {plane} plane ({_extent_mm(volume)})")
+        raise UnusableScanError(f"too thin to be sliced in the {plane} plane ({_extent_mm(stack, volume)})")
     head = find_head(stack, volume.voxel_size)
     kept, dropped = choose_slices(head, min_head_fraction, _outside(volume, axes, head))
     if kept.size == 0:
@@ -79,7 +82,7 @@ def extract_slices(
     return SliceStack(
         images=np.clip(images, -1.0, 1.0),
         indices=kept,
-        positions_mm=(kept - center[0]) * volume.voxel_size,
+        positions_mm=(kept - center[0]) * volume.grid.slice_spacing,
         lesion_fractions=_lesion_fractions(mask, axes, kept, head),
         dropped=dropped,
         center_mm=_to_ras(center, volume, axes),
@@ -144,6 +147,7 @@ def slice_to_nifti(
     slice_thickness: float = 1.0,
     intensity_range: tuple[float, float] = (-1.0, 1.0),
     center_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    directions: ArrayLike = STRAIGHT,
 ) -> nibabel.Nifti1Image:
     """Makes one image a NIfTI volume of one slice, in a scan's units, place and orientation.
 
@@ -151,19 +155,22 @@ def slice_to_nifti(
         image: [r, r] in [-1, 1], oriented as slices of `plane` are.
         plane: A key of `PLANES`.
         pixel_size: Edge of a pixel in mm.
-        slice_thickness: In mm.
+        slice_thickness: In mm, or the distance between slices, as NIfTI has it.
         intensity_range: The intensities that -1 and 1 stand for.
         center_mm: RAS coordinates of the image's center.
+        directions: [3, 3], each column the RAS direction of one of the NIfTI image's axes; the axes of RAS
+            themselves for slices of an isotropic grid.
 
     Returns:
-        A float32 NIfTI image whose axes are those of RAS.
+        A float32 NIfTI image.
     """
     axes = PLANES[plane]
     voxels = axes.to_volume(from_unit_range(image, intensity_range).astype(np.float32)[None])
     spacing = np.full(3, pixel_size)
     spacing[axes.stack_axis] = slice_thickness
-    affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = np.asarray(center_mm) - spacing * (np.array(voxels.shape) - 1) / 2
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    affine[:3, 3] = center_mm - affine[:3, :3] @ (np.array(voxels.shape) - 1) / 2
     result = nibabel.Nifti1Image(voxels, affine)
     result.header.set_xyzt_units("mm")
     return result
@@ -203,7 +210,7 @@ def _outside(volume: Volume, axes: SlicingAxes, head: Head) -> NDArray[np.bool_]
 
     Beyond the sides of a scan's slices does not count: that is where many scans are cropped on purpose.
     """
-    to_source = np.linalg.inv(volume.source_affine) @ volume.affine
+    to_source = volume.grid.to_source
     axis = int(np.argmax(np.abs(to_source[:3, axes.stack_axis])))
     if volume.source_shape[axis] == 1:
         return np.zeros(head.mask.shape, bool)
@@ -237,8 +244,9 @@ def _to_ras(center: list[float], volume: Volume, axes: SlicingAxes) -> tuple[flo
     return tuple(float(coordinate) for coordinate in place)
 
 
-def _extent_mm(volume: Volume) -> str:
-    return " x ".join(f"{size * volume.voxel_size:.0f}" for size in volume.data.shape) + " mm"
+def _extent_mm(stack: NDArray[np.float32], volume: Volume) -> str:
+    height, width = (size * volume.voxel_size for size in stack.shape[1:])
+    return f"its slices would be {height:.0f} x {width:.0f} mm"
 
 
 def _listed(counts: dict[str, int]) -> str:

@@ -4,8 +4,9 @@ train-r0064.npy   the images of a split at one resolution: uint16 [N, 64, 64, ch
                   stands for u / 65535 * 2 - 1; numpy.load(..., mmap_mode="r") reads what is indexed
 labels.tsv        one row a sample, in the order of its split's images; "n/a" where unknown: split,
                   subject, session, suffix, source (index of the file in the manifest), slice_index (in
-                  the resampled volume), position_mm (along the slicing axis, from the head's center),
-                  lesion_fraction (part of the head), participant/... (columns of participants.tsv)
+                  the resampled volume, or among the scan's own slices), position_mm (along the slicing
+                  axis, from the head's center), lesion_fraction (part of the head), participant/...
+                  (columns of participants.tsv)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One scan file, read and brought to a common form: RAS axes, cubic voxels, intensities in [-1, 1].
+"""One scan file, read and brought to a common form: axes nearest to RAS, intensities in [-1, 1].
 
 What was done to a scan (its own grid, the intensities that became -1 and 1) stays with the result, so that
 an image can be taken back to the scan's units and place.
@@ -15,18 +15,30 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth.data.intensities import intensity_range, to_unit_range
+from mrisynth.data.planes import PLANES, Plane
 from mrisynth.data.reading import read_scan
-from mrisynth.data.resampling import INTERPOLATION_ORDERS, index_map, resample, straightened
+from mrisynth.data.resampling import (
+    INTERPOLATION_ORDERS,
+    Grid,
+    SliceMode,
+    choose_grid,
+    index_map,
+    is_aligned,
+    resample,
+    straightened,
+)
+from mrisynth.data.sidecars import slice_thickness
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Volume:
-    """A scan on a grid of cubic voxels whose axes run to the patient's right, front and top.
+    """A scan on a grid whose axes run to the patient's right, front and top, or nearly (see `Grid`).
 
     Attributes:
         data: Float32 array [X, Y, Z] in [-1, 1]; X grows to the right, Y to the front, Z to the top.
-        voxel_size: Edge of a voxel in mm.
-        affine: Float64 [4, 4], from voxel indices of `data` to RAS coordinates in mm.
+        grid: Where the voxels of `data` lie.
+        acquired: Whether slices of `data` are those of the scan; if not, they are interpolated from them.
+        slice_thickness: Thickness of the slices in mm.
         intensity_range: The scan's own intensities that became -1 and 1; what lay outside was clipped.
         source_affine: Float64 [4, 4], from voxel indices of the file to RAS coordinates in mm.
         source_shape: Voxels along the file's three spatial axes.
@@ -36,14 +48,25 @@ class Volume:
     """
 
     data: NDArray[np.float32]
-    voxel_size: float
-    affine: NDArray[np.float64]
+    grid: Grid
+    acquired: bool
+    slice_thickness: float
     intensity_range: tuple[float, float]
     source_affine: NDArray[np.float64]
     source_shape: tuple[int, int, int]
     source_spacing: tuple[float, float, float]
     source_orientation: str
     nonfinite_voxels: int
+
+    @property
+    def voxel_size(self) -> float:
+        """Edge of a voxel in mm; of native slices, of a pixel."""
+        return self.grid.voxel_size
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """Float64 [4, 4], from voxel indices of `data` to RAS coordinates in mm."""
+        return self.grid.affine
 
 
 def load_volume(
@@ -52,21 +75,27 @@ def load_volume(
     interpolation: str = "linear",
     intensity_percentiles: tuple[float, float] = (1.0, 99.5),
     volume_index: int = 0,
+    slices: str = "isotropic",
+    plane: str = "axial",
 ) -> Volume:
-    """Reads a scan, turns it to RAS, resamples it to cubic voxels and scales it to [-1, 1].
+    """Reads a scan, turns it to RAS, resamples it and scales it to [-1, 1].
 
-    The new grid follows the axes of the scanner, whatever the file's own axes, obliqueness or shear. (Only a
-    single slice is taken as if it lay straight: there is no depth to resample it from.) Where the file's
-    voxels are finer than `voxel_size` they are smoothed first, so that nothing aliases. A grid that fits
-    already is copied voxel for voxel.
+    The isotropic grid is of cubic voxels and follows the axes of the scanner, whatever the file's own axes,
+    obliqueness or shear. (Only a single slice is taken as if it lay straight: there is no depth to resample
+    it from.) Native slices stay where they were acquired, and each is resampled by itself to square pixels.
+    Where the file's voxels are finer than `voxel_size` they are smoothed first, so that nothing aliases. A
+    grid that fits already is copied voxel for voxel.
 
     Args:
         path: Anything nibabel reads as a volume of real numbers.
-        voxel_size: Edge of the new voxels in mm.
+        voxel_size: Edge of the new voxels in mm; of native slices, of their pixels.
         interpolation: "linear" or "cubic".
         intensity_percentiles: The lower one, of all voxels, becomes -1; the upper one, of the voxels
             brighter than `foreground_threshold`, becomes 1.
         volume_index: Which volume of a file with a time axis.
+        slices: "isotropic", "native" or "auto"; the last takes native slices where the scan was acquired in
+            thick slices of this plane (see `thick_plane`), or in a single one.
+        plane: How the volume will be sliced: "axial", "coronal" or "sagittal".
 
     Returns:
         The volume and how it came about.
@@ -77,19 +106,20 @@ def load_volume(
     voxels, affine = read_scan(path, volume_index)
     finite = np.isfinite(voxels)
     nonfinite = int(voxels.size - np.count_nonzero(finite))
-    if 1 in voxels.shape:
+    if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:
         affine = straightened(affine, voxels.shape)
     values = voxels if nonfinite == 0 else voxels[finite]
     low, high = intensity_range(values, intensity_percentiles)
     if nonfinite:
         voxels = np.where(finite, voxels, np.float32(low))
-    resampled, grid_affine = resample(
-        voxels, affine, voxel_size, INTERPOLATION_ORDERS[interpolation], fill=low
-    )
+    grid = choose_grid(voxels.shape, affine, voxel_size, SliceMode(slices), Plane(plane))
+    acquired = grid.stack_axis is not None or is_aligned(grid, voxels.shape)
+    resampled = resample(voxels, affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
     return Volume(
         data=to_unit_range(resampled, (low, high)),
-        voxel_size=voxel_size,
-        affine=grid_affine,
+        grid=grid,
+        acquired=acquired,
+        slice_thickness=_thickness(path, grid, affine, plane) if acquired else voxel_size,
         intensity_range=(low, high),
         source_affine=affine,
         source_shape=voxels.shape,
@@ -118,3 +148,12 @@ def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
     return ndimage.affine_transform(
         inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, cval=0
     ).astype(bool)
+
+
+def _thickness(path: str | Path, grid: Grid, affine: NDArray[np.float64], plane: str) -> float:
+    """Thickness in mm of the slices of an aligned or native grid."""
+    sizes = nibabel.affines.voxel_sizes(affine)
+    source = np.argmax(np.abs(grid.to_source[:3, PLANES[plane].stack_axis]))
+    # What is said of thickness is said of the acquired slices, not of slices across them.
+    is_said = sizes[source] > 0.999 * sizes.max()
+    return (slice_thickness(Path(path)) if is_said else None) or grid.slice_spacing

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
+from mrisynth.data.resampling import thick_plane
 from mrisynth.data.scan_files import checksum, is_phantom
 from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
@@ -97,7 +98,13 @@ def pyramid(images: NDArray[np.float32], resolutions: tuple[int, ...]) -> dict[i
 
 def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) -> ExtractedScan:
     volume = load_volume(
-        scan.path, config.voxel_size, config.interpolation, config.intensity_percentiles, config.volume_index
+        scan.path,
+        config.voxel_size,
+        config.interpolation,
+        config.intensity_percentiles,
+        config.volume_index,
+        config.slices,
+        config.plane,
     )
     facts |= _volume_facts(volume)
     mask, warnings = _load_mask(scan, volume)
@@ -106,6 +113,12 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     )
     if slices.cropped_mm > _WORTH_MENTIONING_MM:
         warnings.append(f"the head reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
+    thick = thick_plane(volume.source_affine)
+    if thick not in (None, config.plane):
+        warnings.append(
+            f"thick slices: the scan was acquired in {thick} ones {max(volume.source_spacing):.3g} mm apart, "
+            f"between which --plane={config.plane} interpolates"
+        )
     images = pyramid(slices.images[..., None], config.resolutions)
     shift = 16 - (HISTOGRAM_BINS - 1).bit_length()
     return ExtractedScan(
@@ -140,6 +153,10 @@ def _volume_facts(volume: Volume) -> dict[str, object]:
         "orientation": volume.source_orientation,
         "intensity_range": volume.intensity_range,
         "nonfinite_voxels": volume.nonfinite_voxels,
+        "acquired": volume.acquired,
+        "slice_spacing_mm": volume.grid.slice_spacing,
+        "slice_thickness_mm": volume.slice_thickness,
+        "directions": volume.grid.directions,
     }
 
 

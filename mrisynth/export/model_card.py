@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import mrisynth
 from mrisynth.atomic_io import write_json_aside, write_text_aside
-from mrisynth.data.manifest import Manifest, Split
+from mrisynth.data.manifest import Manifest, Split, lengths_in_words
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
@@ -82,7 +82,7 @@ def describe(
             "orientation": manifest.orientation,
             "field_of_view_mm": manifest.field_of_view_mm,
             "pixel_size_mm": manifest.pixel_size_mm(generator.resolution),
-            "slice_spacing_mm": manifest.slice_spacing_mm,
+            **_slices(manifest),
         },
         "intensity": {"range": _intensity_range(manifest), "unit": "arbitrary units of the scanner"},
         "evaluation": evaluated,
@@ -164,7 +164,9 @@ def to_markdown(card: Mapping[str, Any]) -> str:
                 ("plane", f"{geometry['plane']}; {geometry['orientation']}"),
                 ("field of view", f"{geometry['field_of_view_mm']:g} mm"),
                 ("pixel", f"{geometry['pixel_size_mm']:g} mm"),
-                ("distance from slice to slice", f"{geometry['slice_spacing_mm']:g} mm"),
+                ("thickness of a slice", _with_range(geometry, "slice_thickness")),
+                ("distance from slice to slice", _with_range(geometry, "slice_spacing")),
+                ("scans whose slices are as acquired", geometry["scans_with_acquired_slices"]),
                 ("-1 and 1 stand for", " and ".join(f"{value:g}" for value in intensity["range"])),
                 ("unit", intensity["unit"]),
             ],
@@ -188,6 +190,23 @@ def _data(manifest: Manifest) -> dict[str, Any]:
         "files_used": len(manifest.used),
         "files_left_out": len(manifest.skipped),
     }
+
+
+def _slices(manifest: Manifest) -> dict[str, Any]:
+    """Distance and thickness of slices: the median training scan's, and those of the scans it lies among."""
+    scans = [source for source in manifest.used if source.split == Split.TRAIN]
+    described: dict[str, Any] = {"scans_with_acquired_slices": sum(scan.acquired for scan in scans)}
+    for name in ("slice_spacing", "slice_thickness"):
+        sizes = [getattr(scan, f"{name}_mm") for scan in scans]
+        described |= {f"{name}_mm": statistics.median(sizes), f"{name}_range_mm": [min(sizes), max(sizes)]}
+    return described
+
+
+def _with_range(geometry: Mapping[str, Any], name: str) -> str:
+    """The median of a length, and between which mm it lies where scans differ."""
+    words = f"{geometry[f'{name}_mm']:.3g} mm"
+    ends = lengths_in_words(geometry[f"{name}_range_mm"])
+    return words if words == ends else f"{words} in the median training scan, {ends} in all"
 
 
 def _intensity_range(manifest: Manifest) -> list[float]:

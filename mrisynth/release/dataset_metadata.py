@@ -7,6 +7,7 @@ from typing import Any
 
 import mrisynth
 from mrisynth.atomic_io import json_text
+from mrisynth.data.manifest import lengths_in_words
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
@@ -48,7 +49,9 @@ def image_description(
         "Plane": geometry.plane,
         "Orientation": geometry.orientation,
         "PixelSpacing": [geometry.pixel_size_mm] * 2,
-        "SliceThickness": geometry.slice_spacing_mm,
+        "SliceThickness": geometry.slice_thickness_mm,
+        "SliceThicknessRange": list(geometry.slice_thickness_range_mm),
+        "SpacingBetweenSlices": geometry.slice_spacing_mm,
         "IntensityRange": list(geometry.intensity_range),
         "Units": geometry.unit,
         "SizesAndUnits": _KNOWN if geometry.known else _ASSUMED,
@@ -119,7 +122,8 @@ def readme(
             f"{config.seed}. A seed draws its image again.",
             f"- {files.layout}.",
             f"- {files.resolution}x{files.resolution} pixels of {geometry.pixel_size_mm:.4g} mm, slices "
-            f"of {geometry.slice_spacing_mm:.4g} mm{assumed}.",
+            f"{geometry.slice_thickness_mm:.4g} mm thick{assumed}; the training scans' are "
+            f"{lengths_in_words(geometry.slice_thickness_range_mm)}.",
             f"- Plane: {geometry.plane}; {geometry.orientation}.",
             f"- Intensities from {low:g} to {high:g}, unit: {geometry.unit}{assumed}. {files.storage}.",
             f"- {filtered}.",

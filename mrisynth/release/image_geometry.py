@@ -22,7 +22,9 @@ class ImageGeometry:
         plane: A key of `PLANES`.
         orientation: How the images are turned, in words.
         pixel_size_mm: Edge of a pixel in mm.
-        slice_spacing_mm: Thickness of a slice in mm.
+        slice_spacing_mm: Distance from slice to slice in mm, in the median training scan.
+        slice_thickness_mm: Thickness of a slice in mm, in the median training scan.
+        slice_thickness_range_mm: Least and largest thickness among the training scans.
         intensity_range: The intensities that -1 and 1 stand for.
         unit: Unit of the intensities.
         suffix: BIDS suffix of the contrast.
@@ -33,6 +35,8 @@ class ImageGeometry:
     orientation: str
     pixel_size_mm: float
     slice_spacing_mm: float
+    slice_thickness_mm: float
+    slice_thickness_range_mm: tuple[float, float]
     intensity_range: tuple[float, float]
     unit: str
     suffix: str
@@ -57,14 +61,30 @@ class ImageGeometry:
         if "geometry" not in card or "intensity" not in card:
             pixel_size = _FIELD_OF_VIEW_MM / resolution
             words = PLANES["axial"].description
-            return cls("axial", words, pixel_size, 1.0, (-1.0, 1.0), "arbitrary", _SUFFIX, known=False)
+            return cls(
+                "axial",
+                words,
+                pixel_size,
+                1.0,
+                1.0,
+                (1.0, 1.0),
+                (-1.0, 1.0),
+                "arbitrary",
+                _SUFFIX,
+                known=False,
+            )
         try:
             geometry, intensity = card["geometry"], card["intensity"]
             low, high = map(float, intensity["range"])
-            sizes = [float(geometry[name]) for name in ("pixel_size_mm", "slice_spacing_mm")]
+            # Cards of before native slices speak of one size of slices.
+            geometry = {"slice_thickness_mm": geometry["slice_spacing_mm"], **geometry}
+            names = ("pixel_size_mm", "slice_spacing_mm", "slice_thickness_mm")
+            sizes = [float(geometry[name]) for name in names]
+            thicknesses = tuple(map(float, geometry.get("slice_thickness_range_mm", sizes[-1:] * 2)))
             possible = (
                 geometry["plane"] in PLANES
-                and all(math.isfinite(size) and size > 0 for size in sizes)
+                and all(math.isfinite(size) and size > 0 for size in (*sizes, *thicknesses))
+                and len(thicknesses) == 2
                 and math.isfinite(high - low)
                 and low < high
             )
@@ -74,6 +94,7 @@ class ImageGeometry:
                 geometry["plane"],
                 str(geometry["orientation"]),
                 *sizes,
+                thicknesses,
                 (low, high),
                 str(intensity["unit"]),
                 card.get("preparation", {}).get("suffix") or _SUFFIX,

@@ -1,5 +1,6 @@
 """tools/prepare_data.py in this process; tests/data/test_prepare.py has what is done with scans."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from mrisynth.cli.prepare import summary
 from mrisynth.data import read_manifest
 from tests.programs import ROOT, call, check_refusal
 
@@ -19,14 +21,27 @@ def test_it_says_what_it_has_prepared(small_dataset, tmp_path):
     ended = call(PROGRAM, f"--input={scans}", f"--output={tmp_path / 'data'}", *SMALL, "--holdout=0.3")
     assert ended.returncode == 0, ended.stderr
     splits = read_manifest(tmp_path / "data").splits
-    train, heldout, left_out, files, sheet = ended.stdout.splitlines()
+    train, heldout, left_out, slices, files, sheet = ended.stdout.splitlines()
     assert train == f"train: {splits['train'].slices} slices of {len(splits['train'].subjects)} subjects"
     assert (
         heldout == f"heldout: {splits['heldout'].slices} slices of {len(splits['heldout'].subjects)} subjects"
     )
     assert re.fullmatch(r"slices left out: \d+ .*", left_out)
+    assert slices == "slices: as acquired in 8 of 8 files, 5 mm thick"
     assert files == "files: 8 used, 0 skipped"
     assert sheet == f"see {tmp_path / 'data'}/contact_sheet.png"
+
+
+def test_it_says_which_slices_were_acquired_and_how_thick_they_are(small_dataset):
+    manifest = read_manifest(small_dataset)
+    lengths = [(True, 3.0), (True, 4.0), (False, 1.0), *[(True, 3.3)] * 5]
+    sources = [
+        dataclasses.replace(source, acquired=acquired, slice_thickness_mm=length)
+        for source, (acquired, length) in zip(manifest.sources, lengths, strict=True)
+    ]
+    said = summary(dataclasses.replace(manifest, sources=tuple(sources)), "DATA")
+    words = "slices: as acquired in 7 of 8 files, 3 to 4 mm thick; interpolated in 1 of 8 files, 1 mm thick"
+    assert words in said.splitlines()
 
 
 def test_without_a_heldout_side_it_says_what_cannot_be_measured(small_dataset, tmp_path):

@@ -30,6 +30,7 @@ def test_every_setting_has_a_flag(parse):
             "--suffix=T1w",
             "--subject_regex=x",
             "--plane=coronal",
+            "--slices=native",
             "--voxel_size=2",
         ],
         *[
@@ -54,6 +55,7 @@ def test_every_setting_has_a_flag(parse):
         (["--input=A", "--output=B", "--intensity_percentiles=1,x"], "--intensity_percentiles takes two"),
         (["--input=A", "--output=B", "--intensity_percentiles=1"], "--intensity_percentiles"),
         (["--input=A", "--output=B", "--plane=oblique"], r"--plane=oblique.*axial\|coronal\|sagittal"),
+        (["--input=A", "--output=B", "--slices=thick"], r"--slices=thick.*auto\|native\|isotropic"),
         (["--input=A", "--output=B", "--holdout=1"], "--holdout is at least 0 and below 1"),
     ],
 )

@@ -53,6 +53,14 @@ def save(image, path):
     return path
 
 
+def reoriented(image, codes):
+    """The same image, its axes stored in another order and direction."""
+    transform = nibabel.orientations.ornt_transform(
+        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(codes)
+    )
+    return image.as_reoriented(transform)
+
+
 def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
     """A small BIDS data set; every subject's head is a little elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)

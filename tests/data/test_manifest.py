@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrisynth.data import read_manifest
-from mrisynth.data.manifest import write_manifest
+from mrisynth.data.manifest import lengths_in_words, write_manifest
 from mrisynth.data.storage import dequantize, open_images, read_labels
 from mrisynth.errors import UserError
 
@@ -113,3 +113,9 @@ def test_a_stored_slice_goes_back_to_the_scan(bids_folder, data_dir):
     low, high = entry.intensity_range
     expected = np.clip(original, low, high)
     np.testing.assert_allclose(nifti.get_fdata().ravel()[within], expected, atol=1.01 * (high - low) / 65535)
+
+
+def test_lengths_are_said_by_their_ends():
+    assert lengths_in_words([3.0, 3.3, 2.9985]) == "3 to 3.3 mm"
+    assert lengths_in_words([2.9985, 3.0]) == "3 mm"
+    assert lengths_in_words([0.5]) == "0.5 mm"

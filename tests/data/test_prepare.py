@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -15,10 +16,13 @@ import pytest
 from PIL import Image
 
 from mrisynth.data import prepare_dataset, read_manifest
+from mrisynth.data.manifest import Split
+from mrisynth.data.resampling import SliceMode
+from mrisynth.data.storage import dequantize, open_images, read_labels
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
 from mrisynth.phantoms.mark import mark
-from tests.data.ellipsoid_scans import SMALL, head_image, write_bids
+from tests.data.ellipsoid_scans import SMALL, head_image, rotation, save, write_bids
 from tests.folders import contents
 from tests.programs import ROOT, begin, wait_for
 
@@ -394,3 +398,104 @@ def test_other_systems_prepare_the_same_bytes(bids_folder, data_dir, tmp_path, m
     prepare_dataset(input=bids_folder, output=tmp_path / "data", masks="derivatives/lesion", **settings)
     assert contents(tmp_path / "data") == contents(data_dir)
     assert "knows no locks" in capsys.readouterr().err
+
+
+def thick_and_thin(folder):
+    """Heads in oblique slices of 10 mm, in such of 12 mm with gaps, and in cubes that are askew."""
+    folder.mkdir()
+    for name, size, slices in (("p1", 10.0, 20), ("p2", 12.0, 17), ("p3", 4.0, 50)):
+        turn = rotation(10, 0) @ rotation(-6, 1)
+        save(head_image((44, 56, slices), (4.0, 4.0, size), turn), folder / f"{name}.nii.gz")
+    (folder / "p2.json").write_text('{"SliceThickness": 10.0}')
+    return folder
+
+
+def test_a_data_set_may_mix_native_and_isotropic_scans(tmp_path):
+    scans = thick_and_thin(tmp_path / "scans")
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **SMALL)
+    thick, gapped, _ = manifest.sources
+    assert [source.acquired for source in manifest.sources] == [True, True, False]
+    lengths = [(source.slice_spacing_mm, source.slice_thickness_mm) for source in manifest.sources]
+    assert lengths == [pytest.approx(pair, abs=1e-5) for pair in ((10, 10), (12, 10), (4, 4))]
+    acquired = [source.slices + sum(source.dropped.values()) for source in (thick, gapped)]
+    assert acquired == [20, 17]
+    assert not any(source.warnings for source in manifest.sources)
+    everything = prepare_dataset(input=scans, output=tmp_path / "all", slices="native", **SMALL)
+    assert all(source.acquired for source in everything.sources)
+    nothing = prepare_dataset(input=scans, output=tmp_path / "none", slices="isotropic", **SMALL)
+    assert not any(source.acquired for source in nothing.sources)
+    assert [source.slice_thickness_mm for source in nothing.sources] == [4.0] * 3
+
+
+def test_a_native_slice_goes_back_to_where_it_was_acquired(tmp_path):
+    scans = thick_and_thin(tmp_path / "scans")
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", intensity_percentiles=(0, 100), **SMALL)
+    for split in Split:
+        images = dequantize(open_images(tmp_path / "data", manifest, split, 64))[..., 0]
+        labels = read_labels(tmp_path / "data", manifest, split)
+        for row in range(0, len(images), 5):
+            number = int(labels["source"][row])
+            source = manifest.sources[number]
+            if not source.acquired:
+                continue
+            nifti = manifest.slice_to_nifti(images[row], number, float(labels["position_mm"][row]))
+            spacing = (4.0, 4.0, source.slice_spacing_mm)
+            assert nifti.header.get_zooms() == pytest.approx(spacing, abs=1e-4)
+            scan = nibabel.load(scans / source.name)
+            to_scan = np.linalg.inv(scan.affine) @ nifti.affine
+            # It lies in the plane of the acquired slice of its index, pixel by pixel.
+            corners = np.array([[0, 0, 0, 1], [63, 0, 0, 1], [0, 63, 0, 1], [63, 63, 0, 1]]).T
+            index = int(labels["slice_index"][row])
+            np.testing.assert_allclose((to_scan @ corners)[2], index, atol=0.01)
+            np.testing.assert_allclose(to_scan[:2, :2], np.eye(2), atol=1e-3)
+            shift = np.rint(to_scan[:2, 3]).astype(int)
+            np.testing.assert_allclose(to_scan[:2, 3], shift, atol=0.01)
+            # Where the scan reaches, every pixel is the voxel that it stands on.
+            ranges = [np.arange(64) + start for start in shift]
+            inside = [(r >= 0) & (r < size) for r, size in zip(ranges, scan.shape, strict=False)]
+            voxels = scan.get_fdata()[np.ix_(ranges[0][inside[0]], ranges[1][inside[1]], [index])]
+            pixels = nifti.get_fdata()[np.ix_(*inside, [True])]
+            assert pixels.size > 1000
+            np.testing.assert_allclose(pixels, voxels, atol=0.1)
+
+
+def test_where_nothing_is_interpolated_native_and_isotropic_are_the_same(bids_folder, tmp_path):
+    made = {}
+    for mode in SliceMode:
+        output = tmp_path / mode
+        prepare_dataset(input=bids_folder, output=output, slices=mode, masks="derivatives/lesion", **SMALL)
+        made[mode] = contents(output)
+    for mode in (SliceMode.NATIVE, SliceMode.ISOTROPIC):
+        differing = {name for name in made[mode] if made[mode][name] != made[SliceMode.AUTO][name]}
+        assert differing == {"manifest.json"}
+        assert read_manifest(tmp_path / mode).sources == read_manifest(tmp_path / SliceMode.AUTO).sources
+
+
+@pytest.mark.parametrize("mode", ["auto", "native"])
+def test_slices_across_thick_ones_are_warned_about(mode, tmp_path):
+    scans = thick_and_thin(tmp_path / "scans")
+    settings = {**SMALL, "plane": "sagittal", "slices": mode}
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **settings)
+    warned = [source.warnings for source in manifest.sources]
+    assert [len(warnings) for warnings in warned] == [1, 1, 0]
+    assert warned[0][0].startswith("thick slices: the scan was acquired in axial ones 10 mm apart")
+    # What a file beside the scan says of thickness is not said of slices across.
+    assert manifest.sources[1].slice_thickness_mm == pytest.approx(4.0)
+
+
+def test_a_data_set_of_before_native_slices_is_left_alone_as_an_isotropic_one(bids_folder, tmp_path):
+    settings = {**SMALL, "input": bids_folder, "output": tmp_path / "data"}
+    prepare_dataset(**settings, slices="isotropic")
+    path = tmp_path / "data" / "manifest.json"
+    document = json.loads(path.read_text())
+    del document["settings"]["slices"]
+    document["slice_spacing_mm"] = 4.0
+    for source in document["sources"]:
+        for name in ("acquired", "slice_spacing_mm", "slice_thickness_mm", "directions"):
+            del source[name]
+    path.write_text(json.dumps(document))
+    manifest = prepare_dataset(**settings, slices="isotropic")
+    assert {(source.slice_spacing_mm, source.slice_thickness_mm) for source in manifest.used} == {(4.0, 4.0)}
+    assert manifest.slice_to_nifti(np.zeros((64, 64)), 0, 8.0).header.get_zooms() == (4.0, 4.0, 4.0)
+    with pytest.raises(UserError, match="--slices=isotropic"):
+        prepare_dataset(**settings, slices="native")

@@ -23,7 +23,6 @@ def manifest_of(train, heldout=0, channels=("image",), sides=(Split.TRAIN,)):
         orientation="",
         resolutions=(8,),
         field_of_view_mm=256.0,
-        slice_spacing_mm=1.0,
         splits=splits,
         labels={},
         sources=tuple(map(source, sides)),

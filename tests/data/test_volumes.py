@@ -6,21 +6,21 @@ import pytest
 
 from mrisynth.data.intensities import to_unit_range
 from mrisynth.data.volumes import load_mask, load_volume
-from tests.data.ellipsoid_scans import AIR_INTENSITY, centered_affine, coordinates, head_image, rotation, save
+from tests.data.ellipsoid_scans import (
+    AIR_INTENSITY,
+    centered_affine,
+    coordinates,
+    head_image,
+    reoriented,
+    rotation,
+    save,
+)
 
 ALL_ORIENTATIONS = [
     "".join(letters)
     for axes in itertools.permutations(("LR", "PA", "IS"))
     for letters in itertools.product(*axes)
 ]
-
-
-def reoriented(image, codes):
-    """The same image, its axes stored in another order and direction."""
-    transform = nibabel.orientations.ornt_transform(
-        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(codes)
-    )
-    return image.as_reoriented(transform)
 
 
 @pytest.mark.parametrize("codes", ALL_ORIENTATIONS)

@@ -30,6 +30,8 @@ def write_data_set(small_dataset, folder) -> Manifest:
             mask="/mnt/klinik/masks/geheim.nii.gz",
             warnings=("its mask /mnt/klinik/masks/geheim.nii.gz is left out",),
             intensity_range=(10.0 * number, 1000.0 + 100 * number),
+            acquired=number % 2 == 0,
+            slice_thickness_mm=3.0 + number,
         )
         for number, source in enumerate(manifest.sources)
     )

@@ -56,8 +56,19 @@ def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
     assert card["geometry"]["field_of_view_mm"] == 160
     assert card["geometry"]["pixel_size_mm"] == 10
     assert card["geometry"]["slice_spacing_mm"] == 5
-    trained = [source.intensity_range for source in manifest.used if source.split == "train"]
-    assert card["intensity"]["range"] == [statistics.median(ends) for ends in zip(*trained, strict=True)]
+    trained = [source for source in manifest.used if source.split == "train"]
+    ranges = [source.intensity_range for source in trained]
+    assert card["intensity"]["range"] == [statistics.median(ends) for ends in zip(*ranges, strict=True)]
+    thicknesses = [source.slice_thickness_mm for source in trained]
+    median, ends = statistics.median(thicknesses), [min(thicknesses), max(thicknesses)]
+    assert (card["geometry"]["slice_thickness_mm"], card["geometry"]["slice_thickness_range_mm"]) == (
+        median,
+        ends,
+    )
+    assert card["geometry"]["slice_spacing_range_mm"] == [5, 5]
+    assert card["geometry"]["scans_with_acquired_slices"] == sum(source.acquired for source in trained)
+    assert f"| {median:.3g} mm in the median training scan, {ends[0]:g} to {ends[1]:g} mm in all |" in page
+    assert "| distance from slice to slice | 5 mm |" in page
     assert 0 < len(trained) < len(manifest.used)
 
 

@@ -105,6 +105,10 @@ def test_everything_says_that_it_is_synthetic(files):
             assert sidecar["Synthetic"] is True
             assert (sidecar["Model"], sidecar["ModelVersion"], sidecar["Truncation"]) == ("heads", "1", 0.9)
             assert sidecar["Units"] == "arbitrary units of the scanner"
+            assert (sidecar["SliceThickness"], sidecar["SliceThicknessRange"]) == (2.5, [2.0, 4.0])
+            assert sidecar["SpacingBetweenSlices"] == 3.0
+    words = " ".join(files["README.md"].decode().split())
+    assert "slices 2.5 mm thick; the training scans' are 2 to 4 mm" in words
 
 
 def test_everything_says_which_model_and_which_data_set(

@@ -10,7 +10,14 @@ from tests.untrained_exports import CARD, replaced
 def test_what_the_card_says_is_taken():
     geometry = ImageGeometry.of(CARD, 16)
     assert (geometry.plane, geometry.pixel_size_mm, geometry.slice_spacing_mm) == ("coronal", 10.0, 3.0)
+    assert (geometry.slice_thickness_mm, geometry.slice_thickness_range_mm) == (2.5, (2.0, 4.0))
     assert (geometry.intensity_range, geometry.suffix, geometry.known) == ((-50.0, 950.0), "T2w", True)
+
+
+def test_a_card_of_before_native_slices_says_one_size_for_thickness_and_distance():
+    sizes = {name: size for name, size in CARD["geometry"].items() if not name.startswith("slice_thickness")}
+    geometry = ImageGeometry.of({**CARD, "geometry": sizes}, 16)
+    assert (geometry.slice_thickness_mm, geometry.slice_thickness_range_mm) == (3.0, (3.0, 3.0))
 
 
 @pytest.mark.parametrize("card", [None, {}, {"geometry": {}}])
@@ -26,6 +33,9 @@ def test_without_a_card_a_head_of_usual_size_is_assumed(card):
         replaced(CARD, "geometry", plane="oblique"),
         replaced(CARD, "geometry", pixel_size_mm=0),
         replaced(CARD, "geometry", slice_spacing_mm="thin"),
+        replaced(CARD, "geometry", slice_thickness_mm=-1),
+        replaced(CARD, "geometry", slice_thickness_range_mm=[1]),
+        replaced(CARD, "geometry", slice_thickness_range_mm=[0, 1]),
         replaced(CARD, "intensity", range=[5, 5]),
         replaced(CARD, "intensity", range=[1, 2, 3]),
         replaced(CARD, "intensity", range=[0, float("inf")]),
