@@ -10,6 +10,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py")
 # Each release needs its own TensorFlow or a newer one, and pip upgrades TensorFlow to it unless told which:
 # beside TensorFlow 2.15 install [addons,serving] together.
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
+# The package of this name holds the program, for Linux, macOS and Windows.
+DICOM = ["dcm2niix>=1.0.20220715"]
 
 # Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
 # Of models only those that are named here go into it; what else lies there may be of patients.
@@ -62,7 +64,8 @@ setuptools.setup(
         "jinja2>=3.1",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff==0.17.6", *SERVING],
+        "test": ["pytest>=8.0", "ruff==0.17.6", "pydicom>=2.4", *DICOM, *SERVING],
+        "dicom": DICOM,
         "serving": SERVING,
         "gpu": ["tensorflow[and-cuda]>=2.15,<3"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],

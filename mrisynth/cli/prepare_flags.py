@@ -11,6 +11,7 @@ from mrisynth.errors import UserError
 _SCANS = {
     "output": "Folder for the prepared data set; made by this program.",
     "suffix": "Contrast to take, for instance FLAIR; empty takes the only one there is.",
+    "series": "Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.",
     "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
     "empty goes by BIDS names, else by the file's name.",
     "masks": "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",

@@ -20,6 +20,7 @@ class PreparationConfig:
         input: Folders and files to take scans from.
         output: Folder for the prepared data set; made by the preparation.
         suffix: BIDS suffix to take, for instance "FLAIR"; empty takes the only one there is.
+        series: Regular expression that chooses DICOM series by their descriptions, in place of `suffix`.
         subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
         plane: How scans are sliced.
         slices: Whether slices are kept as they were acquired or cut from an isotropic volume.
@@ -41,6 +42,7 @@ class PreparationConfig:
     input: tuple[str, ...]
     output: str
     suffix: str = ""
+    series: str = ""
     subject_regex: str = ""
     plane: Plane = Plane.AXIAL
     slices: SliceMode = SliceMode.AUTO

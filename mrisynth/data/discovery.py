@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from mrisynth.data import dicom
+from mrisynth.data.dicom_series import DicomFile, find_series, look_at
 from mrisynth.errors import UserError
 
 EXTENSIONS = (
@@ -18,9 +21,6 @@ EXTENSIONS = (
 )  # fmt: skip
 """What the name of a scan in a folder ends in; a file that is given itself may be called anything."""
 
-DICOM_ADVICE = "DICOM; convert it with dcm2niix (https://github.com/rordenlab/dcm2niix) first"
-
-_DICOM_EXTENSIONS = (".dcm", ".ima", ".dicom")
 _NOT_SCANS = ("derivatives", "sourcedata", "code", "stimuli")
 _ENTITY = re.compile(r"(?:^|_)([a-zA-Z]+)-([a-zA-Z0-9]+)(?=_|$)")
 _PARTICIPANT_COLUMN = "participant_id"
@@ -40,6 +40,8 @@ class Scan:
         participant: The columns of participants.tsv for this subject.
         mask: Its lesion mask; None if there is none.
         fault: Why it cannot be used, if that is known from the outside; else empty.
+        files: The DICOM files that it is made of; empty for any other file.
+        warnings: What a user should know about it, as far as that is known from the outside.
     """
 
     path: Path
@@ -51,47 +53,62 @@ class Scan:
     participant: dict[str, str] = dataclasses.field(default_factory=dict)
     mask: Path | None = None
     fault: str = ""
+    files: tuple[Path, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def find_scans(
-    inputs: tuple[str, ...], suffix: str = "", subject_regex: str = "", masks: str = ""
+    inputs: tuple[str, ...],
+    suffix: str = "",
+    subject_regex: str = "",
+    masks: str = "",
+    series: str = "",
+    salt: str = "",
 ) -> list[Scan]:
     """Finds every scan below some folders, or takes the files that are given.
 
     A folder is read as BIDS if it holds dataset_description.json or folders named sub-*: only files whose
     name ends in the suffix count, and derivatives/ is passed over. Any other folder is searched for the
-    extensions of `EXTENSIONS`.
+    extensions of `EXTENSIONS`. DICOM files are known by what is in them, wherever they are.
 
     Args:
         inputs: Folders and files.
         suffix: Contrast to take; empty takes the only one a BIDS folder has, or every file of other folders.
         subject_regex: Regular expression that finds the subject in a file's name (see `subjects_of`).
         masks: Folder of lesion masks, absolute or relative to each input folder; empty for none.
+        series: Regular expression that chooses DICOM series by their descriptions.
+        salt: What patients' IDs in DICOM files are hashed with.
 
     Returns:
-        The scans, sorted by name within each input, each file once.
+        The scans, sorted by name within each input, each file once; those of DICOM files last.
 
     Raises:
         UserError: Something is not there, nothing is found, or a choice has to be made.
     """
     pattern = _compiled(subject_regex)
     found: dict[Path, Scan] = {}
+    dicom_files: list[DicomFile] = []
     for place in map(Path, inputs):
+        if place.name.upper() == "DICOMDIR" and place.is_file():
+            place = place.parent  # The list of all that lies beside it.
         if place.is_dir():
-            scans = _scans_in_folder(place, suffix, pattern)
+            scans = _scans_in_folder(place, suffix, pattern, dicom_files)
         elif place.exists():
-            scans = _describe([(place.name, place)], place, pattern)
+            dicom_file = look_at(place, place)
+            dicom_files += [dicom_file] if dicom_file else []
+            scans = [] if dicom_file else _describe([(place.name, place)], place, pattern)
         else:
             raise UserError(f"--input: there is no file or folder {place}")
         if masks:
             scans = _with_masks(scans, _mask_folder(place, masks))
         for scan in scans:
             found.setdefault(Path(os.path.realpath(scan.path)), scan)
-    scans = list(found.values())
+    scans = [*found.values(), *_dicom_scans(dicom_files, suffix, series, pattern, salt)]
     if not scans:
-        raise UserError(f"--input: no scans below {', '.join(inputs)} (looked for {', '.join(EXTENSIONS)})")
-    if all(scan.fault == DICOM_ADVICE for scan in scans):
-        raise UserError(f"--input: {scans[0].path} is {DICOM_ADVICE}")
+        looked_for = f"looked for DICOM and {', '.join(EXTENSIONS)}"
+        raise UserError(f"--input: no scans below {', '.join(inputs)} ({looked_for})")
+    if all(scan.fault for scan in scans) and any(scan.fault == dicom.ADVICE for scan in scans):
+        raise UserError(f"--input: what lies below {', '.join(inputs)} is {dicom.ADVICE}")
     return scans
 
 
@@ -180,9 +197,33 @@ def _compiled(subject_regex: str) -> re.Pattern[str] | None:
         raise UserError(f"--subject_regex is not a regular expression: {error}") from error
 
 
-def _scans_in_folder(folder: Path, suffix: str, pattern: re.Pattern[str] | None) -> list[Scan]:
-    """The scans below a folder, by BIDS rules where they apply."""
-    files = sorted((path.relative_to(folder).as_posix(), path) for path in _walk(folder))
+def _dicom_scans(
+    files: list[DicomFile], suffix: str, series: str, pattern: re.Pattern[str] | None, salt: str
+) -> list[Scan]:
+    """The scans that DICOM files make up."""
+    subject_of = functools.partial(_matched, pattern) if pattern else None
+    missing = "" if dicom.dcm2niix() else dicom.ADVICE
+    return [
+        Scan(
+            path=found.files[0],
+            name=found.name,
+            input=found.input,
+            subject=found.subject,
+            session=found.session,
+            suffix=found.suffix,
+            fault=found.fault or missing,
+            files=found.files,
+            warnings=found.warnings,
+        )
+        for found in find_series(files, salt, suffix, series, subject_of)
+    ]
+
+
+def _scans_in_folder(
+    folder: Path, suffix: str, pattern: re.Pattern[str] | None, dicom_files: list[DicomFile]
+) -> list[Scan]:
+    """The scans below a folder, by BIDS rules where they apply; DICOM files are added to those found."""
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in _walk(folder, dicom_files))
     if _is_bids(folder):
         files = [(name, path) for name, path in files if bids_suffix(name)]
         suffix = suffix or _only_suffix(folder, files)
@@ -220,8 +261,8 @@ def _describe(files: list[tuple[str, Path]], place: Path, pattern: re.Pattern[st
     return scans
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder that may be scans; of a folder of DICOM files the first one stands for all."""
+def _walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[Path]:
+    """Files below a folder that may be scans; DICOM files are added to those found."""
     seen: set[str] = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -229,13 +270,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         if real in seen:  # A link that leads back up.
             continue
         seen.add(real)
-        has_dicom = False
         for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
-            if path.name.lower().endswith(EXTENSIONS):
-                if not _is_second_half(path):
-                    yield path
-            elif not has_dicom and _is_dicom(path):
-                has_dicom = True
+            dicom_file = look_at(path, folder)
+            if dicom_file is not None:
+                dicom_files.append(dicom_file)
+            elif path.name.lower().endswith(EXTENSIONS) and not _is_second_half(path):
                 yield path
 
 
@@ -249,25 +288,10 @@ def _is_second_half(path: Path) -> bool:
     return any(path.with_name(name[:position] + header + rest).exists() for header in (".hdr", ".HDR"))
 
 
-def _is_dicom(path: Path) -> bool:
-    """Whether a file is DICOM, by its name or by the mark that DICOM files carry."""
-    if path.suffix.lower() in _DICOM_EXTENSIONS:
-        return True
-    if path.suffix and not path.suffix[1:].isdigit():
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
 def _outward_fault(path: Path) -> str:
     """Why a file cannot be used, as far as one sees without an image library; empty if nothing is wrong."""
     if path.is_symlink() and not path.exists():
         return "a broken link; is its content still to be fetched?"
-    if _is_dicom(path):
-        return DICOM_ADVICE
     return ""
 
 

@@ -11,9 +11,11 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,7 @@ from tqdm import tqdm
 
 from mrisynth import __version__
 from mrisynth.atomic_io import move_files
+from mrisynth.data import dicom
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import Scan, find_scans
@@ -54,6 +57,7 @@ from mrisynth.locking import only_writer
 
 _UNKNOWN_CHANNEL = "image"
 _UNFINISHED = ".unfinished"
+_SALT = "salt.txt"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
 
 _Identity = tuple[str, str, str, str, dict[str, str]]
@@ -64,8 +68,9 @@ def prepare_dataset(
 ) -> Manifest:
     """Turns scans into a data set to train on: arrays, label table, manifest, contact sheet, histogram.
 
-    Two runs with the same scans and settings give the same bytes, whatever the number of workers. An output
-    that is complete and was made from the same scans with the same settings is left as it is.
+    Two runs with the same scans and settings give the same bytes, whatever the number of workers, save for
+    the names of DICOM's subjects. An output that is complete and was made from the same scans with the same
+    settings is left as it is.
 
     Args:
         config: What to do; or give its fields as keyword arguments.
@@ -83,18 +88,27 @@ def prepare_dataset(
         prepare_dataset(input="scans", output="data", resolution=64)
     """
     config = dataclasses.replace(config, **settings) if config else PreparationConfig(**settings)
-    scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks)
-    config = _checked_split(config, scans)
     output = Path(config.output).resolve()
+    salt = _salt(output)
+    scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks, config.series, salt)
+    config = _checked_split(config, scans)
     existing = _existing(output, scans, config)
     if existing is not None:
         return existing
     try:
         with only_writer(output, "--output"):
             # Another process may have ended in between.
-            return _existing(output, scans, config) or _prepare(scans, config, output, progress)
+            return _existing(output, scans, config) or _prepare(scans, config, output, progress, salt)
     except OSError as error:
         raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
+
+
+def _salt(output: Path) -> str:
+    """What patients' IDs are hashed with: at random, but once for a data set."""
+    try:
+        return (output / _SALT).read_text(encoding="ascii")
+    except OSError:
+        return secrets.token_hex(16)
 
 
 def _checked_split(config: PreparationConfig, scans: Sequence[Scan]) -> PreparationConfig:
@@ -150,9 +164,8 @@ def _identities(manifest: Manifest) -> list[_Identity]:
 def _identity(scan: Scan) -> _Identity:
     """What identifies a scan that was found just now, as `_identities` has it."""
     digests: dict[str, str] = {}
-    if not scan.fault:
-        with contextlib.suppress(UserError):
-            digests = checksums(scan)
+    with contextlib.suppress(UserError):
+        digests = checksums(scan)
     found = (digests.get("checksum", ""), digests.get("mask_checksum", ""))
     return scan.name, scan.subject, *found, _known(scan.participant)
 
@@ -169,12 +182,16 @@ def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     return ", ".join(f"--{key}={there.get(key)}" for key in keys if asked[key] != there.get(key))
 
 
-def _prepare(scans: list[Scan], config: PreparationConfig, output: Path, progress: bool) -> Manifest:
+def _prepare(
+    scans: list[Scan], config: PreparationConfig, output: Path, progress: bool, salt: str
+) -> Manifest:
     """Writes the data set aside, inside the output, and moves it up; nothing stays if the work fails."""
     aside = output / _UNFINISHED
     try:
         _clear(output)
         aside.mkdir()
+        if any(scan.files for scan in scans):
+            (aside / _SALT).write_text(salt, encoding="ascii")
         manifest = _write(scans, config, aside, progress)
         move_files(aside, output, last=FILE_NAME)
         aside.rmdir()
@@ -188,7 +205,7 @@ def _clear(output: Path) -> None:
     """Removes what a run that did not end has written: its manifest first, its own folder last."""
     if not (output / _UNFINISHED).exists():
         return
-    for pattern in (FILE_NAME, LABELS_FILE, CONTACT_SHEET, HISTOGRAM, *_ARRAYS):
+    for pattern in (FILE_NAME, LABELS_FILE, CONTACT_SHEET, HISTOGRAM, _SALT, *_ARRAYS):
         for path in output.glob(pattern):
             path.unlink()
     shutil.rmtree(output / _UNFINISHED, ignore_errors=True)
@@ -202,7 +219,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     phantoms: list[bool] = []
     with (
         SampleWriter(folder, config.resolutions) as writer,
-        contextlib.closing(_extract_all(scans, config, progress)) as results,
+        contextlib.closing(_extract_all(scans, config, folder, progress)) as results,
     ):
         for number, (scan, extracted) in enumerate(results):
             source = _source(scan, extracted, columns)
@@ -254,35 +271,54 @@ def _strata(used: Sequence[Source], columns: Sequence[str]) -> dict[str, tuple[s
 
 
 def _extract_all(
-    scans: list[Scan], config: PreparationConfig, progress: bool
+    scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool
 ) -> Iterator[tuple[Scan, ExtractedScan]]:
-    """Every scan with what was extracted from it, in order; never more than a few at a time in memory."""
-    results = _one_by_one(scans, config) if config.workers == 1 else _by_workers(scans, config)
-    with (
-        tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar,
-        contextlib.closing(results),
-    ):
-        for scan, extracted in zip(scans, results, strict=True):
-            yield scan, extracted
-            bar.update()
+    """Every scan with what was extracted from it, in order; never more than a few at a time in memory.
+
+    What is converted for it lies in a folder inside the given one, for as long as it is needed.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        places = [Path(name, str(number)) for number in range(len(scans))]
+        readable = map(_converted, scans, places)
+        results = _one_by_one(readable, config) if config.workers == 1 else _by_workers(readable, config)
+        with (
+            tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar,
+            contextlib.closing(results),
+        ):
+            for scan, extracted, place in zip(scans, results, places, strict=True):
+                yield scan, extracted
+                shutil.rmtree(place, ignore_errors=True)
+                bar.update()
 
 
-def _one_by_one(scans: list[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
+def _converted(scan: Scan, place: Path) -> Scan:
+    """The scan itself, or what dcm2niix makes of its DICOM files in a new folder."""
+    if not scan.files or scan.fault:
+        return scan
+    place.mkdir()
+    path, fault, warnings = dicom.convert(scan.files, place)
+    return dataclasses.replace(
+        scan, path=path or scan.path, fault=fault, warnings=(*scan.warnings, *warnings)
+    )
+
+
+def _one_by_one(scans: Iterator[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
     for scan in scans:
         yield extract(scan, config)
 
 
-def _by_workers(scans: list[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
+def _by_workers(scans: Iterator[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
     """Extracts in worker processes, which end at once when something else ends the work."""
     workers = _Workers()
     executor = ProcessPoolExecutor(config.workers, workers, initializer=_end_with_parent)
-    waiting = iter(scans)
     running: deque[Future[ExtractedScan]] = deque()
     try:
-        for _ in scans:
-            while len(running) <= config.workers and (scan := next(waiting, None)) is not None:
+        while True:
+            while len(running) <= config.workers and (scan := next(scans, None)) is not None:
                 with _interrupts_held_back():
                     running.append(executor.submit(extract, scan, config))
+            if not running:
+                return
             yield running[0].result()
             running.popleft()
     except BrokenProcessPool as error:

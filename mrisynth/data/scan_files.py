@@ -1,8 +1,9 @@
-"""What one scan is read from: one file, or header and voxels in files of their own."""
+"""What one scan is read from: one file, header and voxels in files of their own, or a series of DICOM."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel
@@ -26,17 +27,17 @@ def files_of(path: Path) -> tuple[Path, ...]:
     return tuple(file for file in files if file.is_file()) or (path,)
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a scan's file, hexadecimal; of the checksums of its files where it has several.
+def checksum(files: Sequence[Path]) -> str:
+    """SHA-256 of a scan's file, hexadecimal; of its files' checksums, in order, where it has several.
 
     Raises:
         UnusableScanError: A file cannot be read.
     """
     try:
-        digests = [_sha256(file) for file in files_of(path)]
+        digests = [_sha256(file) for file in files]
     except OSError as error:
         raise UnusableScanError(f"cannot be read ({error.strerror})") from error
-    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def is_phantom(path: Path) -> bool:

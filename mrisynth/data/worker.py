@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
 from mrisynth.data.resampling import thick_plane
-from mrisynth.data.scan_files import checksum, is_phantom
+from mrisynth.data.scan_files import checksum, files_of, is_phantom
 from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
 from mrisynth.data.volumes import Volume, load_mask, load_volume
@@ -56,11 +56,11 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
     Returns:
         Its slices, or, if the scan cannot be used, the reason under "skipped".
     """
-    facts: dict[str, object] = {}
+    facts: dict[str, object] = {"warnings": scan.warnings}
     try:
+        facts |= checksums(scan)
         if scan.fault:
             raise UnusableScanError(scan.fault)
-        facts |= checksums(scan)
         return _extract(scan, config, facts)
     except UnusableScanError as error:
         return ExtractedScan(facts | {"skipped": str(error)})
@@ -71,13 +71,18 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
 def checksums(scan: Scan) -> dict[str, str]:
     """The checksum of a scan, and of its mask if it has one that can be read, by the names of `Source`.
 
+    Returns:
+        Both; neither for a file that is known not to be usable, unless it is DICOM.
+
     Raises:
         UnusableScanError: The scan cannot be read.
     """
-    digests = {"checksum": checksum(scan.path)}
+    if scan.fault and not scan.files:
+        return {}
+    digests = {"checksum": checksum(scan.files or files_of(scan.path))}
     if scan.mask is not None:
         with contextlib.suppress(UnusableScanError):
-            digests["mask_checksum"] = checksum(scan.mask)
+            digests["mask_checksum"] = checksum(files_of(scan.mask))
     return digests
 
 
@@ -128,7 +133,7 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
             "cropped_mm": slices.cropped_mm,
             "slices": len(slices.indices),
             "dropped": slices.dropped,
-            "warnings": tuple(warnings),
+            "warnings": (*scan.warnings, *warnings),
         },
         images=images,
         labels=_slice_labels(slices),

@@ -21,14 +21,14 @@ def test_a_pair_is_both_of_its_files_whichever_is_named(kind, named, tmp_path):
     nibabel.save(kind(np.asarray(image.dataobj), image.affine), tmp_path / "scan.hdr")
     names = {file.name for file in files_of(tmp_path / named)}
     assert names == {file.name for file in tmp_path.iterdir()} >= {"scan.hdr", "scan.img"}
-    before = checksum(tmp_path / "scan.hdr")
-    assert before == checksum(tmp_path / named)
+    before = checksum(files_of(tmp_path / "scan.hdr"))
+    assert before == checksum(files_of(tmp_path / named))
     for path in tmp_path.iterdir():
         content = path.read_bytes()
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        assert checksum(tmp_path / named) != before, path
+        assert checksum(files_of(tmp_path / named)) != before, path
         path.write_bytes(content)
-    assert checksum(tmp_path / named) == before
+    assert checksum(files_of(tmp_path / named)) == before
 
 
 @pytest.mark.parametrize("ending", [".gz", ".bz2"])
@@ -63,12 +63,12 @@ def test_any_other_scan_is_its_file_also_if_it_is_no_image(name, tmp_path):
     path.write_bytes(b"no image")
     (tmp_path / "scan.img").write_bytes(b"of another")
     assert files_of(path) == (path,)
-    assert checksum(path) == sha256(b"no image")
+    assert checksum(files_of(path)) == sha256(b"no image")
 
 
 def test_a_file_that_is_not_there_cannot_be_read(tmp_path):
     with pytest.raises(UnusableScanError, match="cannot be read"):
-        checksum(tmp_path / "gone.nii")
+        checksum(files_of(tmp_path / "gone.nii"))
 
 
 def test_a_phantom_is_known_by_its_own_header_wherever_it_lies(tmp_path):

@@ -1,0 +1,282 @@
+"""Which DICOM files make up a scan, whose it is, and which of the scans are wanted.
+
+Patients' IDs and UIDs stay here. What leaves are hashes of them, made with a salt that only the data set
+knows, and the descriptions of series without the words that name the patient.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from mrisynth.data.dicom_headers import DEFLATED, DamagedHeaderError, Header, read_header
+from mrisynth.errors import UserError
+
+_EXTENSIONS = (".dcm", ".ima", ".dicom")
+_LOCALIZER = re.compile(r"locali[sz]er|scout|survey|plan.?scan|(3|three).?plane|(?<![a-z])loc(?![a-z])", re.I)
+_DERIVED_MAP = re.compile(
+    r"(?<![a-z])(e?adc|r?cb[fv]|mtt|ttp|tmax|tensor|(min)?mip|fmri)(?![a-z])"
+    r"|map(s|ping)?(?![a-z])|subtract|projection|screen.?save|anisotropy",
+    re.I,
+)
+_DERIVED_TYPES = {"FA", "COLFA", "MPR", "T_MAP", "T-TEST", "STDDEV", "R2", "R2_STAR"}
+_NOT_MAGNITUDE = re.compile(r"[PRI](_.*)?|PHASE.*|REAL.*|IMAGINARY.*")
+
+
+@dataclasses.dataclass(frozen=True)
+class DicomFile:
+    """A DICOM file, the input it was found in, and its path relative to that, with forward slashes.
+
+    Its header is None where it cannot be read.
+    """
+
+    path: Path
+    input: str
+    name: str
+    header: Header | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """The files of one series of one patient; all but `files` may be shown and stored.
+
+    Attributes:
+        files: In the order of their paths; each image once.
+        input: The input that the first of them was found in.
+        name: Made of the subject, the description and a salted hash.
+        subject: "sub-" and a salted hash of the patient's ID.
+        session: "ses-" and a salted hash of the examination's UID.
+        suffix: The contrast that was asked for, else the description.
+        fault: Why it cannot be used; else empty.
+        warnings: What a user should know about it.
+    """
+
+    files: tuple[Path, ...]
+    input: str
+    name: str
+    subject: str
+    session: str
+    suffix: str
+    fault: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def look_at(path: Path, place: Path) -> DicomFile | None:
+    """Reads a file's header if it is DICOM, by what is in it, or at least called so.
+
+    Args:
+        path: Any file.
+        place: The input it was found in, which may be the file itself.
+    """
+    header = None
+    try:
+        header = read_header(path)
+        is_dicom = header is not None
+    except DamagedHeaderError:
+        is_dicom = True
+    except OSError:
+        is_dicom = False
+    if not is_dicom and not path.name.lower().endswith(_EXTENSIONS):
+        return None
+    name = path.name if path == place else path.relative_to(place).as_posix()
+    return DicomFile(path, str(place), name, header)
+
+
+def find_series(
+    found: list[DicomFile],
+    salt: str,
+    suffix: str = "",
+    series: str = "",
+    subject_of: Callable[[str], str] | None = None,
+) -> list[Series]:
+    """Puts DICOM files together to series and chooses among them.
+
+    Args:
+        found: The files of all inputs.
+        salt: What is hashed along with IDs and UIDs; the same one gives the same names.
+        suffix: Contrast to take, a word of the series' descriptions; empty takes the only description there
+            is.
+        series: Regular expression that chooses by description, in place of `suffix`.
+        subject_of: Says by a file's name whose it is, or "", in place of the patient's ID.
+
+    Returns:
+        The series that are wanted, sorted by name, and one more for each folder with damaged files.
+
+    Raises:
+        UserError: Nothing is as wanted, a choice has to be made, or `series` is no regular expression.
+    """
+    groups: dict[tuple[str, str], list[DicomFile]] = {}
+    damaged: dict[tuple[str, str], list[DicomFile]] = {}
+    for file in found:
+        if file.header is None:
+            damaged.setdefault((file.input, file.name.rpartition("/")[0]), []).append(file)
+        elif file.header.rows or file.header.series:  # Else a list of files (DICOMDIR).
+            groups.setdefault((file.header.patient, file.header.series), []).append(file)
+    wanted = _choose(list(groups.values()), suffix, series)
+    doubtful = _doubtful_patients(file.header for files in groups.values() for file in files)
+    described = [_series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files in wanted]
+    described += [_damaged(files, salt) for files in damaged.values()]
+    return sorted(described, key=lambda one: one.name)
+
+
+def salted(salt: str, text: str) -> str:
+    """Twelve hexadecimal digits that stand for a text; without the salt nobody can say for which."""
+    return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()[:12]
+
+
+def _choose(groups: list[list[DicomFile]], suffix: str, series: str) -> list[list[DicomFile]]:
+    """The groups of files whose descriptions are wanted."""
+    if not groups:
+        return []
+    pattern = _wanted(suffix, series)
+    if pattern is not None:
+        chosen = [files for files in groups if pattern.search(files[0].header.description)]
+        if not chosen:
+            flag = f"--series={series}" if series else f"--suffix={suffix}"
+            raise UserError(f"{flag}: no DICOM series is called so; there are {_listed(groups)}")
+        return chosen
+    usable = [files for files in groups if not _fault([file.header for file in files])]
+    if len({_shown(files[0].header).casefold() for files in usable}) > 1:
+        raise UserError(
+            f"--series: the DICOM files are of the series {_listed(usable)}; choose by a regular expression, "
+            "or by --suffix=WORD"
+        )
+    return groups
+
+
+def _wanted(suffix: str, series: str) -> re.Pattern[str] | None:
+    """What descriptions are to hold; None if there is no wish."""
+    if series:
+        try:
+            return re.compile(series, re.I)
+        except re.error as error:
+            raise UserError(f"--series is not a regular expression: {error}") from error
+    if not suffix:
+        return None
+    # A word ends where letters turn to digits, too: T2FLAIR is a FLAIR, but T10 is no T1.
+    before = "[a-z]" if suffix[0].isalpha() else r"\d"
+    after = "[a-z]" if suffix[-1].isalpha() else r"\d"
+    return re.compile(f"(?<!{before}){re.escape(suffix)}(?!{after})", re.I)
+
+
+def _listed(groups: list[list[DicomFile]]) -> str:
+    there = sorted({_shown(files[0].header) or "(without a description)" for files in groups})
+    return ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
+
+
+def _shown(header: Header) -> str:
+    """The description without words that name the patient."""
+    confidential = " ".join((header.patient, *header.person, header.study, header.series)).casefold()
+    secret = {word for word in re.split(r"[\W_]+", confidential) if len(word) > 1}
+    words = re.split(r"[\W_]+", header.description)
+    return "-".join(word for word in words if word and word.casefold() not in secret)
+
+
+def _series(
+    files: list[DicomFile],
+    salt: str,
+    suffix: str,
+    subject_of: Callable[[str], str] | None,
+    doubtful: set[str],
+    damaged_folders: Iterable[tuple[str, str]],
+) -> Series:
+    """Describes a group of files."""
+    files = sorted(files, key=lambda file: (file.input, file.name))
+    unique = list({file.header.instance or file.name: file for file in reversed(files)}.values())[::-1]
+    header = unique[0].header
+    subject, fault = _subject(unique[0], salt, subject_of)
+    folders = {(file.input, file.name.rpartition("/")[0]) for file in files}
+    shown = _shown(header)
+    return Series(
+        files=tuple(file.path for file in unique),
+        input=unique[0].input,
+        name=f"{subject or 'nobody'}/{shown or 'series'}_{salted(salt, header.series)}",
+        subject=subject,
+        session=f"ses-{salted(salt, header.study)}",
+        suffix=suffix or shown,
+        fault=_fault([file.header for file in unique]) or fault,
+        warnings=tuple(
+            _warnings(unique, len(files), header.patient in doubtful, folders.intersection(damaged_folders))
+        ),
+    )
+
+
+def _subject(file: DicomFile, salt: str, subject_of: Callable[[str], str] | None) -> tuple[str, str]:
+    """A series' subject; empty, with the reason, if there is none."""
+    name, fault = file.header.patient, "without a PatientID; --subject_regex can find the subject in its path"
+    if subject_of is not None:
+        name, fault = subject_of(file.name), "--subject_regex finds no subject in its path"
+    return (f"sub-{salted(salt, name)}", "") if name else ("", fault)
+
+
+def _fault(headers: list[Header]) -> str:
+    """Why a series is not wanted or cannot be converted, as far as headers say."""
+    first = headers[0]
+    type_ = [part for part in first.image_type[2:] if part]
+    words = " ".join((first.description, *type_))
+    if not all(header.rows for header in headers):
+        return f"no images, or not in all of its files (modality {first.modality or 'unknown'})"
+    if first.modality not in ("MR", ""):
+        return f"not of MR (modality {first.modality})"
+    if _LOCALIZER.search(words):
+        return "a localizer, by its name or image type"
+    if any(_NOT_MAGNITUDE.fullmatch(part) for part in type_):
+        return "a phase, real or imaginary part, by its image type"
+    if _DERIVED_MAP.search(words) or _DERIVED_TYPES.intersection(type_):
+        return "a derived map, by its name or image type"
+    if any(header.transfer_syntax == DEFLATED for header in headers):
+        return "deflated DICOM, which dcm2niix does not read; inflate it with: dcmconv +te OLD NEW"
+    return ""
+
+
+def _warnings(
+    files: list[DicomFile], with_copies: int, is_doubtful: bool, is_damaged: Iterable[object]
+) -> Iterable[str]:
+    """What a user should know about a series, as far as headers say."""
+    numbers = sorted(file.header.number for file in files)
+    if files[0].header.expected > len(files):
+        yield f"slices missing: {len(files)} images of the {files[0].header.expected} that were acquired"
+    elif all(numbers) and numbers[-1] > len(files):
+        yield (
+            f"slices missing: the {len(files)} images of its series are numbered from {numbers[0]} to "
+            f"{numbers[-1]}"
+        )
+    if is_damaged:
+        yield "slices missing: perhaps, for the header of a file in its folder cannot be read"
+    if with_copies > len(files):
+        yield f"copies left out: {with_copies - len(files)} of its files hold an image that another one holds"
+    if is_doubtful:
+        yield "patient unsure: files of one PatientID differ in the patient's name, birth date or sex"
+    if files[0].header.image_type[0] == "DERIVED":
+        yield "derived image: its image type says that it was computed from others"
+
+
+def _doubtful_patients(headers: Iterable[Header]) -> set[str]:
+    """IDs that several persons seem to have."""
+    persons: dict[str, set[tuple[str, ...]]] = {}
+    for header in headers:
+        name, *others = header.person[:3]
+        person = ("".join(re.findall(r"\w", name)).casefold(), *others)
+        persons.setdefault(header.patient, set()).add(person)
+    return {
+        patient
+        for patient, those in persons.items()
+        if any(len(set(values) - {""}) > 1 for values in zip(*those, strict=True))
+    }
+
+
+def _damaged(files: list[DicomFile], salt: str) -> Series:
+    """Stands for the damaged files of a folder, whose series nobody knows."""
+    return Series(
+        files=tuple(file.path for file in files),
+        input=files[0].input,
+        name=f"damaged_{salted(salt, files[0].name)}",
+        subject="",
+        session="",
+        suffix="",
+        fault=f"{len(files)} DICOM file(s) of one folder have no header that can be read (cut off, or without "
+        "the mark DICM at byte 128)",
+    )
