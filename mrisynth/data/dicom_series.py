@@ -277,6 +277,6 @@ def _damaged(files: list[DicomFile], salt: str) -> Series:
         subject="",
         session="",
         suffix="",
-        fault=f"{len(files)} DICOM file(s) of one folder have no header that can be read (cut off, or without "
-        "the mark DICM at byte 128)",
+        fault=f"{len(files)} DICOM file(s) of one folder have no header that can be read (cut off, or "
+        "without the mark DICM at byte 128)",
     )

@@ -175,9 +175,7 @@ def test_a_hospitals_tree_is_prepared_without_anything_confidential(hospital, tm
     secrets = secrets_of(paths) | {"FAMILY", "GIVEN", "no_header"}
     assert len(secrets) > 150
     for secret in secrets:
-        assert not [name for name, content in written.items() if secret.lower().encode() in content], (
-            secret
-        )
+        assert not [name for name, content in written.items() if secret.lower().encode() in content], secret
 
 
 def test_a_prepared_tree_is_known_again_until_a_file_changes(hospital, tmp_path, monkeypatch):
