@@ -39,6 +39,7 @@ def summary(manifest: Manifest, output: str) -> str:
     lines.append(f"slices left out: {dropped or 'none'}")
     lines.append(f"slices: {slices_in_words(manifest)}")
     lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
+    lines += warnings(manifest)
     lines.append(f"see {output}/{CONTACT_SHEET}")
     return "\n".join(lines)
 
@@ -52,3 +53,16 @@ def slices_in_words(manifest: Manifest) -> str:
             count = f"{len(lengths)} of {len(manifest.used)} files"
             parts.append(f"{words} in {count}, {lengths_in_words(lengths)} thick")
     return "; ".join(parts)
+
+
+def warnings(manifest: Manifest) -> list[str]:
+    """A line for every kind of warning: how many files have it, and what it says of the first of them."""
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for source in manifest.sources:
+        for warning in source.warnings:
+            kind, _, text = warning.partition(":")
+            kinds.setdefault(kind, []).append((source.name, text.strip()))
+    return [
+        f"{len(warned)} of {len(manifest.sources)} files: {kind} ({': '.join(filter(None, warned[0]))})"
+        for kind, warned in kinds.items()
+    ]

@@ -1,29 +1,26 @@
-"""Finds scans: files, the subjects they show, what BIDS says about them, lesion masks, participants.tsv."""
+"""Finds scans below folders, and puts together what their names, tables and masks say of them."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mrisynth.data import dicom
+from mrisynth.data.bids import bids_suffix, contrast, entities, is_bids, session, subject_of
 from mrisynth.data.dicom_series import DicomFile, find_series, look_at
+from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
+from mrisynth.data.participants import read_participants
+from mrisynth.data.scan_names import EXTENSIONS, NOT_SUPPORTED, is_contrast, printable, stem
+from mrisynth.data.subjects import subjects_of
 from mrisynth.errors import UserError
 
-EXTENSIONS = (
-    ".nii", ".nii.gz", ".nii.bz2", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz", ".mgh.gz", ".mnc",
-    ".par", ".head",
-)  # fmt: skip
-"""What the name of a scan in a folder ends in; a file that is given itself may be called anything."""
-
 _NOT_SCANS = ("derivatives", "sourcedata", "code", "stimuli")
-_ENTITY = re.compile(r"(?:^|_)([a-zA-Z]+)-([a-zA-Z0-9]+)(?=_|$)")
-_PARTICIPANT_COLUMN = "participant_id"
+_PARTS = {"phase": "phase", "ph": "phase", "real": "real", "imag": "imaginary", "imaginary": "imaginary"}
+"""What the BIDS entity part- is called; dcm2niix lets names end in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +29,8 @@ class Scan:
 
     Attributes:
         path: The file.
-        name: Its path relative to the input folder, with forward slashes; its file name if given itself.
+        name: Its path relative to the input folder, with forward slashes; of files that are given themselves,
+            relative to the folder that they share.
         input: The input it was found in.
         subject: Whose scan it is.
         session: BIDS session, for instance "ses-1"; empty if none.
@@ -67,127 +65,67 @@ def find_scans(
 ) -> list[Scan]:
     """Finds every scan below some folders, or takes the files that are given.
 
-    A folder is read as BIDS if it holds dataset_description.json or folders named sub-*: only files whose
-    name ends in the suffix count, and derivatives/ is passed over. Any other folder is searched for the
-    extensions of `EXTENSIONS`. DICOM files are known by what is in them, wherever they are.
+    A folder is read as BIDS if it holds dataset_description.json or folders named sub-*: only one contrast
+    counts, and derivatives/ is passed over. Any other folder is searched for the extensions of `EXTENSIONS`.
+    DICOM files are known by what is in them, wherever they are.
 
     Args:
         inputs: Folders and files.
-        suffix: Contrast to take; empty takes the only one a BIDS folder has, or every file of other folders.
-        subject_regex: Regular expression that finds the subject in a file's name (see `subjects_of`).
+        suffix: Contrast to take: what names end in, behind an underscore or hyphen; empty takes the only one
+            a BIDS folder has, or every file of other folders.
+        subject_regex: Regular expression that finds the subject in a file's path (see `subjects_of`).
         masks: Folder of lesion masks, absolute or relative to each input folder; empty for none.
         series: Regular expression that chooses DICOM series by their descriptions.
         salt: What patients' IDs in DICOM files are hashed with.
 
     Returns:
-        The scans, sorted by name within each input, each file once; those of DICOM files last.
+        The scans, sorted by name within each input, each file once; those of DICOM files last. Folders that
+        cannot be read are among them, with their fault.
 
     Raises:
         UserError: Something is not there, nothing is found, or a choice has to be made.
     """
     pattern = _compiled(subject_regex)
-    found: dict[Path, Scan] = {}
+    places = [_place(Path(place)) for place in inputs]
+    given_in = _shared_folder([place.parent for place in places if not place.is_dir()])
+    found: dict[str, Scan] = {}
     dicom_files: list[DicomFile] = []
-    for place in map(Path, inputs):
-        if place.name.upper() == "DICOMDIR" and place.is_file():
-            place = place.parent  # The list of all that lies beside it.
-        if place.is_dir():
-            scans = _scans_in_folder(place, suffix, pattern, dicom_files)
-        elif place.exists():
-            dicom_file = look_at(place, place)
-            dicom_files += [dicom_file] if dicom_file else []
-            scans = [] if dicom_file else _describe([(place.name, place)], place, pattern)
+    for place in places:
+        if not place.is_dir():
+            scans = _given(place, _relative(place, given_in), dicom_files)
         else:
-            raise UserError(f"--input: there is no file or folder {place}")
-        if masks:
-            scans = _with_masks(scans, _mask_folder(place, masks))
+            scans = _scans_in_folder(place, suffix, mask_folder(place, masks) if masks else None, dicom_files)
         for scan in scans:
-            found.setdefault(Path(os.path.realpath(scan.path)), scan)
-    scans = [*found.values(), *_dicom_scans(dicom_files, suffix, series, pattern, salt)]
-    if not scans:
-        looked_for = f"looked for DICOM and {', '.join(EXTENSIONS)}"
-        raise UserError(f"--input: no scans below {', '.join(inputs)} ({looked_for})")
-    if all(scan.fault for scan in scans) and any(scan.fault == dicom.ADVICE for scan in scans):
-        raise UserError(f"--input: what lies below {', '.join(inputs)} is {dicom.ADVICE}")
+            found.setdefault(os.path.realpath(scan.path), scan)
+    shared = _shared_folder([place if place.is_dir() else place.parent for place in places])
+    scans = _with_participants(_with_subjects(list(found.values()), shared, pattern))
+    scans = _with_masks(scans, masks) if masks else scans
+    scans += _dicom_scans(dicom_files, suffix, series, pattern, salt)
+    _check_any(scans, inputs)
     return scans
 
 
-def entities(name: str) -> dict[str, str]:
-    """The BIDS entities of a file name: "sub-01_ses-2_FLAIR.nii" gives {"sub": "01", "ses": "2"}."""
-    return dict(_ENTITY.findall(stem(name)))
+def _place(place: Path) -> Path:
+    """An input, checked; of a DICOMDIR, the folder of all that it lists."""
+    if not os.path.lexists(place):
+        raise UserError(f"--input: there is no file or folder {place}")
+    return place.parent if place.name.upper() == "DICOMDIR" and place.is_file() else place
 
 
-def stem(name: str) -> str:
-    """A file's name without folder and extension, also without a double one such as .nii.gz."""
-    base = name.rsplit("/", 1)[-1]
-    for extension in sorted(EXTENSIONS, key=len, reverse=True):
-        if base.lower().endswith(extension):
-            return base[: -len(extension)]
-    return base.split(".")[0]
-
-
-def bids_suffix(name: str) -> str:
-    """What follows the last underscore of a file name that begins with a BIDS entity; else empty."""
-    parts = stem(name).split("_")
-    return parts[-1] if len(parts) > 1 and parts[0].startswith("sub-") and "-" not in parts[-1] else ""
-
-
-def subjects_of(names: list[str], pattern: re.Pattern[str] | None = None) -> list[str]:
-    """Says whose scan each file is.
-
-    By the regular expression if there is one (its group `subject`, else its first group, else the whole
-    match; empty where it does not match); else by the BIDS entity sub-, in the name or in a folder's name;
-    else by the file's name. Where files of one name lie in several folders (patient7/flair.nii,
-    patient8/flair.nii), the name says what a file is and not whose, and the outermost folder counts instead.
-
-    Args:
-        names: Paths relative to the input, with forward slashes.
-        pattern: The regular expression.
-
-    Returns:
-        One subject per name.
-    """
-    if pattern is not None:
-        return [_matched(pattern, name) for name in names]
-    repeated = any(count > 1 for count in Counter(map(stem, names)).values())
-    return [
-        _bids_subject(name) or (name.split("/")[0] if repeated and "/" in name else stem(name))
-        for name in names
-    ]
-
-
-def read_participants(folder: Path) -> dict[str, dict[str, str]]:
-    """Reads participants.tsv.
-
-    Args:
-        folder: A BIDS data set.
-
-    Returns:
-        The columns of each subject, by the name "sub-..."; empty if the file is not there.
+def _check_any(scans: Sequence[Scan], inputs: Sequence[str]) -> None:
+    """Checks that there is a scan, and one that is not known already to be of no use.
 
     Raises:
-        UserError: The file cannot be read as a table with a column participant_id.
+        UserError: There is none.
     """
-    path = folder / "participants.tsv"
-    if not path.is_file():
-        return {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read as a tab-separated table: {error}") from error
-    if rows and _PARTICIPANT_COLUMN not in rows[0]:
-        raise UserError(f"{path} has no column {_PARTICIPANT_COLUMN}, which BIDS asks for")
-    participants = {}
-    for row in rows:
-        subject = (row[_PARTICIPANT_COLUMN] or "").strip()
-        subject = subject if subject.startswith("sub-") else f"sub-{subject}"
-        columns = {
-            key.strip(): (value or "n/a").strip() for key, value in row.items() if isinstance(key, str)
-        }
-        del columns[_PARTICIPANT_COLUMN]
-        participants[subject] = columns
-    return participants
+    below = ", ".join(inputs)
+    if not scans:
+        raise UserError(f"--input: no scans below {below} (looked for DICOM and {', '.join(EXTENSIONS)})")
+    faults = {scan.fault for scan in scans}
+    if "" not in faults and dicom.ADVICE in faults:
+        raise UserError(f"--input: what lies below {below} is {dicom.ADVICE}")
+    if "" not in faults and len(faults) == 1:
+        raise UserError(f"--input: {scans[0].path} cannot be used: {scans[0].fault}")
 
 
 def _compiled(subject_regex: str) -> re.Pattern[str] | None:
@@ -197,11 +135,92 @@ def _compiled(subject_regex: str) -> re.Pattern[str] | None:
         raise UserError(f"--subject_regex is not a regular expression: {error}") from error
 
 
+def _shared_folder(folders: Sequence[Path]) -> Path:
+    """The folder that all of some folders are in, or are."""
+    try:
+        # Links keep their names.
+        whole = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
+        return Path(os.path.commonpath(whole or [os.curdir]))
+    except ValueError:  # On different drives.
+        return Path()
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # On different drives.
+        return path.absolute().as_posix()
+
+
+def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "") -> Scan:
+    """Describes a file by itself: whose it is is judged over all files together."""
+    return Scan(
+        path=path,
+        name=printable(name),
+        input=str(place),
+        subject="",
+        session=session(name),
+        suffix=bids_suffix(name) or suffix,
+        fault=fault or _outward_fault(path) or _fault_of_part(name),
+    )
+
+
+def _given(path: Path, name: str, dicom_files: list[DicomFile]) -> list[Scan]:
+    """A file that is given itself; a DICOM file is added to those found."""
+    dicom_file = look_at(path, path) if path.is_file() else None
+    dicom_files += [dicom_file] if dicom_file else []
+    return [] if dicom_file else [_scan(name, path, path)]
+
+
+def _scans_in_folder(
+    folder: Path, suffix: str, masks: MaskFolder | None, dicom_files: list[DicomFile]
+) -> list[Scan]:
+    """The scans of one contrast below a folder, and what cannot be read there.
+
+    DICOM files are added to those found.
+    """
+    scans, unreadable = [], []
+    for path, fault in _walk(folder, dicom_files):
+        name = path.relative_to(folder).as_posix()
+        if fault:
+            unreadable.append(_scan(f"{name}/", path, folder, fault=fault))
+        elif masks is None or not masks.holds(path):
+            scans.append(_scan(name, path, folder))
+    if suffix:
+        scans = _with_suffix(scans, suffix, folder)
+    elif is_bids(folder):
+        scans = _with_only_contrast(scans, folder)
+    return sorted([*scans, *unreadable], key=lambda scan: scan.name)
+
+
+def _walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[tuple[Path, str]]:
+    """Files below a folder that may be scans, and folders that cannot be read, each with its fault.
+
+    DICOM files are added to those found.
+    """
+    unreadable: list[OSError] = []
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=unreadable.append):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else sorted(f for f in folders if f not in _NOT_SCANS and f[0] != ".")
+        if real in seen:  # A link that leads back up.
+            continue
+        seen.add(real)
+        for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
+            # A pipe would be waited for.
+            dicom_file = look_at(path, folder) if os.path.isfile(path) else None  # noqa: PTH113
+            if dicom_file is not None:
+                dicom_files.append(dicom_file)
+            elif path.name.lower().endswith((*EXTENSIONS, *NOT_SUPPORTED)) and not _is_second_half(path):
+                yield path, ""
+    for error in unreadable:
+        yield Path(error.filename), f"the folder cannot be read ({error.strerror})"
+
+
 def _dicom_scans(
     files: list[DicomFile], suffix: str, series: str, pattern: re.Pattern[str] | None, salt: str
 ) -> list[Scan]:
     """The scans that DICOM files make up."""
-    subject_of = functools.partial(_matched, pattern) if pattern else None
     missing = "" if dicom.dcm2niix() else dicom.ADVICE
     return [
         Scan(
@@ -215,67 +234,10 @@ def _dicom_scans(
             files=found.files,
             warnings=found.warnings,
         )
-        for found in find_series(files, salt, suffix, series, subject_of)
-    ]
-
-
-def _scans_in_folder(
-    folder: Path, suffix: str, pattern: re.Pattern[str] | None, dicom_files: list[DicomFile]
-) -> list[Scan]:
-    """The scans below a folder, by BIDS rules where they apply; DICOM files are added to those found."""
-    files = sorted((path.relative_to(folder).as_posix(), path) for path in _walk(folder, dicom_files))
-    if _is_bids(folder):
-        files = [(name, path) for name, path in files if bids_suffix(name)]
-        suffix = suffix or _only_suffix(folder, files)
-    if suffix:
-        chosen = [
-            (name, path) for name, path in files if stem(name) == suffix or stem(name).endswith(f"_{suffix}")
-        ]
-        if not chosen and files:
-            there = ", ".join(sorted({bids_suffix(name) or stem(name) for name, _ in files})[:8])
-            raise UserError(f"--suffix={suffix}: no such scan below {folder}; there are {there}")
-        files = chosen
-    participants = read_participants(folder)
-    scans = _describe(files, folder, pattern)
-    return [dataclasses.replace(scan, participant=participants.get(scan.subject, {})) for scan in scans]
-
-
-def _describe(files: list[tuple[str, Path]], place: Path, pattern: re.Pattern[str] | None) -> list[Scan]:
-    """Scans of the given names and files, found in the same place."""
-    subjects = subjects_of([name for name, _ in files], pattern)
-    scans = []
-    for (name, path), subject in zip(files, subjects, strict=True):
-        session = entities(name).get("ses", "")
-        scans.append(
-            Scan(
-                path=path,
-                name=name,
-                input=str(place),
-                subject=subject,
-                session=f"ses-{session}" if session else "",
-                suffix=bids_suffix(name),
-                fault=_outward_fault(path)
-                or ("" if subject else "--subject_regex finds no subject in its name"),
-            )
+        for found in find_series(
+            files, salt, suffix, series, (lambda name: subjects_of([name], pattern)[0]) if pattern else None
         )
-    return scans
-
-
-def _walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[Path]:
-    """Files below a folder that may be scans; DICOM files are added to those found."""
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(f for f in folders if f not in _NOT_SCANS and f[0] != ".")
-        if real in seen:  # A link that leads back up.
-            continue
-        seen.add(real)
-        for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
-            dicom_file = look_at(path, folder)
-            if dicom_file is not None:
-                dicom_files.append(dicom_file)
-            elif path.name.lower().endswith(EXTENSIONS) and not _is_second_half(path):
-                yield path
+    ]
 
 
 def _is_second_half(path: Path) -> bool:
@@ -285,95 +247,138 @@ def _is_second_half(path: Path) -> bool:
     if position < 0:
         return False
     rest = name[position + 4 :]
-    return any(path.with_name(name[:position] + header + rest).exists() for header in (".hdr", ".HDR"))
+    headers = (path.with_name(name[:position] + header + rest) for header in (".hdr", ".HDR"))
+    return any(map(_is_there, headers))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # In a folder that cannot be entered.
+        return False
 
 
 def _outward_fault(path: Path) -> str:
     """Why a file cannot be used, as far as one sees without an image library; empty if nothing is wrong."""
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not _is_there(path):
         return "a broken link; is its content still to be fetched?"
+    if _is_there(path) and not path.is_file():
+        return "not a regular file"
+    kind = next((kind for end, kind in NOT_SUPPORTED.items() if path.name.lower().endswith(end)), "")
+    if kind:
+        return f"{kind}, which cannot be read; convert it to NIfTI (.nii or .nii.gz) first"
     return ""
 
 
-def _is_bids(folder: Path) -> bool:
-    return (folder / "dataset_description.json").is_file() or any(
-        child.is_dir() for child in folder.glob("sub-*")
-    )
+def _fault_of_part(name: str) -> str:
+    """Why an image that is but a part of complex numbers cannot be used; empty if it is none."""
+    entity = entities(name).get("part", "").lower()
+    last = re.split("[-_]", stem(name).lower())[-1]
+    part = _PARTS.get(entity) or (_PARTS.get(last) if last != "real" else "")
+    return f"its name says that it is a {part} image; only magnitudes are of use" if part else ""
 
 
-def _only_suffix(folder: Path, files: list[tuple[str, Path]]) -> str:
-    """The suffix of a BIDS folder's scans if they share one."""
-    suffixes = sorted({bids_suffix(name) for name, _ in files})
-    if len(suffixes) > 1:
-        raise UserError(
-            f"--suffix: {folder} holds {', '.join(suffixes)}; choose one, as in --suffix={suffixes[0]}"
-        )
-    return suffixes[0] if suffixes else ""
+def _with_suffix(scans: list[Scan], suffix: str, folder: Path) -> list[Scan]:
+    """The scans whose names end in a suffix, in its capital letters or, if there is none, in any.
 
-
-def _matched(pattern: re.Pattern[str], name: str) -> str:
-    match = pattern.search(name)
-    if match is None:
-        return ""
-    if "subject" in pattern.groupindex:
-        return match["subject"] or ""
-    return (match[1] if pattern.groups else match[0]) or ""
-
-
-def _bids_subject(name: str) -> str:
-    """The name "sub-..." from a file's name or one of its folders; empty if there is none."""
-    for part in reversed(name.split("/")):
-        match = re.match(r"sub-[a-zA-Z0-9]+", part)
-        if match:
-            return match[0]
-    return ""
-
-
-def _mask_folder(folder: Path, masks: str) -> Path:
-    place = (folder if folder.is_dir() else folder.parent) / masks  # An absolute path stays as it is.
-    if not place.is_dir():
-        raise UserError(f"--masks: there is no folder {place}")
-    return place
-
-
-def _with_masks(scans: list[Scan], folder: Path) -> list[Scan]:
-    """The scans with the masks that belong to them."""
-    names = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.name.lower().endswith(EXTENSIONS) and not _is_second_half(path)
-    )
-    by_subject: dict[str, list[str]] = {}
-    for name in names:
-        by_subject.setdefault(_bids_subject(name), []).append(name)
-    paired = []
-    for scan in scans:
-        candidates = by_subject.get(_bids_subject(scan.name), [])
-        match = _matching_mask(scan, candidates)
-        paired.append(dataclasses.replace(scan, mask=folder / match) if match else scan)
-    return paired
-
-
-def _matching_mask(scan: Scan, candidates: list[str]) -> str:
-    """The one mask that belongs to a scan; empty if there is none.
-
-    A BIDS mask belongs to a scan of the same subject and session whose entities it does not contradict; any
-    other mask to the scan whose name its own begins with.
+    Raises:
+        UserError: There is none.
     """
-    if _bids_subject(scan.name):
-        own = entities(scan.name)
-        agreeing = [
-            name
-            for name in candidates
-            if entities(name).get("ses") == own.get("ses")
-            and all(own.get(key, value) == value for key, value in entities(name).items())
-        ]
-        lesions = [name for name in agreeing if "lesion" in stem(name).lower()]
-        agreeing = lesions or agreeing
-    else:
-        agreeing = [name for name in candidates if stem(name).startswith(stem(scan.name))]
-    if len(agreeing) > 1:
-        raise UserError(
-            f"--masks: several masks fit {scan.name}: {', '.join(agreeing)}; keep the one that is meant"
+    for ignored in (0, re.IGNORECASE):
+        ending = re.compile(rf"(?:^|[-_ .]){re.escape(suffix)}$", ignored)
+        chosen = [scan for scan in scans if ending.search(stem(scan.name))]
+        if chosen:
+            return [dataclasses.replace(scan, suffix=scan.suffix or suffix) for scan in chosen]
+    if scans:
+        there = ", ".join(sorted({contrast(scan.name) or stem(scan.name) for scan in scans})[:8])
+        raise UserError(f"--suffix={suffix}: no such scan below {folder}; there are {there}")
+    return []
+
+
+def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
+    """The scans of a BIDS folder, if they are of one contrast.
+
+    Files that are not named as in BIDS count by what they are called instead, as long as there are no others.
+
+    Raises:
+        UserError: There are several contrasts.
+    """
+    named = {scan.suffix for scan in scans} - {""}
+    counts = Counter(contrast(scan.name) for scan in scans)
+    called = {kind for kind, count in counts.items() if kind and (count > 1 or is_contrast(kind))}
+    kinds = sorted(named or called)
+    if len(kinds) > 1:
+        raise UserError(f"--suffix: {folder} holds {', '.join(kinds)}; choose one, as in --suffix={kinds[0]}")
+    only = kinds[0] if kinds else ""
+    return [_as_contrast(scan, only, is_named=bool(named)) for scan in scans]
+
+
+def _as_contrast(scan: Scan, kind: str, is_named: bool) -> Scan:
+    """A scan of a folder that has one contrast; `is_named`: names there end in BIDS suffixes."""
+    if scan.suffix or scan.fault:
+        return scan
+    if is_named and contrast(scan.name).casefold() != kind.casefold():
+        return dataclasses.replace(
+            scan, fault=f"its name does not end in a BIDS suffix, as in sub-01_{kind}.nii"
         )
-    return agreeing[0] if agreeing else ""
+    return dataclasses.replace(scan, suffix=kind)
+
+
+def _with_subjects(scans: list[Scan], shared: Path, pattern: re.Pattern[str] | None) -> list[Scan]:
+    """The scans with their subjects; files that cannot be used have no say in how the others are read."""
+    names = {scan.path: printable(_relative(scan.path, shared)) for scan in scans}
+    usable = [names[scan.path] for scan in scans if not scan.fault]
+    subjects = dict(zip(usable, subjects_of(usable, pattern, printable(shared.name)), strict=True))
+    missing = (
+        "its folder and its name stand for different subjects"
+        if pattern is None
+        else "--subject_regex finds no subject in its path"
+    )
+    described = []
+    for scan in scans:
+        name = names[scan.path]
+        subject = subjects_of([name], pattern)[0] if pattern else subject_of(name)
+        subject = subject if scan.fault else subjects[name]
+        fault = scan.fault or ("" if subject else missing)
+        described.append(dataclasses.replace(scan, subject=subject, fault=fault))
+    return described
+
+
+def _with_participants(scans: list[Scan]) -> list[Scan]:
+    """The scans with what participants.tsv in their input folder says of their subjects."""
+    described = []
+    for place in dict.fromkeys(scan.input for scan in scans):
+        there = [scan for scan in scans if scan.input == place]
+        participants = read_participants(Path(place))
+        found = participants.of_subjects({scan.subject for scan in there if scan.subject})
+        for scan in there:
+            columns, warning = found.get(scan.subject, ({}, ""))
+            warnings = (*scan.warnings, warning) if warning else scan.warnings
+            described.append(dataclasses.replace(scan, participant=dict(columns), warnings=warnings))
+    return described
+
+
+def _with_masks(scans: list[Scan], masks: str) -> list[Scan]:
+    """The scans with the masks that belong to them."""
+    folders = {
+        place: mask_folder(Path(place), masks) for place in dict.fromkeys(scan.input for scan in scans)
+    }
+    mask_of: dict[Path, Path] = {}
+    for folder in dict.fromkeys(folders.values()):
+        there = [scan for scan in scans if folders[scan.input] == folder and not scan.fault]
+        names = [_relative(scan.path, folder.path) if folder.is_shared else scan.name for scan in there]
+        chosen = masks_of(names, [scan.subject for scan in there], _masks_below(folder))
+        mask_of |= {scan.path: folder.path / name for scan, name in zip(there, chosen, strict=True) if name}
+    return [_with_mask(scan, mask_of.get(scan.path)) for scan in scans]
+
+
+def _masks_below(folder: MaskFolder) -> list[str]:
+    paths = (path for path, fault in _walk(folder.path, []) if not fault and folder.holds(path))
+    return [path.relative_to(folder.path).as_posix() for path in paths]
+
+
+def _with_mask(scan: Scan, mask: Path | None) -> Scan:
+    if mask is not None or scan.fault:
+        return dataclasses.replace(scan, mask=mask)
+    warning = "mask missing: no file of --masks belongs to it by its name"
+    return dataclasses.replace(scan, warnings=(*scan.warnings, warning))

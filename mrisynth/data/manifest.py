@@ -46,6 +46,8 @@ class Source:
         suffix: BIDS suffix; empty if none.
         checksum: SHA-256 of all files that the scan was read from (see `scan_files.checksum`), hexadecimal;
             empty if it could not be read.
+        voxels_checksum: SHA-256 of its voxels, whatever its format, order of axes and place; empty if it
+            was not used.
         skipped: Why the file was not used; empty if it was.
         split: A `Split`; empty if it was not used.
         shape: Voxels along the file's axes.
@@ -73,6 +75,7 @@ class Source:
     session: str = ""
     suffix: str = ""
     checksum: str = ""
+    voxels_checksum: str = ""
     skipped: str = ""
     split: str = ""
     shape: tuple[int, ...] = ()

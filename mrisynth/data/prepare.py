@@ -36,6 +36,7 @@ from mrisynth.data import dicom
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import Scan, find_scans
+from mrisynth.data.duplicates import Copies, same_voxels, warned
 from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
     FILE_NAME,
@@ -217,12 +218,13 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     histograms: dict[int, NDArray[np.int64]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
+    copies = Copies()
     with (
         SampleWriter(folder, config.resolutions) as writer,
         contextlib.closing(_extract_all(scans, config, folder, progress)) as results,
     ):
         for number, (scan, extracted) in enumerate(results):
-            source = _source(scan, extracted, columns)
+            source = copies.left_out(_source(scan, extracted, columns))
             _report(source, config.strict)
             if not source.skipped:
                 histograms[number] = extracted.histogram
@@ -231,7 +233,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
             sources.append(source)
         if not histograms:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
-        manifest = _manifest(config, _divided(sources, config), all(phantoms))
+        manifest = _manifest(config, _divided(warned(sources), config), all(phantoms))
         writer.finish(manifest)
     write_contact_sheet(folder, manifest)
     sides = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
@@ -246,7 +248,7 @@ def _divided(sources: Sequence[Source], config: PreparationConfig) -> list[Sourc
     """The sources, each that gave slices on its side of the split."""
     used = [source for source in sources if not source.skipped]
     subjects = {source.subject for source in used}
-    together: list[frozenset[str]] = []
+    together = same_voxels(used)
     if config.holdout_subjects:
         chosen = frozenset(config.holdout_subjects) & subjects
         check_together(chosen, together)
@@ -396,8 +398,6 @@ def _report(source: Source, strict: bool) -> None:
         raise UserError(f"--strict: {source.name} cannot be used: {source.skipped}")
     if source.skipped:
         tqdm.write(f"skipped {source.name}: {source.skipped}", file=sys.stderr)
-    for warning in source.warnings:
-        tqdm.write(f"{source.name}: {warning}", file=sys.stderr)
 
 
 def _labels(source: Source, extracted: ExtractedScan) -> list[dict[str, object]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mrisynth.checksums import of_arrays
 from mrisynth.data.intensities import intensity_range, to_unit_range
 from mrisynth.data.planes import PLANES, Plane
 from mrisynth.data.reading import read_scan
@@ -45,6 +46,7 @@ class Volume:
         source_spacing: Voxel size in mm along the file's axes.
         source_orientation: Where the file's axes point, for instance "LPS".
         nonfinite_voxels: How many voxels were NaN or infinite; they count as air.
+        voxels_checksum: SHA-256 of the file's voxels turned to the nearest RAS axes, hexadecimal.
     """
 
     data: NDArray[np.float32]
@@ -57,6 +59,7 @@ class Volume:
     source_spacing: tuple[float, float, float]
     source_orientation: str
     nonfinite_voxels: int
+    voxels_checksum: str
 
     @property
     def voxel_size(self) -> float:
@@ -104,6 +107,8 @@ def load_volume(
         UnusableScanError: The file is no scan that can be used; the message is the reason.
     """
     voxels, affine = read_scan(path, volume_index)
+    turns = nibabel.orientations.io_orientation(affine)
+    voxels_checksum = of_arrays([nibabel.orientations.apply_orientation(voxels, turns)])
     finite = np.isfinite(voxels)
     nonfinite = int(voxels.size - np.count_nonzero(finite))
     if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:
@@ -126,6 +131,7 @@ def load_volume(
         source_spacing=tuple(float(size) for size in nibabel.affines.voxel_sizes(affine)),
         source_orientation="".join(nibabel.aff2axcodes(affine)),
         nonfinite_voxels=nonfinite,
+        voxels_checksum=voxels_checksum,
     )
 
 

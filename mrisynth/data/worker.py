@@ -153,6 +153,7 @@ def _slice_labels(slices: SliceStack) -> list[dict[str, float]]:
 
 def _volume_facts(volume: Volume) -> dict[str, object]:
     return {
+        "voxels_checksum": volume.voxels_checksum,
         "shape": tuple(int(size) for size in volume.source_shape),
         "spacing_mm": volume.source_spacing,
         "orientation": volume.source_orientation,

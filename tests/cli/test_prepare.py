@@ -44,6 +44,18 @@ def test_it_says_which_slices_were_acquired_and_how_thick_they_are(small_dataset
     assert words in said.splitlines()
 
 
+def test_it_counts_files_by_what_they_are_warned_of(small_dataset):
+    manifest = read_manifest(small_dataset)
+    warnings = [("orientation unknown: a guess", "mask missing: none"), (), ("orientation unknown: another",)]
+    sources = [
+        dataclasses.replace(source, name=f"{number}.nii", warnings=warning)
+        for number, (source, warning) in enumerate(zip(manifest.sources, warnings, strict=False))
+    ]
+    said = summary(dataclasses.replace(manifest, sources=tuple(sources)), "DATA").splitlines()
+    assert "2 of 3 files: orientation unknown (0.nii: a guess)" in said
+    assert "1 of 3 files: mask missing (0.nii: none)" in said
+
+
 def test_without_a_heldout_side_it_says_what_cannot_be_measured(small_dataset, tmp_path):
     scans = small_dataset.parent / "scans"
     ended = call(

@@ -1,18 +1,12 @@
-import re
+import os
+import shutil
 import time
 
 import nibabel
 import pytest
 
 from mrisynth.data import dicom
-from mrisynth.data.discovery import (
-    bids_suffix,
-    entities,
-    find_scans,
-    read_participants,
-    stem,
-    subjects_of,
-)
+from mrisynth.data.discovery import find_scans
 from mrisynth.errors import UserError
 from tests.data.dicom_files import write_dicomdir, write_series
 from tests.data.ellipsoid_scans import head_image, write_bids
@@ -28,18 +22,6 @@ def touch(folder, *names):
 
 def names_of(scans):
     return [scan.name for scan in scans]
-
-
-def test_names_are_taken_apart_as_bids_has_it():
-    assert entities("sub-01/ses-2/anat/sub-01_ses-2_run-1_FLAIR.nii.gz") == {
-        "sub": "01",
-        "ses": "2",
-        "run": "1",
-    }
-    assert bids_suffix("sub-01_ses-2_T1w.nii.gz") == "T1w"
-    assert bids_suffix("sub-01.nii") == ""
-    assert bids_suffix("head_T1w.nii") == ""
-    assert stem("a/b.c/scan.v2.nii.gz") == "scan.v2"
 
 
 def test_a_bids_folder_gives_the_chosen_contrast_without_derivatives(tmp_path):
@@ -149,26 +131,6 @@ def test_a_link_back_up_does_not_go_on_for_ever(tmp_path):
     assert names_of(find_scans((str(tmp_path),))) == ["a/b.nii"]
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["sub-01/anat/sub-01_FLAIR.nii", "sub-02/x.nii"], ["sub-01", "sub-02"]),
-        (["anna.nii", "site2/bert.nii.gz"], ["anna", "bert"]),
-        (["p7/flair.nii", "p8/flair.nii", "p8/later/t1.nii"], ["p7", "p8", "p8"]),
-    ],
-)
-def test_subjects_come_from_bids_or_the_name_that_tells_them_apart(names, expected):
-    assert subjects_of(names) == expected
-
-
-@pytest.mark.parametrize(
-    ("regex", "expected"),
-    [(r"p\d+", ["p7", "p12", ""]), (r"p(\d+)", ["7", "12", ""]), (r"(x?)p(?P<subject>\d)", ["7", "1", ""])],
-)
-def test_a_regular_expression_names_subjects(regex, expected):
-    assert subjects_of(["p7_t1.nii", "a/p12_t1.nii", "q.nii"], re.compile(regex)) == expected
-
-
 def test_a_file_without_a_subject_is_not_used(tmp_path):
     touch(tmp_path, "p7.nii", "q.nii")
     scans = find_scans((str(tmp_path),), subject_regex=r"p\d")
@@ -177,19 +139,6 @@ def test_a_file_without_a_subject_is_not_used(tmp_path):
     assert "--subject_regex" in scans[1].fault
     with pytest.raises(UserError, match="--subject_regex"):
         find_scans((str(tmp_path),), subject_regex="(")
-
-
-def test_participants_are_read_with_or_without_the_prefix(tmp_path):
-    (tmp_path / "participants.tsv").write_text(
-        "participant_id\tage\tsex\nsub-01\t50\tF\n02\t\tM\n", "utf-8-sig"
-    )
-    assert read_participants(tmp_path) == {
-        "sub-01": {"age": "50", "sex": "F"},
-        "sub-02": {"age": "n/a", "sex": "M"},
-    }
-    (tmp_path / "participants.tsv").write_text("name\tage\nsub-01\t50\n")
-    with pytest.raises(UserError, match="participant_id"):
-        read_participants(tmp_path)
 
 
 def test_masks_find_the_scan_of_their_subject_and_session(tmp_path):
@@ -213,3 +162,149 @@ def test_a_file_given_by_itself_is_taken(tmp_path):
     nibabel.save(head_image(), tmp_path / "sub-5_T1w.nii")
     (scan,) = find_scans((str(tmp_path / "sub-5_T1w.nii"),))
     assert (scan.subject, scan.suffix, scan.name) == ("sub-5", "T1w", "sub-5_T1w.nii")
+
+
+def test_files_that_are_given_themselves_are_told_apart_by_their_folders(tmp_path):
+    touch(tmp_path, *(f"p{number}/imaging.nii.gz" for number in (1, 2, 3)))
+    given = find_scans(tuple(str(tmp_path / f"p{number}" / "imaging.nii.gz") for number in (1, 2, 3)))
+    below = find_scans((str(tmp_path),))
+    assert [(scan.name, scan.subject) for scan in given] == [(scan.name, scan.subject) for scan in below]
+    assert [scan.subject for scan in given] == ["p1", "p2", "p3"]
+
+
+def test_subjects_are_judged_over_all_inputs_together(tmp_path):
+    touch(tmp_path, *(f"{visit}/p{number}.nii" for visit in ("visit1", "visit2") for number in (1, 2)))
+    scans = find_scans((str(tmp_path / "visit1"), str(tmp_path / "visit2")))
+    assert [(scan.name, scan.subject) for scan in scans] == [("p1.nii", "p1"), ("p2.nii", "p2")] * 2
+    touch(tmp_path, *(f"{patient}/flair.nii" for patient in ("anna", "bert")))
+    scans = find_scans((str(tmp_path / "anna"), str(tmp_path / "bert")))
+    assert [scan.subject for scan in scans] == ["anna", "bert"]
+    touch(tmp_path, *(f"{site}/p{number}.nii" for site in ("siteA", "siteB") for number in (1, 2)))
+    with pytest.raises(UserError, match=r"--subject_regex.* 4 subjects .* 2 subjects"):
+        find_scans((str(tmp_path / "siteA"), str(tmp_path / "siteB")))
+    scans = find_scans((str(tmp_path / "siteA"), str(tmp_path / "siteB")), subject_regex="^([^/]+/[^/.]+)")
+    assert [scan.subject for scan in scans] == ["siteA_p1", "siteA_p2", "siteB_p1", "siteB_p2"]
+
+
+def test_a_file_in_anothers_folder_is_left_out_by_name(tmp_path):
+    touch(tmp_path, "sub-01/anat/sub-01_FLAIR.nii", "sub-01/anat/sub-02_FLAIR.nii")
+    assert [scan.fault for scan in find_scans((str(tmp_path),))] == [
+        "",
+        "its folder and its name stand for different subjects",
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["", "flair", "FLAIR"])
+def test_folders_of_subjects_need_not_hold_names_of_bids(suffix, tmp_path):
+    touch(tmp_path, *(f"sub-{number:02d}/flair.nii.gz" for number in (1, 2, 3)))
+    scans = find_scans((str(tmp_path),), suffix=suffix)
+    assert [scan.subject for scan in scans] == ["sub-01", "sub-02", "sub-03"]
+    assert {scan.suffix.lower() for scan in scans} == {"flair"}
+    assert not any(scan.fault for scan in scans)
+    touch(tmp_path, *(f"sub-{number:02d}/t1.nii.gz" for number in (1, 2)))
+    if suffix:
+        assert len(find_scans((str(tmp_path),), suffix=suffix)) == 3
+    else:
+        with pytest.raises(UserError, match="--suffix: .* holds flair, t1; choose one"):
+            find_scans((str(tmp_path),))
+
+
+def test_scans_that_have_a_folder_of_a_subject_and_any_name_are_all_used(tmp_path):
+    touch(tmp_path, "sub-1/a.nii", "sub-2/b.nii", "sub-3/sub-3.nii")
+    assert [scan.fault for scan in find_scans((str(tmp_path),))] == ["", "", ""]
+
+
+def test_beside_bids_names_others_are_left_out_by_name_unless_they_say_the_contrast(tmp_path):
+    touch(tmp_path, "sub-1/anat/sub-1_FLAIR.nii", "sub-2/flair.nii", "sub-2/old.nii")
+    scans = find_scans((str(tmp_path),))
+    assert [bool(scan.fault) for scan in scans] == [False, False, True]
+    assert "BIDS suffix" in scans[2].fault
+
+
+@pytest.mark.parametrize("separator", ["-", "_"])
+def test_a_contrast_may_follow_a_hyphen(separator, tmp_path):
+    for number in (1, 2):
+        name = f"BraTS-GLI-{number:05d}-000"
+        touch(tmp_path, *(f"{name}/{name}{separator}{contrast}.nii.gz" for contrast in ("t1n", "t2f", "seg")))
+    scans = find_scans((str(tmp_path),), suffix="t2f")
+    assert [scan.subject for scan in scans] == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
+    assert {scan.suffix for scan in scans} == {"t2f"}
+
+
+def test_phase_real_and_imaginary_parts_are_left_out_by_name(tmp_path):
+    parts = ("mag", "phase", "real", "imag")
+    touch(tmp_path, *(f"sub-1/anat/sub-1_part-{part}_T2starw.nii" for part in parts))
+    faults = {scan.name.split("_")[1]: scan.fault for scan in find_scans((str(tmp_path),))}
+    assert faults["part-mag"] == ""
+    assert all(word in faults[part] for part, word in (("part-phase", "phase"), ("part-imag", "imaginary")))
+    assert "magnitude" in faults["part-real"]
+    other = touch(
+        tmp_path / "other", "gre.nii", "gre_ph.nii", "gre_imaginary.nii", "graph.nii", "bert_real.nii"
+    )
+    named = {scan.name: bool(scan.fault) for scan in find_scans((str(other),), subject_regex="(.*)")}
+    assert [name for name, is_left_out in named.items() if is_left_out] == ["gre_imaginary.nii", "gre_ph.nii"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.nrrd", "NRRD"), ("a.mha", "MetaImage"), ("a.nii.zip", "zip")])
+def test_formats_that_cannot_be_read_are_named(name, kind, tmp_path):
+    touch(tmp_path, name)
+    with pytest.raises(UserError, match=f"--input: .*{name} cannot be used: .*{kind}.* convert it to NIfTI"):
+        find_scans((str(tmp_path),))
+    touch(tmp_path, "b.nii")
+    assert [kind in scan.fault for scan in find_scans((str(tmp_path),))] == [True, False]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    touch(tmp_path, *(f"sub-0{number}/anat/sub-0{number}_FLAIR.nii" for number in (1, 2, 3)))
+    listed = os.scandir
+
+    def refuse(place):
+        if str(place).endswith("sub-02"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    scans = find_scans((str(tmp_path),), suffix="FLAIR")
+    assert [scan.subject for scan in scans] == ["sub-01", "sub-02", "sub-03"]
+    assert [scan.fault for scan in scans] == ["", "the folder cannot be read (Permission denied)", ""]
+    with pytest.raises(UserError, match=r"--input: .*sub-02 cannot be used: .*Permission denied"):
+        find_scans((str(tmp_path / "sub-02"),))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    touch(tmp_path, "a.nii")
+    os.mkfifo(tmp_path / "b.nii")
+    os.mkfifo(tmp_path / "IM0001")
+    assert [scan.fault for scan in find_scans((str(tmp_path),))] == ["", "not a regular file"]
+
+
+def test_a_name_that_is_not_utf_8_is_used_under_a_name_that_can_be_written(tmp_path):
+    touch(tmp_path, "anna.nii")
+    shutil.copy(tmp_path / "anna.nii", os.fsencode(tmp_path) + b"/J\xfcrgen.nii")
+    scans = find_scans((str(tmp_path),))
+    assert [(scan.name, scan.subject) for scan in scans] == [
+        (r"J\xfcrgen.nii", r"J\xfcrgen"),
+        ("anna.nii", "anna"),
+    ]
+    assert all(scan.path.exists() for scan in scans)
+
+
+def test_masks_within_the_input_or_beside_the_scans_are_no_scans(tmp_path):
+    inside = touch(tmp_path / "inside", *("anna.nii", "bert.nii", "masks/anna_lesion.nii", "masks/bert.nii"))
+    beside = touch(tmp_path / "beside", *("anna.nii", "bert.nii", "anna_lesion.nii", "bert_lesion.nii"))
+    for folder, masks in ((inside, "masks"), (beside, "."), (beside, str(tmp_path))):
+        scans = find_scans((str(folder),), masks=masks)
+        assert names_of(scans) == ["anna.nii", "bert.nii"]
+        assert all(scan.mask and scan.mask != scan.path for scan in scans)
+
+
+def test_a_scan_without_a_mask_or_a_row_is_warned_of(tmp_path):
+    write_bids(tmp_path, subjects=2, masks=True)
+    shutil.rmtree(tmp_path / "derivatives" / "lesion" / "sub-01")
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-00\t40\n")
+    first, second = find_scans((str(tmp_path),), masks="derivatives/lesion")
+    assert first.warnings == ()
+    assert [warning.partition(":")[0] for warning in second.warnings] == [
+        "participant unknown",
+        "mask missing",
+    ]

@@ -147,6 +147,27 @@ def test_only_a_data_set_of_nothing_but_phantoms_is_one_of_phantoms(tmp_path):
     assert not prepare_dataset(input=scans, output=tmp_path / "mixed", **SMALL).phantoms
 
 
+def test_the_same_voxels_count_once_and_stand_on_one_side(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=4)
+    paths = sorted(scans.rglob("*.nii.gz"))
+    nibabel.save(nibabel.load(paths[0]), paths[0].with_suffix(""))
+    voxels = nibabel.load(paths[1])
+    for path in paths[2:]:
+        nibabel.save(voxels, path)
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **{**SMALL, "holdout": 0.5})
+    (skipped,) = manifest.skipped
+    assert skipped.skipped == "its voxels are those of sub-00/anat/sub-00_FLAIR.nii"
+    assert len(manifest.used) == 4
+    assert {split.subjects for split in manifest.splits.values()} == {
+        ("sub-00",),
+        ("sub-01", "sub-02", "sub-03"),
+    }
+    assert [len(source.warnings) for source in manifest.used] == [0, 1, 1, 1]
+    assert sum(split.slices for split in manifest.splits.values()) == sum(
+        source.slices for source in manifest.used
+    )
+
+
 def test_an_empty_folder_is_filled_and_missing_ones_are_made(bids_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for output in (tmp_path / "empty", tmp_path / "not" / "there" / "data"):

@@ -94,3 +94,26 @@ def test_air_is_near_minus_one_and_tissue_keeps_its_contrast(tmp_path):
     tissue = volume.data[volume.data > -0.9]
     assert tissue.max() == 1.0
     assert np.percentile(tissue, 95) - np.percentile(tissue, 5) > 0.4
+
+
+def test_voxels_have_one_checksum_whatever_the_format_axes_place_and_type(tmp_path):
+    image = head_image(dtype=np.int16)
+    voxels = np.asarray(image.dataobj)
+    moved = image.affine.copy()
+    moved[:3, 3] += 7
+    copies = {
+        "a.nii": image,
+        "a.nii.gz": image,
+        "a.mgz": nibabel.MGHImage(voxels.astype(np.float32), image.affine),
+        "moved.nii": nibabel.Nifti1Image(voxels, moved),
+        "turned.nii": image.as_reoriented(nibabel.orientations.axcodes2ornt("PLI")),
+    }
+    for name, copy in copies.items():
+        nibabel.save(copy, tmp_path / name)
+    assert len({load_volume(tmp_path / name, 4.0).voxels_checksum for name in copies}) == 1
+    voxels[3, 4, 5] += 1
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), tmp_path / "other.nii")
+    assert (
+        load_volume(tmp_path / "other.nii", 4.0).voxels_checksum
+        != load_volume(tmp_path / "a.nii", 4.0).voxels_checksum
+    )

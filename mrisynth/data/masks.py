@@ -1,0 +1,152 @@
+"""Which lesion mask belongs to which scan, by their names."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mrisynth.data.bids import entities, session, subject_of
+from mrisynth.data.scan_names import is_mask, is_visit, same_form, stem, what_is_masked
+from mrisynth.errors import UserError
+
+_TEMPLATES = re.compile(r"(?:MNI|ICBM|NIHPD|OASIS|Talairach|fsaverage|fsLR|UNC|dhcp)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[^a-zA-Z0-9]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskFolder:
+    """Where the masks of one input's scans lie.
+
+    Attributes:
+        path: The folder.
+        is_shared: Whether scans lie there, too, so that a mask is known only by a word for it in its name.
+    """
+
+    path: Path
+    is_shared: bool
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file there is a mask, and no scan."""
+        return self.path in Path(os.path.realpath(path)).parents and (
+            not self.is_shared or is_mask(path.name)
+        )
+
+
+def mask_folder(place: Path, masks: str) -> MaskFolder:
+    """Finds the masks' folder for an input.
+
+    Args:
+        place: The input folder, or a file that is given itself.
+        masks: The masks' folder, absolute or relative to the input folder.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    scans = (place if place.is_dir() else place.parent).resolve()
+    folder = (scans / masks).resolve()  # An absolute path stays as it is.
+    if not folder.is_dir():
+        raise UserError(f"--masks: there is no folder {folder}")
+    return MaskFolder(folder, is_shared=folder == scans or folder in scans.parents)
+
+
+def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> list[str]:
+    """Finds the mask of each scan.
+
+    A BIDS mask belongs to a scan of the same subject and session whose entities it does not contradict. Any
+    other mask belongs to the scan whose name it has, alone or followed by a separator and words that stand
+    for no visit; else to the scans whose folders and name are the same but for words for masks and contrasts.
+
+    Args:
+        scans: Paths relative to the input folder, with forward slashes.
+        subjects: Whose scans they are.
+        masks: Paths relative to the masks' folder.
+
+    Returns:
+        For every scan a mask; empty if it has none.
+
+    Raises:
+        UserError: Several masks fit a scan.
+    """
+    plain = _Index(scans, subjects, [mask for mask in masks if not subject_of(mask)])
+    by_subject: dict[str, list[str]] = {}
+    for mask in masks:
+        by_subject.setdefault(same_form(subject_of(mask)), []).append(mask)
+    chosen = []
+    for number, scan in enumerate(scans):
+        subject = subject_of(scan)
+        candidates = [
+            mask for mask in by_subject.get(same_form(subject), []) if subject and _agree(mask, scan)
+        ] or plain.of(number)
+        chosen.append(_only(candidates, scan))
+    return chosen
+
+
+def _agree(mask: str, scan: str) -> bool:
+    """Whether a BIDS mask of the scan's subject is of the same session and image, and not in a template."""
+    theirs, own = entities(mask), entities(scan)
+    del theirs["sub"]
+    if _TEMPLATES.match(theirs.get("space", "")) and theirs["space"] != own.get("space"):
+        return False
+    return session(mask) == session(scan) and all(
+        own.get(key, value) == value for key, value in theirs.items()
+    )
+
+
+def _only(candidates: list[str], scan: str) -> str:
+    """The mask of a scan; of several, the one in a folder of the same name, or that of lesions."""
+    for is_better in (lambda mask: _folders(mask) == _folders(scan), lambda mask: "lesion" in mask.lower()):
+        if len(candidates) > 1:
+            candidates = [mask for mask in candidates if is_better(mask)] or candidates
+    if len(candidates) > 1:
+        raise UserError(
+            f"--masks: several masks fit {scan}: {', '.join(candidates)}; keep the one that is meant"
+        )
+    return candidates[0] if candidates else ""
+
+
+class _Index:
+    """Masks that are not named as in BIDS, by the scans that they belong to."""
+
+    def __init__(self, scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> None:
+        self._masks: dict[int, list[str]] = {}
+        by_name: dict[str, list[int]] = {}
+        by_rest: dict[str, list[int]] = {}
+        for number, scan in enumerate(scans):
+            by_name.setdefault(_form(stem(scan)), []).append(number)
+            for rest in {_rest(scan), _form(subjects[number])} - {""}:
+                by_rest.setdefault(rest, []).append(number)
+        for mask in masks:
+            named = next((by_name[name] for name in _beginnings(stem(mask)) if name in by_name), [])
+            if len(named) > 1:  # Files of one name in several folders: the folder says which is meant.
+                named = [number for number in named if _folders(scans[number]) == _folders(mask)]
+            for number in named or by_rest.get(_rest(mask), []):
+                self._masks.setdefault(number, []).append(mask)
+
+    def of(self, scan: int) -> list[str]:
+        """The masks that fit a scan."""
+        return self._masks.get(scan, [])
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """A mask's name, then its beginnings up to each separator that no visit follows, the longest first."""
+    yield _form(name)
+    for match in reversed(list(_SEPARATOR.finditer(name))):
+        if not is_visit(name[match.end() :]):
+            yield _form(name[: match.start()])
+
+
+def _form(name: str) -> str:
+    return _SEPARATOR.sub("_", name.casefold())
+
+
+def _folders(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _rest(name: str) -> str:
+    """Folders and stem but for what words for masks and contrasts say."""
+    *folders, _ = name.split("/")
+    return "/".join(_form(part) for part in map(what_is_masked, (*folders, stem(name))) if part)

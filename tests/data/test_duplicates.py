@@ -1,0 +1,39 @@
+from mrisynth.data.duplicates import Copies, same_voxels, warned
+from mrisynth.data.manifest import Source
+
+
+def source(name, subject, voxels, **fields):
+    return Source(name=name, input="in", subject=subject, voxels_checksum=voxels, slices=9, **fields)
+
+
+def test_a_subjects_second_copy_of_the_same_voxels_is_left_out():
+    copies = Copies()
+    first, again, other, third = (
+        copies.left_out(source(*fields))
+        for fields in (("a.nii", "p", "1"), ("a.nii.gz", "p", "1"), ("b.nii", "q", "1"), ("c.nii", "p", "2"))
+    )
+    assert (first.skipped, other.skipped, third.skipped) == ("", "", "")
+    assert again.skipped == "its voxels are those of a.nii"
+    assert again.slices == 0
+
+
+def test_what_cannot_be_used_is_no_copy():
+    copies = Copies()
+    broken = [source(name, "p", "", skipped="broken") for name in "ab"]
+    assert [copies.left_out(each) for each in broken] == broken
+    assert same_voxels(broken) == []
+
+
+def test_files_of_one_name_in_two_inputs_are_compared():
+    copies = Copies()
+    assert copies.left_out(source("a.nii", "p", "1")).skipped == ""
+    assert copies.left_out(source("a.nii", "p", "1", session="other input")).skipped != ""
+
+
+def test_subjects_of_the_same_voxels_stand_together_and_are_warned_of():
+    sources = [source("a", "p", "1"), source("b", "q", "1"), source("c", "r", "2"), source("d", "q", "2")]
+    sources += [source("e", "s", "3"), source("f", "t", "3", skipped="broken")]
+    assert set(same_voxels(sources)) == {frozenset("pq"), frozenset("qr")}
+    kinds = [[warning.partition(":")[0] for warning in each.warnings] for each in warned(sources)]
+    assert kinds == [["same voxels"]] * 4 + [[]] * 2
+    assert "b of q" in warned(sources)[0].warnings[0]
