@@ -161,14 +161,14 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
     scans = config.folder.phantom_scans
     if not scans.exists():
         try:
-            write_phantoms(scans, subjects, seed=0)
+            write_phantoms(scans, subjects, seed=0, contrasts=config.phantom_contrasts)
         except OSError as error:
             raise UserError(f"--run_dir={config.run_dir} cannot be written ({error.strerror})") from error
     prepare_dataset(
         PreparationConfig(
             input=(str(scans),),
             output=str(config.data_dir),
-            suffix="FLAIR",
+            suffix=config.phantom_contrasts[0],
             masks="derivatives/lesion",
             resolution=config.network.resolution,
             # As before there was a choice: the same phantoms train the same model.

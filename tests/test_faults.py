@@ -68,8 +68,10 @@ def test_preparation(attempt, tmp_path):
 
 def test_phantoms(attempt, monkeypatch):
     image = nibabel.Nifti1Image(np.arange(64, dtype=np.int16).reshape(4, 4, 4), np.eye(4))
-    draw = functools.partial(dataset.Phantom, image=image, lesion_mask=image, age=50, sex="F", lesions=0)
-    monkeypatch.setattr(dataset, "draw_phantom", lambda number, seed: draw(f"phantom{number:03d}"))
+    draw = functools.partial(
+        dataset.Phantom, images={"FLAIR": image}, lesion_mask=image, age=50, sex="F", lesions=0
+    )
+    monkeypatch.setattr(dataset, "draw_phantom", lambda number, seed, contrasts: draw(f"phantom{number:03d}"))
 
     def work(folder):
         if not (folder / "set").exists():

@@ -65,6 +65,8 @@ def _define_run(values: flags.FlagValues) -> None:
     )
     text = "How many phantoms are drawn where --data_dir is not given."
     flags.DEFINE_integer("phantom_subjects", 32, text, **shown)
+    text = "Contrast of these phantoms: FLAIR, T1w or T2w."
+    define_fields(TrainingConfig, {"phantom_contrasts": text}, **shown)
     text = "Model of the abstract; the attention and schedule it had."
     flags.DEFINE_enum("model", TrainingConfig.model, list(MODELS), text, **shown)
     text = "Estimate the run's time, memory and disk from a few steps; write nothing."
@@ -149,6 +151,7 @@ def config(values: flags.FlagValues) -> TrainingConfig:
         run_dir=run_dir,
         data_dir=data_dir or RunFolder(run_dir).phantom_data,
         phantom_subjects=None if data_dir else values.phantom_subjects,
+        phantom_contrasts=TrainingConfig.phantom_contrasts if data_dir else tuple(values.phantom_contrasts),
         model=values.model,
         network=network_flags.config(
             values, values.resolution, model.attention_discriminator, model.attention_generator

@@ -90,13 +90,11 @@ class RandomStreams(NamedTuple):
         anatomy: Draws the parameters of the head.
         scanner: Draws the settings of the acquisition.
         shapes: Draws the irregularity of all structures.
-        noise: Draws the noise of the receiver.
     """
 
     anatomy: np.random.Generator
     scanner: np.random.Generator
     shapes: np.random.Generator
-    noise: np.random.Generator
 
 
 def random_streams(subject: int, seed: int) -> RandomStreams:
@@ -106,8 +104,21 @@ def random_streams(subject: int, seed: int) -> RandomStreams:
         subject: Number of the subject.
         seed: Seed of the whole data set.
     """
-    children = np.random.SeedSequence([seed, subject]).spawn(4)
+    children = np.random.SeedSequence([seed, subject]).spawn(3)
     return RandomStreams(*(np.random.default_rng(child) for child in children))
+
+
+def noise_stream(subject: int, seed: int, contrast: str) -> np.random.Generator:
+    """Starts the generator of the receiver's noise in one contrast, whichever others are drawn.
+
+    Args:
+        subject: Number of the subject.
+        seed: Seed of the whole data set.
+        contrast: BIDS suffix of the contrast.
+    """
+    # The stream after those of `random_streams` is FLAIR's, which was the first contrast; others branch off.
+    branch = () if contrast == "FLAIR" else tuple(contrast.encode())
+    return np.random.default_rng(np.random.SeedSequence([seed, subject], spawn_key=(3, *branch)))
 
 
 def _draw_white_matter_lesion(generator: np.random.Generator, ventricle_scale: float) -> Lesion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import nibabel
 import numpy as np
@@ -11,7 +12,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from scipy.spatial.transform import Rotation
 
 from mrisynth.phantoms.anatomy import Anatomy, random_streams
-from mrisynth.phantoms.contrast import FLAIR, paint
+from mrisynth.phantoms.contrast import CONTRASTS, FLAIR, Contrast, paint
 from mrisynth.phantoms.structures import FIELD_SPACING, Array, Fields
 from mrisynth.phantoms.tissues import Slab, interpolation_matrix, lesion_fraction, tissue_layers
 
@@ -36,7 +37,7 @@ class Scanner:
         voxel_size: mm, in plane and along the slices.
         obliquity: Rotation of the acquisition against the world's axes, degrees about x, y and z.
         orientation: nibabel axis codes of the stored array.
-        peak: Stored value of the brightest tissue.
+        peak: Stored value of a signal of 1.
         noise: Standard deviation of the noise in each channel, relative to the peak.
         bias: Coefficients of the second-order polynomial whose exponential is the bias field.
         fat_signal: Signal of fat relative to the table; sequences suppress it more or less.
@@ -142,26 +143,47 @@ def _bias_field(shape: tuple[int, int, int], coefficients: tuple[float, ...], st
     return np.exp(sum(np.float32(value) * term for value, term in zip(coefficients, terms, strict=True)))
 
 
+def _sequence(contrast: str, scanner: Scanner) -> Contrast:
+    """A contrast as this scanner's sequence has it."""
+    table = CONTRASTS[contrast]
+    fat = table.signals["fat"] * scanner.fat_signal
+    return dataclasses.replace(table, signals={**table.signals, "fat": fat})
+
+
+def _thick(thin: Array, parts: int) -> Array:
+    """Means of `parts` neighboring thin slices, [rows, slices, columns], as [slices, rows, columns]."""
+    rows, _, columns = thin.shape
+    return thin.reshape(rows, -1, parts, columns).mean(axis=2).transpose(1, 0, 2)
+
+
+def _stored(signal: Array, scanner: Scanner, generator: np.random.Generator) -> Array:
+    """Adds the receiver's noise to the signal and gives the magnitude as it is stored."""
+    noise = np.float32(scanner.noise) * generator.standard_normal((2, *signal.shape), dtype=np.float32)
+    magnitude = np.sqrt((signal + noise[0]) ** 2 + noise[1] ** 2)
+    return np.rint(np.minimum(magnitude * np.float32(scanner.peak), 32767))
+
+
 def acquire(
     fields: Fields,
     anatomy: Anatomy,
     scanner: Scanner,
     shape: tuple[int, int, int],
-    generator: np.random.Generator,
-) -> tuple[Array, Array]:
-    """Scans the head in FLAIR contrast, slab by slab.
+    noises: Mapping[str, np.random.Generator],
+) -> tuple[dict[str, Array], Array]:
+    """Scans the head in one or several contrasts, slab by slab.
 
     Args:
         fields: Distance fields on the grid of `coarse_grid`.
         anatomy: The head.
         scanner: Its acquisition.
         shape: Columns, rows and slices.
-        generator: Source of the noise.
+        noises: Source of the noise of every contrast, by its BIDS suffix.
 
     Returns:
-        Stored values, int16, and lesion mask, uint8, both [slices, rows, columns].
+        Stored values of every contrast, int16, and lesion mask, uint8, all [slices, rows, columns].
     """
-    signals = FLAIR | {"fat": FLAIR["fat"] * scanner.fat_signal}
+    # FLAIR is painted in any case, as it says where fluid is.
+    contrasts = {name: _sequence(name, scanner) for name in (FLAIR, *noises)}
     columns, rows, slices = shape
     # A thick slice is the mean of thin ones: that is what partial volume is.
     parts = math.ceil(scanner.voxel_size[2] / 1.6)
@@ -175,21 +197,17 @@ def acquire(
         )
     ]
     across, down, along = (interpolation_matrix(p, n) for p, n in zip(positions, coarse, strict=True))
-    values = np.empty((slices, rows, columns), np.int16)
+    values = {name: np.empty((slices, rows, columns), np.int16) for name in noises}
     mask = np.empty((slices, rows, columns), np.uint8)
     step = max(1, 8 // parts)
     for start in range(0, slices, step):
         stop = min(start + step, slices)
         slab = Slab(fields, (across[start * parts : stop * parts], down, along), 1.1 * scanner.voxel_size[0])
-        fine = (paint(tissue_layers(slab, anatomy), signals, slab.shape), lesion_fraction(slab, anatomy))
-        signal, fraction = (
-            part.reshape(rows, stop - start, parts, columns).mean(axis=2).transpose(1, 0, 2) for part in fine
-        )
-        signal = signal * _bias_field((slices, rows, columns), scanner.bias, start, stop)
-        noise = np.float32(scanner.noise) * generator.standard_normal((2, *signal.shape), dtype=np.float32)
-        magnitude = np.sqrt((signal + noise[0]) ** 2 + noise[1] ** 2)
-        values[start:stop] = np.rint(np.minimum(magnitude * np.float32(scanner.peak), 32767))
-        mask[start:stop] = fraction > 0.5
+        painted = paint(tissue_layers(slab, anatomy), contrasts, slab.shape)
+        bias = _bias_field((slices, rows, columns), scanner.bias, start, stop)
+        for name, generator in noises.items():
+            values[name][start:stop] = _stored(_thick(painted[name], parts) * bias, scanner, generator)
+        mask[start:stop] = _thick(lesion_fraction(slab, anatomy), parts) > 0.5
     return values, mask
 
 

@@ -25,12 +25,14 @@ class Layer:
         tissue: Its name in a contrast's table of signals.
         fraction: Part of each voxel that it covers, float32 [rows, slices, columns] in [0, 1].
         texture: Factor on its signal, 1 on average, for each voxel or for all.
+        halo: How near the ventricles a voxel is, from 0 to 1; contrasts are brighter or darker there.
         spares_fluid: Whether it covers only tissue and leaves fluid as it is.
     """
 
     tissue: str
     fraction: Array
     texture: Array | float = 1.0
+    halo: Array | float = 0.0
     spares_fluid: bool = False
 
 
@@ -190,10 +192,9 @@ def _cerebrum(slab: Slab, anatomy: Anatomy) -> Iterator[Layer]:
     variation = slab["variation"]
     pial = _pial_distance(slab, anatomy, cerebrum)
     yield Layer("gray_matter", slab.inside(-pial), 1 + 0.04 * variation)
-    # White matter is a little brighter around the ventricles.
     halo = np.exp(np.minimum(-slab["ventricles"], 0) / 5)
     white_matter = slab.inside(np.float32(anatomy.cortical_thickness) - pial)
-    yield Layer("white_matter", white_matter, 1 + 0.03 * variation + 0.15 * halo)
+    yield Layer("white_matter", white_matter, 1 + 0.03 * variation, halo)
     if not slab.absent("deep_gray_matter"):
         yield Layer("deep_gray_matter", slab.inside(slab["deep_gray_matter"]) * 0.9)
 

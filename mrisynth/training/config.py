@@ -10,6 +10,7 @@ from mrisynth.choices import Choice
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
+from mrisynth.phantoms.contrast import CONTRASTS, FLAIR
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.schedule import GrowthSchedule
 
@@ -178,6 +179,7 @@ class TrainingConfig:
         run_dir: The folder for everything that the run writes.
         data_dir: A prepared data set.
         phantom_subjects: How many phantoms are drawn into data_dir first; None where it is given.
+        phantom_contrasts: What these are drawn in; one of `mrisynth.phantoms.contrast.CONTRASTS`.
         model: "a", "b", "c" or "d" of [ABS], which the other settings have their defaults from.
         network: Size of the networks.
         schedule: Growth of the networks.
@@ -189,6 +191,7 @@ class TrainingConfig:
     run_dir: pathlib.Path
     data_dir: pathlib.Path
     phantom_subjects: int | None = None
+    phantom_contrasts: tuple[str, ...] = (FLAIR,)
     model: str = "b"
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     schedule: GrowthSchedule = dataclasses.field(default_factory=GrowthSchedule)
@@ -204,6 +207,9 @@ class TrainingConfig:
             )
         if self.phantom_subjects is not None and self.phantom_subjects < 2:
             raise UserError(f"--phantom_subjects={self.phantom_subjects} must be at least 2")
+        if len(self.phantom_contrasts) != 1 or self.phantom_contrasts[0] not in CONTRASTS:
+            flag = f"--phantom_contrasts={','.join(self.phantom_contrasts)}"
+            raise UserError(f"{flag}: a run learns one contrast; name one of {', '.join(CONTRASTS)}")
 
     @property
     def folder(self) -> RunFolder:

@@ -27,7 +27,7 @@ _SETTINGS = {
     "network": _names(NetworkConfig),
     "schedule": _names(GrowthSchedule),
     "optimization": _names(OptimizationConfig),
-    "data": {"phantom_subjects", "fingerprint", "channels", "labels"},
+    "data": {"phantom_subjects", "phantom_contrasts", "fingerprint", "channels", "labels"},
     "runtime": {"data_dir"} | _names(RuntimeConfig),
 }
 
@@ -59,6 +59,7 @@ class RunConfig:
             "optimization": dataclasses.asdict(config.optimization),
             "data": {
                 "phantom_subjects": config.phantom_subjects,
+                "phantom_contrasts": config.phantom_contrasts,
                 "fingerprint": self.fingerprint,
                 "channels": self.channels,
                 "labels": config.label_schema.to_json(),
@@ -103,6 +104,7 @@ class RunConfig:
             run_dir=folder.path,
             data_dir=data_dir,
             phantom_subjects=phantom_subjects,
+            phantom_contrasts=tuple(data.get("phantom_contrasts", TrainingConfig.phantom_contrasts)),
             **document.get("run", {}),
             network=_parse(NetworkConfig, document["network"]),
             schedule=_parse(GrowthSchedule, schedule),

@@ -1,6 +1,7 @@
 import numpy as np
 
-from mrisynth.phantoms.anatomy import draw_anatomy, random_streams
+from mrisynth.phantoms.anatomy import draw_anatomy, noise_stream, random_streams
+from mrisynth.phantoms.contrast import CONTRASTS
 
 SUBJECTS = range(1, 33)
 
@@ -12,8 +13,9 @@ def test_parameters_follow_from_seed_and_subject():
 
 
 def test_streams_are_independent():
-    draws = [stream.random() for s in (1, 2) for stream in random_streams(s, seed=3)]
-    assert len(set(draws)) == 8
+    streams = [stream for s in (1, 2) for stream in random_streams(s, seed=3)]
+    streams += [noise_stream(s, 3, contrast) for s in (1, 2) for contrast in CONTRASTS]
+    assert len({stream.random() for stream in streams}) == 6 + 2 * len(CONTRASTS)
 
 
 def test_ventricles_grow_with_age():

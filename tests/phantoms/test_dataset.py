@@ -26,7 +26,7 @@ def data_set(tmp_path_factory):
 
 def test_subjects_differ(healthy, diseased):
     grid = np.stack(np.meshgrid(np.arange(-80, 80, 2), np.arange(-100, 80, 2), [20], indexing="ij"), axis=-1)
-    first, second = (sample(subject.image, grid) for _, subject in (healthy, diseased))
+    first, second = (sample(subject.images["FLAIR"], grid) for _, subject in (healthy, diseased))
     assert np.corrcoef(first.ravel(), second.ravel())[0, 1] < 0.9
 
 
@@ -54,12 +54,37 @@ def test_data_set_is_bids(data_set):
     ]
 
 
-def test_bytes_depend_on_neither_workers_nor_number_of_subjects(data_set, tmp_path):
-    write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
-    one, two = files(tmp_path / "set"), files(data_set)
-    for name in one:
-        if "phantom001" in name:
-            assert one[name] == two[name]
+def test_bytes_depend_on_neither_workers_nor_subjects_nor_contrasts_that_are_drawn_too(data_set, tmp_path):
+    options = {"subjects": 1, "num_workers": 1, "progress": False}
+    write_phantoms(tmp_path / "all", **options, contrasts=("T2w", "FLAIR", "T1w"))
+    write_phantoms(tmp_path / "one", **options, contrasts=("T1w",))
+    everything, t1w, flair = files(tmp_path / "all"), files(tmp_path / "one"), files(data_set)
+    assert sorted(name.rpartition("/")[2] for name in everything if name.endswith(".nii.gz")) == [
+        "sub-phantom001_FLAIR.nii.gz",
+        "sub-phantom001_T1w.nii.gz",
+        "sub-phantom001_T2w.nii.gz",
+        "sub-phantom001_label-lesion_mask.nii.gz",
+    ]
+    for other in (t1w, flair):
+        common = {name for name in everything.keys() & other if "phantom001" in name}
+        assert len(common) == 2
+        assert all(everything[name] == other[name] for name in common)
+
+
+def test_contrasts_of_a_subject_share_a_grid_and_differ(diseased):
+    images = diseased[1].images
+    assert list(images) == ["FLAIR", "T1w", "T2w"]
+    for image in images.values():
+        np.testing.assert_array_equal(image.affine, images["FLAIR"].affine)
+        assert image.shape == diseased[1].lesion_mask.shape
+    assert len({np.asarray(image.dataobj).tobytes() for image in images.values()}) == 3
+
+
+@pytest.mark.parametrize("contrasts", [(), ("FLAIR", "PD")])
+def test_contrasts_that_there_are_not_are_refused(contrasts, tmp_path):
+    with pytest.raises(ValueError, match="phantoms are drawn in FLAIR, T1w, T2w"):
+        write_phantoms(tmp_path / "set", subjects=1, progress=False, contrasts=contrasts)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_round_trip_without_scaling(data_set):
@@ -77,7 +102,7 @@ def test_existing_directory_is_refused(tmp_path):
 
 
 def test_failure_leaves_nothing(tmp_path, monkeypatch):
-    def fail(directory, seed, subject):
+    def fail(directory, seed, contrasts, subject):
         (directory / "sub-phantom001").mkdir()
         raise OSError("no space left")
 

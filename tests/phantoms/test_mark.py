@@ -20,4 +20,4 @@ def test_images_of_formats_without_a_description_are_not_marked():
 
 def test_what_is_drawn_is_marked(healthy):
     _, phantom = healthy
-    assert is_marked(phantom.image)
+    assert all(is_marked(image) for image in phantom.images.values())

@@ -52,7 +52,7 @@ def test_bias_field_of_a_slab_is_that_of_the_volume():
 def test_header_describes_the_acquisition(healthy):
     number, subject = healthy
     scanner = draw_scanner(number)
-    image = subject.image
+    image = subject.images["FLAIR"]
     assert subject.subject == f"phantom{number:03d}"
     assert image.get_data_dtype() == np.int16
     assert subject.lesion_mask.get_data_dtype() == np.uint8
@@ -68,7 +68,7 @@ def test_header_describes_the_acquisition(healthy):
 def test_head_lies_inside_the_field_of_view(healthy, diseased):
     for number, subject in (healthy, diseased):
         scanner = draw_scanner(number)
-        values = nibabel.as_closest_canonical(subject.image).get_fdata()
+        values = nibabel.as_closest_canonical(subject.images["FLAIR"]).get_fdata()
         threshold = 6 * scanner.noise * scanner.peak
         left, right, back, top = values[0], values[-1], values[:, 0], values[:, :, -1]
         for border in (left, right, back, top):
@@ -79,7 +79,7 @@ def test_head_lies_inside_the_field_of_view(healthy, diseased):
 def test_background_is_rician(healthy):
     number, subject = healthy
     scanner = draw_scanner(number)
-    values = nibabel.as_closest_canonical(subject.image).get_fdata()
+    values = nibabel.as_closest_canonical(subject.images["FLAIR"]).get_fdata()
     corner = values[:8, :8, -8:]
     # Without signal the magnitude is Rayleigh distributed: its mean is sigma * sqrt(pi / 2).
     assert corner.mean() == pytest.approx(scanner.noise * scanner.peak * math.sqrt(math.pi / 2), rel=0.1)

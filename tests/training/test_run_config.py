@@ -20,6 +20,7 @@ CONFIG = TrainingConfig(
     run_dir=pathlib.Path("run"),
     data_dir=pathlib.Path("/data"),
     phantom_subjects=7,
+    phantom_contrasts=("T1w",),
     model="c",
     network=NetworkConfig(
         16, 1, 3, 8, 64, 8, attention_generator=(8,), attention_discriminator=(8, 16), fused_resampling=False
@@ -77,6 +78,7 @@ def test_the_document_has_the_keys_and_words_that_it_always_had(tmp_path):
     assert document["optimization"]["augment"] == "diffaug"
     assert document["data"] == {
         "phantom_subjects": 7,
+        "phantom_contrasts": ["T1w"],
         "fingerprint": "fingerprint",
         "channels": ["image"],
         "labels": json.loads(json.dumps(CONFIG.label_schema.to_json())),
@@ -120,9 +122,13 @@ def test_a_section_that_is_missing_has_its_defaults(section, tmp_path):
     check_run_dir(plain, "fingerprint")
 
 
-@pytest.mark.parametrize("name", ["phantom_subjects", "channels", "labels"])
+@pytest.mark.parametrize("name", ["phantom_subjects", "phantom_contrasts", "channels", "labels"])
 def test_what_is_missing_of_the_data_has_its_default(name, tmp_path):
-    changes = {"phantom_subjects": {"phantom_subjects": None}, "labels": {"label_schema": UNCONDITIONAL}}
+    changes = {
+        "phantom_subjects": {"phantom_subjects": None},
+        "phantom_contrasts": {"phantom_contrasts": ("FLAIR",)},
+        "labels": {"label_schema": UNCONDITIONAL},
+    }
     plain = in_folder(tmp_path, **changes.get(name, {}))
     write_run_config(RunConfig(plain, "fingerprint"))
     change(tmp_path, data={name: None})
@@ -217,6 +223,7 @@ def test_differences_are_listed_as_flags():
     other = dataclasses.replace(
         CONFIG,
         phantom_subjects=8,
+        phantom_contrasts=("T2w",),
         network=dataclasses.replace(CONFIG.network, resolution=32, attention_generator=()),
         schedule=dataclasses.replace(
             CONFIG.schedule, resolution=32, total_iterations=0, batch_sizes={4: 4, 8: 4, 16: 4, 32: 4}
@@ -229,6 +236,7 @@ def test_differences_are_listed_as_flags():
         "--total_iterations was 900000, is 0",
         "--batch_sizes was 4:8,8:4,16:4,32:4, is 4:4,8:4,16:4,32:4",
         "--phantom_subjects was 7, is 8",
+        "--phantom_contrasts was T1w, is T2w",
         "--data_dir holds another data set",
     ]
     assert differences(RunConfig(CONFIG, "x"), RunConfig(CONFIG, None), begun=()) == []
