@@ -2,8 +2,8 @@
 
     mrisynth-prepare --input=SCANS --output=DATA
 
-SCANS is a BIDS data set, or any folder or list of files in a format that nibabel reads. DATA gets arrays
-of images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png.
+SCANS is a BIDS data set, or any folder or list of files: DICOM, or what nibabel reads. DATA gets arrays of
+images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png.
 """
 
 from __future__ import annotations

@@ -18,11 +18,11 @@ from mrisynth.errors import UserError
 _EXTENSIONS = (".dcm", ".ima", ".dicom")
 _LOCALIZER = re.compile(r"locali[sz]er|scout|survey|plan.?scan|(3|three).?plane|(?<![a-z])loc(?![a-z])", re.I)
 _DERIVED_MAP = re.compile(
-    r"(?<![a-z])(e?adc|r?cb[fv]|mtt|ttp|tmax|tensor|(min)?mip|fmri)(?![a-z])"
+    r"(?<![a-z])(e?adc|(r|rel)?cb[fv]|mtt|ttp|tmax|tensor|m(in|n)?ip)(?![a-z])"
     r"|map(s|ping)?(?![a-z])|subtract|projection|screen.?save|anisotropy",
     re.I,
 )
-_DERIVED_TYPES = {"FA", "COLFA", "MPR", "T_MAP", "T-TEST", "STDDEV", "R2", "R2_STAR"}
+_DERIVED_TYPES = {"FA", "COLFA", "MPR", "REFORMATTED", "SUB", "T_MAP", "T-TEST", "STDDEV", "R2", "R2_STAR"}
 _NOT_MAGNITUDE = re.compile(r"[PRI](_.*)?|PHASE.*|REAL.*|IMAGINARY.*")
 
 
@@ -73,7 +73,7 @@ def look_at(path: Path, place: Path) -> DicomFile | None:
     """
     header = None
     try:
-        header = read_header(path)
+        header = read_header(path) if path.is_file() else None  # Opening a pipe would wait for ever.
         is_dicom = header is not None
     except DamagedHeaderError:
         is_dicom = True
@@ -120,6 +120,11 @@ def find_series(
     described = [_series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files in wanted]
     described += [_damaged(files, salt) for files in damaged.values()]
     return sorted(described, key=lambda one: one.name)
+
+
+def subject_name(salt: str, patient: str) -> str:
+    """What a patient is called in a data set, by ID."""
+    return f"sub-{salted(salt, patient)}"
 
 
 def salted(salt: str, text: str) -> str:
@@ -199,7 +204,7 @@ def _series(
         suffix=suffix or shown,
         fault=_fault([file.header for file in unique]) or fault,
         warnings=tuple(
-            _warnings(unique, len(files), header.patient in doubtful, folders.intersection(damaged_folders))
+            _warnings(unique, files, header.patient in doubtful, folders.intersection(damaged_folders))
         ),
     )
 
@@ -209,7 +214,7 @@ def _subject(file: DicomFile, salt: str, subject_of: Callable[[str], str] | None
     name, fault = file.header.patient, "without a PatientID; --subject_regex can find the subject in its path"
     if subject_of is not None:
         name, fault = subject_of(file.name), "--subject_regex finds no subject in its path"
-    return (f"sub-{salted(salt, name)}", "") if name else ("", fault)
+    return (subject_name(salt, name), "") if name else ("", fault)
 
 
 def _fault(headers: list[Header]) -> str:
@@ -233,7 +238,7 @@ def _fault(headers: list[Header]) -> str:
 
 
 def _warnings(
-    files: list[DicomFile], with_copies: int, is_doubtful: bool, is_damaged: Iterable[object]
+    files: list[DicomFile], with_copies: list[DicomFile], is_doubtful: bool, is_damaged: Iterable[object]
 ) -> Iterable[str]:
     """What a user should know about a series, as far as headers say."""
     numbers = sorted(file.header.number for file in files)
@@ -246,8 +251,10 @@ def _warnings(
         )
     if is_damaged:
         yield "slices missing: perhaps, for the header of a file in its folder cannot be read"
-    if with_copies > len(files):
-        yield f"copies left out: {with_copies - len(files)} of its files hold an image that another one holds"
+    # A file that two names lead to is no copy.
+    copies = len(with_copies) > len(files) and len({file.path.resolve() for file in with_copies}) - len(files)
+    if copies:
+        yield f"copies left out: {copies} of its files hold an image that another one holds"
     if is_doubtful:
         yield "patient unsure: files of one PatientID differ in the patient's name, birth date or sex"
     if files[0].header.image_type[0] == "DERIVED":

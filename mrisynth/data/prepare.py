@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from mrisynth import __version__
 from mrisynth.atomic_io import move_files
-from mrisynth.data import dicom
+from mrisynth.data import dicom, dicom_series
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import Scan, find_scans
@@ -92,7 +92,7 @@ def prepare_dataset(
     output = Path(config.output).resolve()
     salt = _salt(output)
     scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks, config.series, salt)
-    config = _checked_split(config, scans)
+    config = _checked_split(config, scans, salt)
     existing = _existing(output, scans, config)
     if existing is not None:
         return existing
@@ -112,7 +112,7 @@ def _salt(output: Path) -> str:
         return secrets.token_hex(16)
 
 
-def _checked_split(config: PreparationConfig, scans: Sequence[Scan]) -> PreparationConfig:
+def _checked_split(config: PreparationConfig, scans: Sequence[Scan], salt: str) -> PreparationConfig:
     """The configuration with held-out subjects by their full names.
 
     Raises:
@@ -124,7 +124,10 @@ def _checked_split(config: PreparationConfig, scans: Sequence[Scan]) -> Preparat
         there = f"its columns are {', '.join(columns)}" if columns else "there is none"
         raise UserError(f"--stratify={missing[0]} is no column of participants.tsv; {there}")
     subjects = {scan.subject for scan in scans if not scan.fault}
-    named = named_subjects(config.holdout_subjects, subjects) if config.holdout_subjects else ()
+    # Patients of DICOM are named by their IDs.
+    hashed = {name: dicom_series.subject_name(salt, name) for name in config.holdout_subjects}
+    names = [hashed[name] if hashed[name] in subjects else name for name in config.holdout_subjects]
+    named = named_subjects(names, subjects) if names else ()
     return dataclasses.replace(config, holdout_subjects=tuple(sorted(named)))
 
 

@@ -70,6 +70,34 @@ def write_multiframe(path, image, **elements):
     dataset.save_as(path, enforce_file_format=True)
 
 
+def write_mosaic(path, image, **elements):
+    """Writes an image as one file whose frames are tiles of one picture, as Siemens does with time series."""
+    dataset = next(_slices(image))
+    columns, rows, slices = image.shape
+    tiles = int(np.ceil(np.sqrt(slices)))
+    voxels = np.asanyarray(image.dataobj)
+    picture = np.zeros((tiles * rows, tiles * columns), "<u2")
+    for number in range(slices):
+        down, right = divmod(number, tiles)
+        picture[down * rows :, right * columns :][:rows, :columns] = voxels[:, :, number].T
+    orientation = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
+    spacing = np.array(dataset.PixelSpacing, float)[::-1]
+    # The position is that of a picture as wide as the mosaic around the same center.
+    margin = (tiles - 1) / 2 * np.array([columns, rows]) * spacing
+    position = np.array(dataset.ImagePositionPatient, float) - margin @ orientation
+    dataset.ImagePositionPatient = [f"{part:.10g}" for part in position]
+    dataset.Rows, dataset.Columns = picture.shape
+    dataset.PixelData = picture.tobytes()
+    dataset.Manufacturer = "SIEMENS"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    dataset.AcquisitionMatrix = [rows, 0, 0, columns]
+    dataset.SpacingBetweenSlices = dataset.SliceThickness
+    dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", slices)
+    for keyword, value in {"SeriesInstanceUID": generate_uid(), **elements}.items():
+        setattr(dataset, keyword, value)
+    dataset.save_as(path, enforce_file_format=True)
+
+
 def write_dicomdir(path):
     """Writes a list of files as hospitals' disks have it, here an empty one."""
     dataset = Dataset()

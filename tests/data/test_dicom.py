@@ -1,6 +1,10 @@
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 
 import nibabel
 import numpy as np
@@ -8,10 +12,12 @@ import pytest
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
 
 from mrisynth.data import dicom, prepare_dataset
+from mrisynth.data.dicom_series import subject_name
 from mrisynth.data.volumes import load_volume
 from mrisynth.errors import UserError
-from tests.data.dicom_files import secrets_of, write_multiframe, write_series
+from tests.data.dicom_files import secrets_of, write_mosaic, write_multiframe, write_series
 from tests.data.ellipsoid_scans import SMALL, head_image, rotation
+from tests.programs import ROOT, wait_for
 
 AXIAL = head_image(shape=(22, 28, 25), spacing=(8.0, 8.0, 8.0), dtype=np.uint16)
 OBLIQUE = head_image(
@@ -52,6 +58,11 @@ def test_a_series_is_where_its_nifti_is_and_has_its_values(image, tmp_path):
     ours, theirs = (load_volume(path, 4.0) for path in (result.path, tmp_path / "scan.nii"))
     np.testing.assert_allclose(ours.data, theirs.data, atol=1e-3)
     np.testing.assert_allclose(ours.affine, theirs.affine, atol=1e-3)
+
+
+def test_a_mosaic_is_taken_apart(tmp_path):
+    write_mosaic(tmp_path / "mosaic", AXIAL)
+    assert_same_place(converted([tmp_path / "mosaic"], tmp_path / "out").path, AXIAL)
 
 
 @pytest.mark.parametrize("encoding", [ImplicitVRLittleEndian, RLELossless])
@@ -192,6 +203,48 @@ def test_a_prepared_tree_is_known_again_until_a_file_changes(hospital, tmp_path,
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match="other scans"):
         prepare_dataset(input=moved, output=output, **SMALL)
+
+
+def test_patients_are_held_out_by_their_ids(hospital, tmp_path):
+    settings = {**SMALL, "holdout_subjects": ("ID55077", "ID55277")}
+    manifest = prepare_dataset(input=hospital[0], output=tmp_path / "data", **settings)
+    heldout = manifest.splits["heldout"].subjects
+    salt = (tmp_path / "data" / "salt.txt").read_text()
+    assert set(heldout) == {subject_name(salt, name) for name in settings["holdout_subjects"]}
+    assert "ID55" not in (tmp_path / "data" / "manifest.json").read_text()
+    assert prepare_dataset(input=hospital[0], output=tmp_path / "data", **settings) == manifest
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_ends_dcm2niix_and_leaves_nothing(workers, hospital, tmp_path):
+    slow = tmp_path / "slow"
+    pid = tmp_path / "pid"
+    slow.write_text(f"#!/bin/sh\necho $$ > {pid}.partial\nmv {pid}.partial {pid}\nexec sleep 60\n")
+    slow.chmod(0o755)
+    program = (
+        "import sys\nfrom mrisynth.cli import app\nfrom mrisynth.data import dicom, prepare_dataset\n"
+        f"dicom.dcm2niix = lambda: {str(slow)!r}\nsys.argv[1:] = []\n"
+        f"work = lambda _: prepare_dataset(input={str(hospital[0])!r}, output={str(tmp_path / 'data')!r}, "
+        f"num_workers={workers})\napp.run(work, lambda _: None, '')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(pid.exists, process)
+        process.send_signal(signal.SIGINT)  # To the program alone, as a supervisor does it.
+        _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors.splitlines()[-1]) == (130, "interrupted")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["pid", "slow"]
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_the_samples_are_those_of_the_nifti_way(tmp_path):

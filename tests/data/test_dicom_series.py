@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -89,7 +90,9 @@ def test_a_choice_is_asked_for_where_there_is_one(tmp_path):
         ({"ImageType": ["DERIVED", "PRIMARY", "T1 MAP", "NONE"]}, "derived map"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "derived map"),
         ({"SeriesDescription": "ep2d_diff_ADC"}, "derived map"),
-        ({"SeriesDescription": "relCBF"}, ""),
+        ({"SeriesDescription": "relCBF"}, "derived map"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]}, "derived map"),
+        ({"SeriesDescription": "fMRI_rest tmaxed"}, ""),
         ({"SeriesDescription": "T2_map"}, "derived map"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "phase"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "PHASE MAP", "P", "FFE"]}, "phase"),
@@ -166,4 +169,14 @@ def test_an_image_that_is_there_twice_counts_once(tmp_path):
         (tmp_path / f"copy_of_{path.name}").write_bytes(path.read_bytes())
     (one,) = found(tmp_path)
     assert len(one.files) == 3
-    assert one.warnings == ("copies left out: 3 of its files hold an image that another one holds",)
+    warning = ("copies left out: 3 of its files hold an image that another one holds",)
+    assert one.warnings == warning
+    files = [look_at(path, tmp_path) for path in sorted(tmp_path.rglob("*IM*"))]
+    assert [one.warnings for one in find_series([*files, *files], "salt")] == [warning]
+    assert [one.warnings for one in find_series([*files[:3], *files[:3]], "salt")] == [()]
+
+
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert [look_at(path, tmp_path) for path in sorted(tmp_path.iterdir())] == [None, None]
