@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from mrisynth import main
+from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.report import evaluate_and_report
@@ -87,7 +88,8 @@ def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
     flags = ["--model=a", *TINY[:4], *TINY[5:], "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}"]
     result = start(TRAIN, *flags)
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "run" / "phantoms" / "prepared" / "manifest.json").is_file()
+    manifest = read_manifest(tmp_path / "run" / "phantoms" / "prepared")
+    assert manifest.settings["slices"] == "isotropic"
 
 
 @pytest.mark.slow

@@ -151,8 +151,9 @@ def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
     voxels, affine = read_scan(path)
     inside = np.nan_to_num(voxels) > 0
     matrix, offset = index_map(affine, volume.affine)
+    # "grid-constant" reaches to the edges of the outermost voxels, not to their centers alone.
     return ndimage.affine_transform(
-        inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, cval=0
+        inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, mode="grid-constant", cval=0
     ).astype(bool)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from mrisynth.data import open_dataset, prepare_dataset, read_manifest
 from mrisynth.data.discovery import find_scans
+from mrisynth.data.manifest import Split
+from mrisynth.data.storage import dequantize, open_images, read_labels
 from mrisynth.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -107,3 +109,33 @@ def test_openms_needs_a_contrast_and_keeps_sessions_together(tmp_path):
     for first, second in itertools.combinations(manifest.used, 2):
         assert first.subject != second.subject or first.split == second.split
     assert read_manifest(output) == manifest
+
+
+def test_openms_goes_through_in_its_acquired_slices(tmp_path):
+    manifest = prepare_dataset(
+        input=SHARED / "openms", output=tmp_path / "data", suffix="FLAIR", resolution=64, progress=False
+    )
+    assert len(manifest.used) == 11
+    for source in manifest.used:
+        assert source.acquired
+        assert source.slice_thickness_mm == source.slice_spacing_mm
+        assert source.slice_spacing_mm == pytest.approx(source.spacing_mm[2], abs=1e-4)
+        assert source.slices + sum(source.dropped.values()) == source.shape[2]
+    assert sum(source.shape[2] for source in manifest.used) == 483
+    assert sum(source.slices for source in manifest.used) == 411
+    assert manifest.dropped == {"little head": 72}
+    for split in Split:
+        labels = read_labels(tmp_path / "data", manifest, split)
+        images = dequantize(open_images(tmp_path / "data", manifest, split, 64))[..., 0]
+        sources, places = np.array(labels["source"], int), np.array(labels["position_mm"], float)
+        for number in np.unique(sources):
+            stack, source = images[sources == number], manifest.sources[number]
+            np.testing.assert_allclose(np.diff(places[sources == number]), source.slice_spacing_mm)
+            # Neighbors look more alike than slices a third of the head apart.
+            near = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in itertools.pairwise(stack)]
+            apart = len(stack) // 3
+            far = [
+                np.corrcoef(a.ravel(), b.ravel())[0, 1]
+                for a, b in zip(stack[:-apart], stack[apart:], strict=True)
+            ]
+            assert np.mean(near) > np.mean(far) + 0.1

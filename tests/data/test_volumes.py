@@ -87,6 +87,34 @@ def test_a_mask_is_placed_by_its_own_affine(tmp_path):
     assert not mask[x < -3].any()
 
 
+@pytest.mark.parametrize("slices", [1, 12])
+def test_a_mask_on_the_scans_grid_covers_native_slices_to_their_edges(slices, tmp_path):
+    image = head_image((44, 56, slices), (4.0, 4.0, 11.0), rotation(13, 0) @ rotation(-7, 1) @ rotation(4, 2))
+    volume = load_volume(save(reoriented(image, "LPI"), tmp_path / "a.nii"), 4.0, slices="native")
+    mask = nibabel.Nifti1Image(np.ones(image.shape, np.uint8), image.affine)
+    assert volume.data.shape == image.shape
+    assert load_mask(save(mask, tmp_path / "mask.nii"), volume).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "plane", "thickness"),
+    [
+        ((4.0, 4.0, 11.0), "axial", 9.0),
+        ((4.0, 4.0, 4.0), "axial", 9.0),
+        ((4.0, 4.0, 11.0), "sagittal", 4.0),
+        ((4.0, 11.0, 4.0), "coronal", 9.0),
+    ],
+)
+def test_the_thickness_beside_a_scan_is_that_of_its_acquired_slices(sizes, plane, thickness, tmp_path):
+    save(head_image((30, 30, 30), sizes, rotation(9, 0)), tmp_path / "a.nii.gz")
+    (tmp_path / "a.json").write_text('{"SliceThickness": 9}')
+    volume = load_volume(tmp_path / "a.nii.gz", 4.0, slices="native", plane=plane)
+    assert volume.acquired
+    assert volume.slice_thickness == pytest.approx(thickness)
+    interpolated = load_volume(tmp_path / "a.nii.gz", 3.0, slices="isotropic", plane=plane)
+    assert (interpolated.acquired, interpolated.slice_thickness) == (False, 3.0)
+
+
 def test_air_is_near_minus_one_and_tissue_keeps_its_contrast(tmp_path):
     volume = load_volume(save(head_image(), tmp_path / "a.nii"), 4.0)
     assert volume.intensity_range[0] == AIR_INTENSITY
