@@ -43,7 +43,7 @@ class RunFolder:
         """The PNG file of one grid of images.
 
         Args:
-            name: Either "generated" or "real".
+            name: "generated", "real", or "generated_by_" and the name of a label.
             image: Number of images that the run had been shown.
             resolution: Pixels along an edge of an image.
         """

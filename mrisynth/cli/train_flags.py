@@ -65,8 +65,15 @@ def _define_run(values: flags.FlagValues) -> None:
     )
     text = "How many phantoms are drawn where --data_dir is not given."
     flags.DEFINE_integer("phantom_subjects", 32, text, **shown)
-    text = "Contrast of these phantoms: FLAIR, T1w or T2w."
-    define_fields(TrainingConfig, {"phantom_contrasts": text}, **shown)
+    define_fields(
+        TrainingConfig,
+        {
+            "phantom_contrasts": "Contrast of these phantoms: FLAIR, T1w or T2w.",
+            "conditions": "Labels that the generator can then be asked for: columns of the data set's "
+            "labels.tsv, as in suffix,position_mm,age; their kind may be stated, as in age:continuous.",
+        },
+        **shown,
+    )
     text = "Model of the abstract; the attention and schedule it had."
     flags.DEFINE_enum("model", TrainingConfig.model, list(MODELS), text, **shown)
     text = "Estimate the run's time, memory and disk from a few steps; write nothing."
@@ -106,6 +113,7 @@ def _define_optimization(values: flags.FlagValues) -> None:
             "critic_steps": "Iterations, each a step of the discriminator, for every step of the generator.",
             "augment": "For small data sets: mirror flips real images left to right with probability 1/2; "
             "diffaug changes real and generated images alike before the discriminator sees them.",
+            "label_dropping": "Probability with which training hides a label, and all labels together.",
             "seed": "Of weights, latents and the order of the data.",
         },
         **group(values, "Losses and optimizers"),
@@ -153,6 +161,7 @@ def config(values: flags.FlagValues) -> TrainingConfig:
         phantom_subjects=None if data_dir else values.phantom_subjects,
         phantom_contrasts=TrainingConfig.phantom_contrasts if data_dir else tuple(values.phantom_contrasts),
         model=values.model,
+        conditions=tuple(values.conditions),
         network=network_flags.config(
             values, values.resolution, model.attention_discriminator, model.attention_generator
         ),

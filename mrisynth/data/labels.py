@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ UNKNOWN = "n/a"
 """What stands in tables, as BIDS has it, where a value is not known."""
 
 _MOST_DEVIATIONS = 3.0
+_MOST_EXAMPLES = 8
+# Ages above 89 are given as "89+" where they would identify people.
+_NUMBER = re.compile(r"[<>]?\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*\+?")
 
 
 class LabelKind(str, enum.Enum):
@@ -39,6 +43,8 @@ class Label:
         vocabulary: The categories of a categorical label, in the order of its columns.
         mean: Of a continuous label, over the training subjects.
         deviation: Its standard deviation over the training subjects, more than 0.
+        bandwidth: Of a continuous label, how far around a value a sample speaks for it, in deviations: the
+            standard deviation of the noise that training adds.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Label:
     vocabulary: tuple[str, ...] = ()
     mean: float = 0.0
     deviation: float = 1.0
+    bandwidth: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", LabelKind(self.kind))
@@ -62,12 +69,18 @@ class Label:
         """Number of columns, that of being known included."""
         return 1 + (len(self.vocabulary) if self.kind is LabelKind.CATEGORICAL else 1)
 
+    def examples(self) -> tuple[str | float, ...]:
+        """A few values that show what the label does: categories, or the mean and up to 2 deviations off."""
+        if self.kind is LabelKind.CATEGORICAL:
+            return self.vocabulary[:_MOST_EXAMPLES]
+        return tuple(self.mean + deviations * self.deviation for deviations in (-2, -1, 0, 1, 2))
+
     def encode(self, values: Sequence[Any]) -> NDArray[np.float32]:
         """Encodes the values of N samples.
 
         Args:
-            values: Categories, or numbers or their decimal texts. What is none of the vocabulary or no finite
-                number is unknown.
+            values: Categories, or numbers or their texts. What is none of the vocabulary or no finite number
+                is unknown.
 
         Returns:
             Float32 [N, width].
@@ -78,14 +91,24 @@ class Label:
                 if str(value) in self.vocabulary:
                     columns[row, self.vocabulary.index(str(value))] = 1
                     columns[row, -1] = 1
-            elif (number := _number(value)) is not None:
+            elif (number := read_number(value)) is not None:
                 deviations = (number - self.mean) / self.deviation
                 columns[row] = (min(max(deviations, -_MOST_DEVIATIONS), _MOST_DEVIATIONS), 1)
         return columns
 
 
-def _number(value: Any) -> float | None:
-    """A finite number, or None where the value is none."""
+def read_number(value: Any) -> float | None:
+    """Reads a number as tables have it.
+
+    Args:
+        value: A number or a text: "41.5", "41,5" with a decimal comma, "89+" or ">89" for 89 and more.
+
+    Returns:
+        The number; None where the value is none, or not finite.
+    """
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value.strip())
+        value = match[1].replace(",", ".") if match else None
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -160,7 +183,7 @@ def describe_values(values: Iterable[str]) -> dict[str, Any]:
         of a categorical one the `values` in order.
     """
     known = sorted(set(values) - {UNKNOWN, ""})
-    numbers = [_number(value) for value in known]
+    numbers = [read_number(value) for value in known]
     if not known or None in numbers:
         return {"kind": LabelKind.CATEGORICAL, "values": tuple(known)}
     return {"kind": LabelKind.CONTINUOUS, "minimum": min(numbers), "maximum": max(numbers)}

@@ -122,13 +122,13 @@ def _seconds_per_step(
     step = make_train_step(state, strategy, phase, optimization, jit_compile)
     state.start_phase(phase.learning_rate, resets_optimizers=False)
     samples = random_samples(strategy, phase, config.network, config.label_schema.width)
-    alpha = tf.constant(1.0)
+    weights = tf.constant(1.0), tf.constant(1.0)
     cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
     kinds = collections.Counter((optimization.penalizes(i), optimization.generates(i)) for i in cycle)
 
     def seconds(kind: tuple[bool, bool]) -> float:
         def run() -> object:
-            return step(samples, alpha, *kind)["wasserstein_estimate"].numpy()
+            return step(samples, *weights, *kind)["wasserstein_estimate"].numpy()
 
         return seconds_per_call(run, _TIMED_SECONDS / len(kinds), strategy)
 

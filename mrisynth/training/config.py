@@ -86,6 +86,8 @@ class OptimizationConfig:
         gp_interval: Number of iterations from one gradient penalty to the next, each so many times as heavy.
         critic_steps: Number of steps of the discriminator, one an iteration, for one step of the generator.
         augment: What is done to images before the discriminator sees them.
+        label_dropping: Probability with which a label of a sample, and with which all of them together, are
+            unknown to the networks.
         seed: Seed of the weights, the latents and the order of the data.
     """
 
@@ -96,6 +98,7 @@ class OptimizationConfig:
     gp_interval: int = 1
     critic_steps: int = 1
     augment: Augmentation = Augmentation.NONE
+    label_dropping: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -104,6 +107,8 @@ class OptimizationConfig:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"--ema_decay={self.ema_decay} must be at least 0 and less than 1")
+        if not 0 <= self.label_dropping < 1:
+            raise UserError(f"--label_dropping={self.label_dropping} must be at least 0 and less than 1")
         for name in ("gp_interval", "critic_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
@@ -185,7 +190,9 @@ class TrainingConfig:
         schedule: Growth of the networks.
         optimization: Losses, optimizers and the moving average.
         runtime: Devices, precision and intervals.
-        label_schema: The labels that the networks are told of; none for an unconditional run.
+        conditions: Labels that the generator can be asked for (see `mrisynth.data.conditions`).
+        label_schema: How they are encoded, which follows from `conditions` and the data set; none for an
+            unconditional run.
     """
 
     run_dir: pathlib.Path
@@ -197,6 +204,7 @@ class TrainingConfig:
     schedule: GrowthSchedule = dataclasses.field(default_factory=GrowthSchedule)
     optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
+    conditions: tuple[str, ...] = ()
     label_schema: LabelSchema = UNCONDITIONAL
 
     def __post_init__(self) -> None:

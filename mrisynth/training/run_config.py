@@ -27,7 +27,10 @@ _SETTINGS = {
     "network": _names(NetworkConfig),
     "schedule": _names(GrowthSchedule),
     "optimization": _names(OptimizationConfig),
-    "data": {"phantom_subjects", "phantom_contrasts", "fingerprint", "channels", "labels"},
+    "data": {
+        *("phantom_subjects", "phantom_contrasts", "fingerprint", "channels"),
+        *("conditions", "labels"),
+    },
     "runtime": {"data_dir"} | _names(RuntimeConfig),
 }
 
@@ -62,6 +65,7 @@ class RunConfig:
                 "phantom_contrasts": config.phantom_contrasts,
                 "fingerprint": self.fingerprint,
                 "channels": self.channels,
+                "conditions": config.conditions,
                 "labels": config.label_schema.to_json(),
             },
         }
@@ -110,6 +114,7 @@ class RunConfig:
             schedule=_parse(GrowthSchedule, schedule),
             optimization=_parse(OptimizationConfig, document.get("optimization", {})),
             runtime=_parse(RuntimeConfig, runtime),
+            conditions=tuple(data.get("conditions", ())),
             label_schema=LabelSchema.from_json(data.get("labels", ())),
         )
         channels = tuple(data.get("channels", cls.channels))
@@ -184,11 +189,14 @@ def differences(found: RunConfig, asked: RunConfig, begun: Collection[int]) -> l
     before, now = found.identity(), asked.identity()
     batches = now["schedule"]["batch_sizes"].items()
     before["schedule"]["batch_sizes"] |= {r: batch for r, batch in batches if int(r) not in begun}
+    with_conditions = before["data"]["conditions"] or now["data"]["conditions"]
     lines = []
     for section, values in now.items():
         for name, value in values.items():
-            # Channels are those of the data set, which its fingerprint covers.
-            unknown = name == "channels" or (name == "fingerprint" and value is None)
+            # Channels are those of the data set, which its fingerprint covers; from it and from the
+            # conditions labels follow.
+            follows = name == "channels" or (name == "labels" and with_conditions)
+            unknown = follows or (name == "fingerprint" and value is None)
             if unknown or before[section][name] == value:
                 continue
             if name == "fingerprint":

@@ -15,6 +15,9 @@ from mrisynth.networks.config import level_of, resolution_of
 DEFAULT_BATCH_SIZES: Mapping[int, int] = {4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}
 
 
+_LABEL_RESOLUTIONS = (16, 64)
+
+
 class PhaseKind(Choice):
     """What a phase is for: fading a resolution in, stabilizing it, or fine-tuning (model (c) of [ABS])."""
 
@@ -199,6 +202,24 @@ class GrowthSchedule:
     def images(self) -> int:
         """Number of images that the whole run shows the discriminator."""
         return self.phases[-1].first_image + self.phases[-1].images
+
+    @functools.cached_property
+    def _label_ramp(self) -> tuple[int, int]:
+        """The images between which the labels' weight rises."""
+        if self.resolution <= _LABEL_RESOLUTIONS[1]:
+            return self.images // 3, 2 * self.images // 3
+        first, last = _LABEL_RESOLUTIONS
+        inside = [phase for phase in self.phases if first <= phase.resolution <= last]
+        return inside[0].first_image, inside[-1].first_image + inside[-1].images
+
+    def label_weight(self, image: int) -> float:
+        """The weight of the labels in both networks as image number `image` is shown, 0 to 1.
+
+        It rises over the images of 16x16 to 64x64, or over the middle third of a run that ends there: labels
+        that count from the start collapse small data sets (Shahbazi et al. 2022, arXiv 2201.06578).
+        """
+        first, last = self._label_ramp
+        return min(max((image - first) / (last - first), 0.0), 1.0)
 
     def at_iteration(self, iteration: int) -> Position:
         """Where the run stands after a number of iterations.

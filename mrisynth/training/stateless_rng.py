@@ -24,6 +24,10 @@ class Purpose(enum.IntEnum):
     AUGMENT_REAL = 4
     AUGMENT_GENERATED = 5
     AUGMENT_GENERATOR = 6
+    DISCRIMINATOR_LABEL_DROPPING = 7
+    DISCRIMINATOR_LABEL_NOISE = 8
+    GENERATOR_LABEL_DROPPING = 9
+    GENERATOR_LABEL_NOISE = 10
 
 
 @dataclasses.dataclass(frozen=True)

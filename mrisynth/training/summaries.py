@@ -82,25 +82,43 @@ class Summaries:
                 tf.summary.scalar(f"evaluation/{name}", value)
             self._writer.flush()
 
-    def write_grids(self, position: Position, real: Samples) -> None:
+    def write_grids(self, position: Position, real: Samples, label_weight: float = 1.0) -> None:
         """Writes the fixed latents through the averaged generator, and real images at the same alpha.
 
-        Each generated image has the labels of the real one at its place. The real images are written again
-        only when they look different.
+        Each generated image has the labels of the real one at its place. There is one more grid for every
+        label: a row for each of a few of its values, all other labels unknown, the same latents in every row.
+        The real images are written again only when they look different.
 
         Args:
             position: Where the run stands.
             real: GRID_IMAGES samples at the phase's resolution, their images [N, r, r, C] in [-1, 1].
+            label_weight: Weight of the labels at this position.
         """
         phase = position.phase
         alpha = tf.constant(position.alpha, tf.float32) if phase.fading else 1.0
-        # A few at a time: the device's memory was planned for the training batch.
-        latents, labels = (tf.split(all_, GRID_IMAGES // _CHUNK) for all_ in (self._latents, real.labels))
-        parts = [
-            self._state.average(chunk, level=phase.level, alpha=alpha, labels=chunk_labels)
-            for chunk, chunk_labels in zip(latents, labels, strict=True)
-        ]
-        self._write_grid("generated", position, tf.concat(parts, axis=0).numpy())
+
+        def generate(latents: tf.Tensor, labels: tf.Tensor) -> np.ndarray:
+            # A few at a time: the device's memory was planned for the training batch.
+            parts = [
+                self._state.average(
+                    latents[first : first + _CHUNK],
+                    level=phase.level,
+                    alpha=alpha,
+                    labels=labels[first : first + _CHUNK],
+                    label_weight=label_weight,
+                )
+                for first in range(0, len(latents), _CHUNK)
+            ]
+            return tf.concat(parts, axis=0).numpy()
+
+        self._write_grid("generated", position, generate(self._latents, real.labels))
+        schema = self._state.average.label_schema
+        for label in schema.labels:
+            values = label.examples()
+            labels = np.repeat(schema.encode({label.name: values}, len(values)), _CHUNK, axis=0)
+            images = generate(tf.tile(self._latents[:_CHUNK], [len(values), 1]), tf.constant(labels))
+            name = f"generated_by_{label.name.rsplit('/', 1)[-1]}"
+            self._write_grid(name, position, images, _CHUNK)
         if self._real_shown != (phase.level, position.alpha):
             self._real_shown = (phase.level, position.alpha)
             images = blend_real(real.images, alpha) if phase.fading else real.images
@@ -108,8 +126,10 @@ class Summaries:
         with self._naming_disk_errors():
             self._writer.flush()
 
-    def _write_grid(self, name: str, position: Position, values: np.ndarray) -> None:
-        grid = image_io.make_grid(values)
+    def _write_grid(
+        self, name: str, position: Position, values: np.ndarray, columns: int | None = None
+    ) -> None:
+        grid = image_io.make_grid(values, columns)
         path = self._folder.sample_grid(name, position.image, position.phase.resolution)
         with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
             image_io.write_png(path, grid)

@@ -13,19 +13,27 @@ from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
 from mrisynth.training import augmentation, losses
 from mrisynth.training.config import Augmentation, OptimizationConfig
+from mrisynth.training.label_augmentation import augment_labels
 from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 
 Metrics = dict[str, tf.Tensor]
+Weights = tuple[float | tf.Tensor, float | tf.Tensor]
+"""Alpha, the weight of a level's own images, and the weight of the labels."""
 
 
 class TrainStep(Protocol):
     """The iteration of a phase: see `make_train_step`."""
 
     def __call__(
-        self, samples: Samples, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
+        self,
+        samples: Samples,
+        alpha: tf.Tensor,
+        label_weight: float | tf.Tensor = 1.0,
+        penalizes: bool = True,
+        generates: bool = True,
     ) -> Metrics:
         """Advances the state by one iteration."""
 
@@ -63,11 +71,11 @@ def make_train_step(
         jit_compile: Whether XLA compiles losses and gradients.
 
     Returns:
-        A function of real samples, alpha, and whether this iteration has the gradient penalty and a generator
-        step (a trace for each). The samples are as the strategy's distributed data set gives them: on each
-        replica float32 images [N, *space, C] in [-1, 1] and labels [N, width]. Alpha is a float32 scalar. The
-        function advances the state by one iteration and returns scalars: means over the global batch, and
-        the norms of the gradients.
+        A function of real samples, alpha, the weight of the labels (see `Generator`), and whether this
+        iteration has the gradient penalty and a generator step (a trace for each). The samples are as the
+        strategy's distributed data set gives them: on each replica float32 images [N, *space, C] in [-1, 1]
+        and labels [N, width]. Alpha and weight are float32 scalars. The function advances the state by one
+        iteration and returns scalars: means over the global batch, and the norms of the gradients.
     """
     replica = ReplicaStep(state, phase, config, jit_compile)
     averaged_pairs = state.averaged_pairs(phase.level, phase.fading)
@@ -91,14 +99,19 @@ def make_train_step(
 
     @tf.function
     def train_step(
-        samples: Samples, alpha: tf.Tensor, penalizes: bool = True, generates: bool = True
+        samples: Samples,
+        alpha: tf.Tensor,
+        label_weight: float | tf.Tensor = 1.0,
+        penalizes: bool = True,
+        generates: bool = True,
     ) -> Metrics:
         counters = (state.iteration.read_value(), state.attempt.read_value())
-        results = strategy.run(replica.discriminator, args=(samples, alpha, counters, penalizes))
+        weights = (alpha, label_weight)
+        results = strategy.run(replica.discriminator, args=(samples, weights, counters, penalizes))
         metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
         also_skipped = tf.zeros_like(skipped)
         if generates:
-            results = strategy.run(replica.generator, args=(samples.labels, alpha, counters))
+            results = strategy.run(replica.generator, args=(samples.labels, weights, counters))
             more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
             metrics |= more
             for average, weight in averaged_pairs:
@@ -148,13 +161,13 @@ class ReplicaStep:
         self._compiled_generator = compiled(self._generator_gradients)
 
     def discriminator(
-        self, samples: Samples, alpha: tf.Tensor, counters: tuple[tf.Tensor, tf.Tensor], penalizes: bool
+        self, samples: Samples, weights: Weights, counters: tuple[tf.Tensor, tf.Tensor], penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed.
 
         Args:
             samples: This replica's share of the real samples.
-            alpha: Weight of the level's own images, a scalar.
+            weights: Of the level's own images and of the labels, two scalars.
             counters: Iteration and attempt, which decide the random numbers.
             penalizes: Whether the loss has the gradient penalty.
         """
@@ -165,17 +178,21 @@ class ReplicaStep:
             "mix": rng.uniform(Purpose.PENALTY_MIX, self._latent_shape[:1]),
             **self._augmentation_noise(rng, Purpose.AUGMENT_REAL, Purpose.AUGMENT_GENERATED),
         }
-        gradients, metrics = self._compiled_discriminator(samples, noise, self._alpha(alpha), penalizes)
+        labels = self._augmented(
+            samples.labels, rng, Purpose.DISCRIMINATOR_LABEL_DROPPING, Purpose.DISCRIMINATOR_LABEL_NOISE
+        )
+        samples = samples._replace(labels=labels)
+        gradients, metrics = self._compiled_discriminator(samples, noise, self._used(weights), penalizes)
         return _summed(gradients, metrics, "discriminator")
 
     def generator(
-        self, labels: tf.Tensor, alpha: tf.Tensor, counters: tuple[tf.Tensor, tf.Tensor]
+        self, labels: tf.Tensor, weights: Weights, counters: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[list[tf.Tensor], Metrics]:
         """Gradients of the generator's loss, summed over replicas, and metrics, to be summed.
 
         Args:
             labels: This replica's share of the labels, [N, width].
-            alpha: Weight of the level's own images, a scalar.
+            weights: Of the level's own images and of the labels, two scalars.
             counters: Iteration and attempt, which decide the random numbers.
         """
         rng = StatelessRng(self._config.seed, *counters)
@@ -183,7 +200,8 @@ class ReplicaStep:
             "latents": rng.normal(Purpose.GENERATOR_LATENTS, self._latent_shape),
             **self._augmentation_noise(rng, Purpose.AUGMENT_GENERATOR),
         }
-        gradients, metrics = self._compiled_generator(labels, noise, self._alpha(alpha))
+        labels = self._augmented(labels, rng, Purpose.GENERATOR_LABEL_DROPPING, Purpose.GENERATOR_LABEL_NOISE)
+        gradients, metrics = self._compiled_generator(labels, noise, self._used(weights))
         return _summed(gradients, metrics, "generator")
 
     def _augmentation_noise(self, rng: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
@@ -192,39 +210,57 @@ class ReplicaStep:
         shape = (self._phase.batch_size, augmentation.draws_per_image(self._state.generator.rank))
         return {purpose.name: rng.uniform(purpose, shape) for purpose in purposes}
 
-    def _alpha(self, alpha: tf.Tensor) -> float | tf.Tensor:
-        return alpha if self._phase.fading else 1.0
+    def _augmented(
+        self, labels: tf.Tensor, rng: StatelessRng, dropping: Purpose, noise: Purpose
+    ) -> tf.Tensor:
+        """The labels as the networks see them in this iteration."""
+        schema = self._state.generator.label_schema
+        if not schema.width:
+            return labels
+        batch, count = self._phase.batch_size, len(schema.labels)
+        uniform, normal = rng.uniform(dropping, (batch, count + 1)), rng.normal(noise, (batch, count))
+        return augment_labels(labels, schema, uniform, normal, self._config.label_dropping)
+
+    def _used(self, weights: Weights) -> Weights:
+        alpha, label_weight = weights
+        return (alpha if self._phase.fading else 1.0, label_weight)
 
     def _mean(self, values: tf.Tensor) -> tf.Tensor:
         """This replica's part of the mean over the global batch."""
         return tf.reduce_sum(values) / self._phase.batch_size
 
-    def _generate(self, latents: tf.Tensor, labels: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
-        return self._state.generator(latents, level=self._phase.level, alpha=alpha, labels=labels)
+    def _generate(self, latents: tf.Tensor, labels: tf.Tensor, weights: Weights) -> tf.Tensor:
+        alpha, label_weight = weights
+        return self._state.generator(
+            latents, level=self._phase.level, alpha=alpha, labels=labels, label_weight=label_weight
+        )
 
-    def _score(self, images: tf.Tensor, labels: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
-        return self._state.discriminator(images, level=self._phase.level, alpha=alpha, labels=labels)
+    def _score(self, images: tf.Tensor, labels: tf.Tensor, weights: Weights) -> tf.Tensor:
+        alpha, label_weight = weights
+        return self._state.discriminator(
+            images, level=self._phase.level, alpha=alpha, labels=labels, label_weight=label_weight
+        )
 
     def _discriminator_gradients(
-        self, samples: Samples, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor, penalizes: bool
+        self, samples: Samples, noise: Mapping[str, tf.Tensor], weights: Weights, penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
         images, labels = samples
-        real = blend_real(images, alpha) if self._phase.fading else images
-        generated = self._generate(noise["latents"], labels, alpha)
+        real = blend_real(images, weights[0]) if self._phase.fading else images
+        generated = self._generate(noise["latents"], labels, weights)
         if config.augment is Augmentation.DIFFAUG:
             real = augmentation.augment(real, noise[Purpose.AUGMENT_REAL.name])
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
         loss_name = "loss/discriminator" if penalizes else "loss/discriminator_without_penalty"
         with tf.GradientTape() as tape:
-            real_scores = self._score(real, labels, alpha)
-            generated_scores = self._score(generated, labels, alpha)
+            real_scores = self._score(real, labels, weights)
+            generated_scores = self._score(generated, labels, weights)
             loss = self._mean(losses.critic_loss(real_scores, generated_scores, config.drift))
             if penalizes:
                 between = losses.interpolate(real, generated, noise["mix"])
                 norm = losses.critic_gradient_norm(
-                    lambda images: self._score(images, labels, alpha), between, self._levels_to_come
+                    lambda images: self._score(images, labels, weights), between, self._levels_to_come
                 )
                 penalty = self._mean(losses.gradient_penalty(norm))
                 loss += config.gradient_penalty * config.gp_interval * penalty
@@ -239,13 +275,13 @@ class ReplicaStep:
         }
 
     def _generator_gradients(
-        self, labels: tf.Tensor, noise: Mapping[str, tf.Tensor], alpha: float | tf.Tensor
+        self, labels: tf.Tensor, noise: Mapping[str, tf.Tensor], weights: Weights
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
-            generated = self._generate(noise["latents"], labels, alpha)
+            generated = self._generate(noise["latents"], labels, weights)
             if self._config.augment is Augmentation.DIFFAUG:
                 generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
-            loss = self._mean(losses.generator_loss(self._score(generated, labels, alpha)))
+            loss = self._mean(losses.generator_loss(self._score(generated, labels, weights)))
         gradients = tape.gradient(loss, self.generator_variables)
         return gradients, {"loss/generator": loss}
 

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from mrisynth.data import Manifest, Samples, open_samples, read_manifest
+from mrisynth.data.conditions import label_schema
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
@@ -33,14 +34,15 @@ def check_data(config: TrainingConfig) -> tuple[TrainingConfig, Manifest]:
     """Checks that a run's data set is whole and large enough, and that its folder is new or holds this run.
 
     Returns:
-        The configuration with as many channels as the data set has, and the data set's manifest.
+        The configuration with the data set's channels and the encoding of its labels, and its manifest.
 
     Raises:
         UserError: If not.
     """
     manifest = read_manifest(config.data_dir)
     network = dataclasses.replace(config.network, channels=len(manifest.channels))
-    config = dataclasses.replace(config, network=network)
+    schema = label_schema(config.data_dir, config.conditions) if config.conditions else config.label_schema
+    config = dataclasses.replace(config, network=network, label_schema=schema)
     checkpoints.check_run_dir(config, manifest.fingerprint)
     for resolution in reversed(config.network.resolutions):
         # Opening a data set checks that it is whole, and large enough.
@@ -227,6 +229,7 @@ class _Trainer:
                 metrics = train_step(
                     next(batches),
                     tf.constant(position.alpha, tf.float32),
+                    tf.constant(self._label_weight(position), tf.float32),
                     penalizes=optimization.penalizes(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )
@@ -239,13 +242,16 @@ class _Trainer:
         jit_compile = strategies.compiles(self._config.runtime.jit_compile)
         return make_train_step(self._state, self._strategy, phase, self._config.optimization, jit_compile)
 
+    def _label_weight(self, position: Position) -> float:
+        return self._config.schedule.label_weight(position.image)
+
     def _write_summaries(self, summaries: Summaries, position: Position, metrics: Metrics) -> None:
         """Writes the scalars, images and evaluations that are due at a position."""
         runtime = self._config.runtime
         if position.iteration % runtime.scalar_interval == 0:
             summaries.write_scalars(position, metrics, self._progress.images_per_second)
         if position.image - self._grid_image >= runtime.grid_interval:
-            summaries.write_grids(position, self._real)
+            summaries.write_grids(position, self._real, self._label_weight(position))
             self._grid_image = position.image
         if self._evaluate:
             before = position.image - position.phase.batch_size
@@ -282,7 +288,7 @@ class _Trainer:
         """
         self._progress.end_phase()
         if self._summaries and position.iteration == position.phase.last_iteration:
-            self._summaries.write_grids(position, self._real)
+            self._summaries.write_grids(position, self._real, self._label_weight(position))
         if not self._recovery.save():
             # Skipping or not, a phase's end and a stop are where a run goes on.
             self._checkpoints.save()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mrisynth.data.labels import Label, LabelKind, LabelSchema, describe_values
+from mrisynth.data.labels import Label, LabelKind, LabelSchema, describe_values, read_number
 
 SCHEMA = LabelSchema(
     (
@@ -61,10 +61,30 @@ def test_a_label_stands_once():
     [
         (["40", "n/a", "41.5", ""], {"kind": "continuous", "minimum": 40.0, "maximum": 41.5}),
         (["M", "n/a", "F", "M"], {"kind": "categorical", "values": ("F", "M")}),
-        (["40", "89+"], {"kind": "categorical", "values": ("40", "89+")}),
+        (["40", "89+"], {"kind": "continuous", "minimum": 40.0, "maximum": 89.0}),
+        (["40", "old"], {"kind": "categorical", "values": ("40", "old")}),
         (["1", "inf"], {"kind": "categorical", "values": ("1", "inf")}),
         (["n/a", ""], {"kind": "categorical", "values": ()}),
     ],
 )
 def test_values_tell_numbers_from_categories(values, expected):
     assert describe_values(values) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("41.5", 41.5), ("41,5", 41.5), (" 7 ", 7), ("-3", -3), ("1e-3", 0.001), (".5", 0.5), (12, 12)),
+        *(("89+", 89), (">89", 89), ("< 1", 1), ("+4", 4)),
+        *(("", None), ("n/a", None), ("nan", None), ("inf", None), ("4-5", None), ("89 years", None)),
+        *(("1 2", None), ("0x1F", None), (None, None), (float("inf"), None)),
+    ],
+)
+def test_numbers_as_people_write_them(text, number):
+    assert read_number(text) == number
+
+
+def test_examples_show_what_a_label_does():
+    suffix, age = SCHEMA.labels
+    assert suffix.examples() == ("FLAIR", "T1w")
+    assert age.examples() == (30.0, 40.0, 50.0, 60.0, 70.0)

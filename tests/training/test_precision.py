@@ -29,9 +29,9 @@ def gradients(policy):
     @tf.function
     def both():
         counters = (tf.constant(0, tf.int64), tf.constant(0, tf.int64))
-        alpha, samples = tf.constant(1.0), Samples(IMAGES, tf.zeros([len(IMAGES), 0]))
-        one = replica.discriminator(samples, alpha, counters, True)
-        return one, replica.generator(samples.labels, alpha, counters)
+        weights, samples = (tf.constant(1.0), 1.0), Samples(IMAGES, tf.zeros([len(IMAGES), 0]))
+        one = replica.discriminator(samples, weights, counters, True)
+        return one, replica.generator(samples.labels, weights, counters)
 
     (discriminator, metrics), (generator, more) = both()
     values = [np.concatenate([np.ravel(part) for part in parts]) for parts in (discriminator, generator)]

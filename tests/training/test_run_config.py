@@ -26,7 +26,7 @@ CONFIG = TrainingConfig(
         16, 1, 3, 8, 64, 8, attention_generator=(8,), attention_discriminator=(8, 16), fused_resampling=False
     ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
-    optimization=OptimizationConfig(5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 4),
+    optimization=OptimizationConfig(5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 4),
     label_schema=LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),)),
     runtime=RuntimeConfig(
         "mirrored", (0, 1), "mixed_bfloat16", "true", True, 1.0, 2, 3, 4, profile_steps=(1, 2)
@@ -81,6 +81,7 @@ def test_the_document_has_the_keys_and_words_that_it_always_had(tmp_path):
         "phantom_contrasts": ["T1w"],
         "fingerprint": "fingerprint",
         "channels": ["image"],
+        "conditions": [],
         "labels": json.loads(json.dumps(CONFIG.label_schema.to_json())),
     }
     assert json.loads(json.dumps(document["runtime"]))["strategy"] == "mirrored"
@@ -134,6 +135,16 @@ def test_what_is_missing_of_the_data_has_its_default(name, tmp_path):
     change(tmp_path, data={name: None})
     assert read_run_config(RunFolder(tmp_path)).channels == ("image",)
     check_run_dir(plain, "fingerprint")
+
+
+def test_other_conditions_are_another_run_and_what_follows_from_them_is_not_compared(tmp_path):
+    asked = in_folder(tmp_path, conditions=("suffix",))
+    write_run_config(RunConfig(asked, "fingerprint"))
+    # Before the data set has been read nobody knows how its labels are encoded.
+    check_run_dir(dataclasses.replace(asked, label_schema=UNCONDITIONAL))
+    with pytest.raises(UserError, match="--conditions was suffix, is suffix,age") as raised:
+        check_run_dir(dataclasses.replace(asked, conditions=("suffix", "age")), "fingerprint")
+    assert "--labels" not in str(raised.value)
 
 
 @pytest.mark.both_stacks

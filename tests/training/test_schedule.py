@@ -109,3 +109,22 @@ def test_last_resolution_is_like_the_others_without_a_total():
 def test_nonsense_names_the_flag(arguments, message):
     with pytest.raises(UserError, match=message):
         GrowthSchedule(**arguments)
+
+
+def test_labels_gain_weight_over_the_images_of_16_to_64():
+    """By hand: 5 phases of 600k images come before 16x16 fades in, the last of 64x64 ends after 6 more."""
+    schedule = GrowthSchedule(resolution=256)
+    first = next(phase for phase in schedule.phases if phase.resolution == 16).first_image
+    last = next(phase for phase in schedule.phases if phase.resolution == 128).first_image
+    assert [schedule.label_weight(image) for image in (0, first, (first + last) // 2, last, last + 1)] == [
+        *(0.0, 0.0),
+        *(0.5, 1.0, 1.0),
+    ]
+
+
+def test_labels_gain_weight_in_the_middle_of_a_short_schedule():
+    schedule = GrowthSchedule(resolution=32, fade_images=3000, stable_images=3000, total_iterations=0)
+    third = schedule.images // 3
+    assert schedule.label_weight(third) == 0
+    assert schedule.label_weight(schedule.images // 2) == pytest.approx(0.5, abs=1e-3)
+    assert schedule.label_weight(schedule.images) == 1

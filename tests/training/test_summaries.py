@@ -6,7 +6,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mrisynth import image_io
 from mrisynth.data import Samples
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.run_folder import RunFolder
+from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.summaries import GRID_IMAGES, Summaries
 from tests.training.events import logged_scalars
@@ -51,6 +53,31 @@ def test_real_images_are_shown_again_only_where_they_look_different(summaries, t
     real = [name for name in grids(tmp_path) if name.startswith("real")]
     assert real == [f"real_0000000{images}_008x008.png" for images in (16, 24, 32)]
     assert len(grids(tmp_path)) == 4 + 3
+
+
+def test_each_label_has_a_grid_of_its_values_with_the_same_latents(tmp_path):
+    schema = LabelSchema(
+        (
+            Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w", "T2w")),
+            Label("participant/age", LabelKind.CONTINUOUS, mean=50.0, deviation=10.0),
+        )
+    )
+    state = TrainingState(NETWORK, "float32", seed=1, label_schema=schema)
+    summaries = Summaries(RunFolder(tmp_path), state, seed=5)
+    real = REAL._replace(labels=tf.zeros([GRID_IMAGES, schema.width]))
+    summaries.write_grids(SCHEDULE.at_iteration(3), real)
+    summaries.close()
+    latents = StatelessRng(5).normal(Purpose.GRID_LATENTS, [GRID_IMAGES, NETWORK.latent_size])[:8]
+    for name, values in (("suffix", ["FLAIR", "T1w", "T2w"]), ("age", [30, 40, 50, 60, 70])):
+        column = "suffix" if name == "suffix" else "participant/age"
+        rows = [
+            state.average(latents, level=1, alpha=0.5, labels=schema.encode({column: [value] * 8}, 8))
+            for value in values
+        ]
+        shown = np.asarray(Image.open(tmp_path / "samples" / f"generated_by_{name}_000000024_008x008.png"))
+        expected = image_io.make_grid(np.concatenate(rows), columns=8)
+        np.testing.assert_allclose(shown.astype(int), expected, atol=1)
+        assert not np.array_equal(rows[0], rows[1])
 
 
 def test_a_run_that_goes_back_shows_every_step_once(state, tmp_path):

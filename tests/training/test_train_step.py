@@ -284,8 +284,10 @@ def test_levels_to_come_are_left_alone():
         assert unchanged == (id(variable) not in active)
 
 
-@pytest.fixture
-def conditional():
+ALL_KNOWN = OptimizationConfig(seed=3, label_dropping=0.0)
+
+
+def labeled_state():
     """A state with labels whose layers, which start at zero, have been trained a little."""
     state = TrainingState(NETWORK, "float32", seed=3, label_schema=SCHEMA)
     for network in (state.generator, state.discriminator):
@@ -294,6 +296,11 @@ def conditional():
                 noise = tf.random.stateless_normal(variable.shape, [5, number])
                 tensorflow_variable(variable).assign_add(noise)
     return state
+
+
+@pytest.fixture
+def conditional():
+    return labeled_state()
 
 
 def test_labels_that_nobody_knows_change_nothing():
@@ -327,14 +334,27 @@ def test_generated_and_mixed_images_carry_the_labels_of_the_real_ones(conditiona
         }
 
     expected = by_hand()
-    metrics = take_step(conditional, labels=labels)
+    metrics = take_step(conditional, labels=labels, config=ALL_KNOWN)
     for name, value in expected.items():
         assert metrics[name] == pytest.approx(float(value), rel=1e-4), name
 
 
+def test_hidden_labels_and_labels_without_weight_change_no_score():
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+    hidden = OptimizationConfig(seed=3, label_dropping=0.999)
+
+    def score(labels, config=ALL_KNOWN, **due):
+        return take_step(labeled_state(), config=config, labels=labels, generates=False, **due)["scores/real"]
+
+    unknown = score(0 * labels)
+    assert score(labels, hidden) == unknown
+    assert score(labels, label_weight=tf.constant(0.0)) == pytest.approx(unknown, rel=1e-6)
+    assert score(labels) != pytest.approx(unknown, rel=1e-2)
+
+
 def test_a_step_moves_what_takes_labels(conditional):
     before = named(conditional.generator), named(conditional.discriminator), named(conditional.average)
-    take_step(conditional, labels=tf.constant(SCHEMA.encode(AGES, 8)))
+    take_step(conditional, config=ALL_KNOWN, labels=tf.constant(SCHEMA.encode(AGES, 8)))
     after = named(conditional.generator), named(conditional.discriminator), named(conditional.average)
     plain = TrainingState(NETWORK, "float32", seed=3)
     for old, new, network in zip(before, after, (plain.generator, plain.discriminator, None), strict=True):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from mrisynth.cli import train_flags
 from mrisynth.data import read_manifest
+from mrisynth.data.conditions import label_schema
 from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
@@ -215,6 +216,19 @@ def test_a_run_with_labels_trains_and_is_read_with_them(tmp_path, small_dataset)
     assert average.config.channels == ("FLAIR",)
     with pytest.raises(UserError, match="another configuration .*--labels was "):
         train(dataclasses.replace(config, label_schema=UNCONDITIONAL))
+
+
+def test_a_run_with_conditions_takes_their_encoding_from_the_data_set(tmp_path, small_dataset):
+    config = dataclasses.replace(
+        make_config(tmp_path / "run", small_dataset, "a"), conditions=("position_mm",)
+    )
+    train(config)
+    schema = label_schema(small_dataset, ("position_mm",))
+    assert load_average(config.run_dir).config.training.label_schema == schema
+    assert list((config.run_dir / "samples").glob("generated_by_position_mm_*.png"))
+    train(config)
+    with pytest.raises(UserError, match="--conditions was position_mm, is "):
+        train(dataclasses.replace(config, conditions=()))
 
 
 def test_the_data_set_says_how_many_channels_there_are(tmp_path, small_dataset, monkeypatch):

@@ -1,0 +1,39 @@
+"""What training does to labels before the networks see them: some become unknown, numbers get noise.
+
+So one generator can be asked with or without any of its labels, and values between those of the training
+subjects are learned from their neighbors ([CC]: Ding et al. 2021, arXiv 2011.07466).
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mrisynth.data.labels import LabelKind, LabelSchema
+
+
+def augment_labels(
+    labels: tf.Tensor, schema: LabelSchema, uniform: tf.Tensor, normal: tf.Tensor, dropping: float
+) -> tf.Tensor:
+    """Drops labels and adds noise to the continuous ones, each sample in its own way.
+
+    Args:
+        labels: [N, schema.width], encoded by the schema.
+        schema: The labels, K of them.
+        uniform: [N, K + 1], from U[0, 1): one number for each label, one for all of them together.
+        normal: [N, K], from N(0, 1).
+        dropping: Probability with which a label, and with which all of them, become unknown.
+
+    Returns:
+        [N, schema.width].
+    """
+    keep_any = uniform[:, -1:] >= dropping
+    parts = []
+    for index, (label, columns) in enumerate(schema.columns()):
+        part = labels[:, columns]
+        if label.kind is LabelKind.CONTINUOUS:
+            value, known = part[:, :1], part[:, 1:]
+            noise = label.bandwidth * normal[:, index : index + 1]
+            part = tf.concat([value + known * noise, known], axis=-1)
+        keep = keep_any & (uniform[:, index : index + 1] >= dropping)
+        parts.append(part * tf.cast(keep, part.dtype))
+    return tf.concat(parts, axis=-1)
