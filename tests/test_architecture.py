@@ -19,6 +19,7 @@ ORDER = (
         "export_folder",
         "locking",
         "run_folder",
+        "signals",
         "tensorflow_paths",
     ),
     ("image_io",),

@@ -47,6 +47,7 @@ from absl import flags, logging  # noqa: E402  (after the environment is set)
 from mrisynth import __version__, keras_backend  # noqa: E402
 from mrisynth.cli import shipped  # noqa: E402
 from mrisynth.errors import UserError  # noqa: E402
+from mrisynth.signals import heard_at_once  # noqa: E402
 
 keras_backend.defer_tensorflow()
 try:
@@ -57,6 +58,7 @@ except ImportError as error:
 T = TypeVar("T")
 
 _CLEANING_SECONDS = 5.0
+_PATIENCE_SECONDS = 0.2
 
 _HELP = ("--help", "-help", "-h", "--helpfull")
 _EVERY_PROGRAM = """
@@ -101,7 +103,7 @@ def run(
 def _run(work: Callable[[], object]) -> None:
     """Does the work of a program; faults of a user and Ctrl-C are one line and an exit status."""
     try:
-        with _on_interrupt(_interrupter()):
+        with _interruptible():
             work()
     except UserError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
@@ -114,17 +116,48 @@ def _run(work: Callable[[], object]) -> None:
         sys.exit(130)
 
 
-def _interrupter() -> Callable[[int, FrameType | None], None]:
-    """What raises KeyboardInterrupt, but not again while the program is cleaning up."""
-    last = -math.inf
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Has Ctrl-C raise KeyboardInterrupt in the context, but not again while the program is cleaning up.
+
+    What does not end at once is acknowledged at once. Where TensorFlow keeps Python from raising anything, a
+    second Ctrl-C ends the program.
+    """
+    last, acknowledged = -math.inf, False
+    raised, over = threading.Event(), threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
+        raised.set()
         if time.monotonic() - last > _CLEANING_SECONDS:
             last = time.monotonic()
             raise KeyboardInterrupt
 
-    return interrupt
+    def acknowledge(number: int) -> None:
+        nonlocal acknowledged
+        if number != signal.SIGINT:
+            return
+        if acknowledged and not raised.is_set():
+            _leave(number, None, screen)
+        if acknowledged or over.wait(_PATIENCE_SECONDS):
+            return
+        acknowledged = True
+        wait = "as soon as TensorFlow can be interrupted; Ctrl-C again ends at once"
+        until = "when what was begun is put away" if raised.is_set() else wait
+        os.write(screen, f"\nstopping {until}\n".encode())
+
+    if not _hears_interrupts():
+        yield
+        return
+    screen = os.dup(2)  # While TensorFlow is imported, standard error itself leads nowhere.
+    try:
+        with _on_interrupt(interrupt), heard_at_once(acknowledge):
+            try:
+                yield
+            finally:
+                over.set()
+    finally:
+        os.close(screen)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -125,6 +126,51 @@ def test_ctrl_c_ends_a_program_in_one_line_at_any_time(phase):
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
     assert ended.stdout == ("clean\n" if phase == "running twice" else "")
+
+
+# Like compilation: so long Python runs no handlers.
+BLOCKED = """
+import hashlib, sys, mrisynth.cli.app as app
+sys.argv[1:] = []
+def block(_):
+    print("busy", flush=True)
+    hashlib.pbkdf2_hmac("sha512", b"", b"", {rounds})
+app.run(block, lambda _: None, "")
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_is_acknowledged_at_once_where_python_is_kept_from_its_handlers(times):
+    program = BLOCKED.format(rounds={1: 10**6, 2: 10**8}[times])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment, **pipes)
+    try:
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "\n"
+        assert process.stderr.readline().startswith("stopping as soon as TensorFlow can be interrupted")
+        assert process.poll() is None
+        if times == 2:
+            process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == "interrupted\n"
+        assert process.returncode == 130
+    finally:
+        process.kill()
+
+
+def test_ctrl_c_is_acknowledged_at_once_where_putting_away_takes_a_while():
+    program = (
+        "from mrisynth.cli.app import *; import signal\n"
+        "def work(_):\n"
+        "    try: signal.raise_signal(signal.SIGINT)\n"
+        "    finally: time.sleep(1)\n"
+        "sys.argv[1:] = []; run(work, lambda _: None, '')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 130
+    assert ended.stderr == "\nstopping when what was begun is put away\ninterrupted\n"
 
 
 def test_an_explicit_flag_beats_a_flagfile_wherever_it_stands(run, tmp_path):
