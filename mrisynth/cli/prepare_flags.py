@@ -13,7 +13,7 @@ _SCANS = {
     "suffix": "Contrast to take, for instance FLAIR; empty takes the only one there is.",
     "series": "Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.",
     "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
-    "empty goes by BIDS names, else by the file's name.",
+    "empty goes by BIDS names, else by what tells the paths apart.",
     "masks": "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",
     "volume_index": "Which volume of scans that have a time axis.",
     "holdout": "Part of the subjects to hold out from training.",

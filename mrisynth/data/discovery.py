@@ -341,7 +341,26 @@ def _with_subjects(scans: list[Scan], shared: Path, pattern: re.Pattern[str] | N
         subject = subject if scan.fault else subjects[name]
         fault = scan.fault or ("" if subject else missing)
         described.append(dataclasses.replace(scan, subject=subject, fault=fault))
-    return described
+    return _with_shared_labels(described)
+
+
+def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
+    """The scans, with a warning where a BIDS label of two input folders counts as one person's."""
+    inputs: dict[str, set[str]] = {}
+    for scan in scans:
+        if subject_of(scan.name) == scan.subject and Path(scan.input).is_dir():
+            inputs.setdefault(scan.subject, set()).add(scan.input)
+    warnings = {
+        subject: f"subject in several inputs: {subject} counts as one; --subject_regex can say otherwise"
+        for subject, places in inputs.items()
+        if len(places) > 1
+    }
+    return [
+        dataclasses.replace(scan, warnings=(*scan.warnings, warnings[scan.subject]))
+        if scan.subject in warnings
+        else scan
+        for scan in scans
+    ]
 
 
 def _with_participants(scans: list[Scan]) -> list[Scan]:
@@ -363,22 +382,20 @@ def _with_masks(scans: list[Scan], masks: str) -> list[Scan]:
     folders = {
         place: mask_folder(Path(place), masks) for place in dict.fromkeys(scan.input for scan in scans)
     }
-    mask_of: dict[Path, Path] = {}
+    described = {scan.path: scan for scan in scans}
     for folder in dict.fromkeys(folders.values()):
         there = [scan for scan in scans if folders[scan.input] == folder and not scan.fault]
         names = [_relative(scan.path, folder.path) if folder.is_shared else scan.name for scan in there]
         chosen = masks_of(names, [scan.subject for scan in there], _masks_below(folder))
-        mask_of |= {scan.path: folder.path / name for scan, name in zip(there, chosen, strict=True) if name}
-    return [_with_mask(scan, mask_of.get(scan.path)) for scan in scans]
+        for scan, (mask, warning) in zip(there, chosen, strict=True):
+            described[scan.path] = dataclasses.replace(
+                scan,
+                mask=folder.path / mask if mask else None,
+                warnings=(*scan.warnings, warning) if warning else scan.warnings,
+            )
+    return [described[scan.path] for scan in scans]
 
 
 def _masks_below(folder: MaskFolder) -> list[str]:
     paths = (path for path, fault in _walk(folder.path, []) if not fault and folder.holds(path))
     return [path.relative_to(folder.path).as_posix() for path in paths]
-
-
-def _with_mask(scan: Scan, mask: Path | None) -> Scan:
-    if mask is not None or scan.fault:
-        return dataclasses.replace(scan, mask=mask)
-    warning = "mask missing: no file of --masks belongs to it by its name"
-    return dataclasses.replace(scan, warnings=(*scan.warnings, warning))

@@ -52,7 +52,7 @@ def mask_folder(place: Path, masks: str) -> MaskFolder:
     return MaskFolder(folder, is_shared=folder == scans or folder in scans.parents)
 
 
-def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> list[str]:
+def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> list[tuple[str, str]]:
     """Finds the mask of each scan.
 
     A BIDS mask belongs to a scan of the same subject and session whose entities it does not contradict. Any
@@ -65,7 +65,7 @@ def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]
         masks: Paths relative to the masks' folder.
 
     Returns:
-        For every scan a mask; empty if it has none.
+        For every scan a mask, empty if it has none, and what a user should be warned of then.
 
     Raises:
         UserError: Several masks fit a scan.
@@ -77,19 +77,26 @@ def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]
     chosen = []
     for number, scan in enumerate(scans):
         subject = subject_of(scan)
-        candidates = [
-            mask for mask in by_subject.get(same_form(subject), []) if subject and _agree(mask, scan)
-        ] or plain.of(number)
-        chosen.append(_only(candidates, scan))
+        agreeing = [mask for mask in by_subject.get(same_form(subject), []) if subject and _agree(mask, scan)]
+        own = [mask for mask in agreeing if not _is_elsewhere(mask, scan)]
+        mask = _only(own or plain.of(number), scan)
+        warning = "mask missing: no file of --masks belongs to it by its name"
+        if agreeing:
+            warning = f"mask left out: {agreeing[0]} lies in the space of a template, and the scan does not"
+        chosen.append((mask, "" if mask else warning))
     return chosen
 
 
+def _is_elsewhere(mask: str, scan: str) -> bool:
+    """Whether a mask lies in the space of a template, and its scan does not."""
+    space = entities(mask).get("space", "")
+    return _TEMPLATES.match(space) is not None and space != entities(scan).get("space")
+
+
 def _agree(mask: str, scan: str) -> bool:
-    """Whether a BIDS mask of the scan's subject is of the same session and image, and not in a template."""
+    """Whether a BIDS mask of the scan's subject is of the same session and image."""
     theirs, own = entities(mask), entities(scan)
-    del theirs["sub"]
-    if _TEMPLATES.match(theirs.get("space", "")) and theirs["space"] != own.get("space"):
-        return False
+    theirs = {key: value for key, value in theirs.items() if key not in ("sub", "space")}
     return session(mask) == session(scan) and all(
         own.get(key, value) == value for key, value in theirs.items()
     )

@@ -28,18 +28,21 @@ _VISIT = (
     r"|baseline|follow[-_ ]?up|visit|session|later|earlier|first|second|third|pre|post"
     r"|(?:19|20)\d\d(?:[01]\d[0-3]\d|[-_][01]\d[-_][0-3]\d)"
 )
-_VISIT_CODE = r"(?:v|t|m|w|d|y|mr|tp|fu|bl)\d{1,3}|bl|fu"
+_VISIT_CODE = r"(?:v|t|m|w|d|y|mr|tp|fu|bl)\d{1,4}|bl|fu"
 _CONTRAST = (
     r"t[12](?:w|n|c|f|ce|gd|km|post|star|starw|flair|weighted)?|flair|pdw?|mp2?rage|spgr|tof|swi|dwi|adc|dti"
 )
 _GROUP = (
     r"(?:site|center|centre|scanner|hospital|group|cohort|batch|part|fold)s?\d*[a-z]?|train(?:ing)?|test(?:ing)?"
-    r"|val(?:idation)?|controls?|patients?|cases?|healthy|subjects?|subj|sub|ms|hc|nc|cn|ad|mci|images(?:tr|ts)?"
+    r"|val(?:idation)?|controls?|patients?|cases?|healthy|subjects?|subj|sub|ms|hc|nc|cn|ad|mci"
 )
 _MASK = (
     r"masks?|lesions?|[ad]?seg(?:m|mentations?)?|probseg|labels?|rois?|gt|ground[-_ ]?truth|annotations?|wmh"
 )
-_GENERIC = r"imag(?:e|es|ing)|img|scans?|anat|brain|head|mri?|nifti|nii|orig(?:inal)?|raw|data|volume|vol"
+_GENERIC = (
+    r"imag(?:e|es|ing)|(?:images|labels)t[rs]|img|scans?|anat|brain|head|mri?|nifti|nii|orig(?:inal)?|raw|data"
+    r"|volume|vol"
+)
 
 
 def _words(pattern: str, behind: bool = False) -> re.Pattern[str]:
@@ -65,8 +68,11 @@ def stem(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A name that any text can hold: bytes that are not UTF-8 become backslash escapes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name that any text can hold: what is no letter of UTF-8 becomes a backslash escape."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
 
 
 def same_form(name: str) -> str:
@@ -76,11 +82,11 @@ def same_form(name: str) -> str:
 
 
 def whose(part: str) -> str:
-    """A file's stem or a folder's name without words for visits and contrasts; empty if nothing else is left.
+    """A stem's or a folder's words but those for visits, contrasts and masks; empty if nothing else is left.
 
     "patient7_visit1_T1w" gives "patient7"; "visit1", "flair" and "imaging" say nothing of whose they are.
     """
-    return _without(part, (*_VISITS, *_CONTRASTS))
+    return _without(part, (*_VISITS, *_CONTRASTS, *_MASKS))
 
 
 def what_is_masked(part: str) -> str:

@@ -186,6 +186,24 @@ def test_subjects_are_judged_over_all_inputs_together(tmp_path):
     assert [scan.subject for scan in scans] == ["siteA_p1", "siteA_p2", "siteB_p1", "siteB_p2"]
 
 
+def test_a_label_in_two_inputs_is_one_person_and_said_so(tmp_path):
+    names = ("sub-1/anat/sub-1_T1w.nii", "sub-2/anat/sub-2_T1w.nii")
+    first, second = touch(tmp_path / "a", *names), touch(tmp_path / "b", names[0])
+    scans = find_scans((str(first), str(second)))
+    assert [scan.subject for scan in scans] == ["sub-1", "sub-2", "sub-1"]
+    assert [[warning.partition(":")[0] for warning in scan.warnings] for scan in scans] == [
+        ["subject in several inputs"],
+        [],
+        ["subject in several inputs"],
+    ]
+    scans = find_scans((str(first), str(second)), subject_regex="^([ab]/sub-.)")
+    assert [(scan.subject, scan.warnings) for scan in scans] == [
+        ("a_sub-1", ()),
+        ("a_sub-2", ()),
+        ("b_sub-1", ()),
+    ]
+
+
 def test_a_file_in_anothers_folder_is_left_out_by_name(tmp_path):
     touch(tmp_path, "sub-01/anat/sub-01_FLAIR.nii", "sub-01/anat/sub-02_FLAIR.nii")
     assert [scan.fault for scan in find_scans((str(tmp_path),))] == [

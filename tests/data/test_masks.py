@@ -5,7 +5,10 @@ from mrisynth.errors import UserError
 
 
 def pairs(scans, masks, subjects=None):
-    return masks_of(scans, subjects or [scan.split("/")[0].split(".")[0] for scan in scans], masks)
+    subjects = subjects or [scan.split("/")[0].split(".")[0] for scan in scans]
+    found = masks_of(scans, subjects, masks)
+    assert all(bool(mask) != bool(warning) for mask, warning in found)
+    return [mask for mask, _ in found]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,14 @@ def test_a_mask_belongs_to_the_scan_of_its_name_and_no_other(scans, masks, expec
 )
 def test_a_bids_mask_contradicts_neither_subject_nor_session_nor_space(mask, fits):
     assert pairs(["sub-1/anat/sub-1_run-1_FLAIR.nii"], [mask]) == [mask if fits else ""]
+
+
+def test_a_mask_in_another_space_is_named():
+    masks = ["sub-1_space-MNI152Lin_mask.nii", "sub-2_mask.nii", "sub-3_space-MNI152Lin_mask.nii"]
+    scans = [f"sub-{number}_FLAIR.nii" for number in (1, 2)] + ["sub-3_space-MNI152Lin_FLAIR.nii"]
+    (first, warning), second, third = masks_of(scans, ["", "", ""], masks)
+    assert (first, second[0], third[0]) == ("", *masks[1:])
+    assert warning.startswith("mask left out: sub-1_space-MNI152Lin_mask.nii lies in the space of a template")
 
 
 def test_masks_of_labels_with_hyphens_are_not_mixed_up():

@@ -30,7 +30,10 @@ def test_a_stem_has_neither_folder_nor_ending(name, expected):
         ("p1_m06", "p1"),
         ("20190131_p1", "p1"),
         ("BraTS-GLI-00001-000-t2f", "BraTS-GLI-00001-000"),
+        ("anna_lesion", "anna"),
+        ("OAS30001_MR_d0129", "OAS30001_MR"),
         ("visit2", ""),
+        ("labelsTr", ""),
         ("flair", ""),
         ("imaging", ""),
         ("brain_T1", ""),
@@ -74,4 +77,4 @@ def test_words_for_visits_and_groups_are_known():
 def test_a_name_that_is_not_utf_8_becomes_one_that_any_text_can_hold():
     name = b"J\xfcrgen.nii".decode("utf-8", "surrogateescape")
     assert printable(name) == r"J\xfcrgen.nii"
-    assert printable("Jürgen.nii") == "Jürgen.nii"
+    assert printable("Jürgen\t.nii") == r"Jürgen\t.nii"

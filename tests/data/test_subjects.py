@@ -31,6 +31,7 @@ VISITS = [f"visit{visit}/p{number:02d}.nii" for visit in (1, 2) for number in (1
         (["control_1.nii", "control_2.nii", "patient_1.nii"], ["control_1", "control_2", "patient_1"]),
         (["scan_001.nii", "scan_002.nii"], ["scan_001", "scan_002"]),
         (["M01.nii", "M02.nii", "F01.nii"], ["M01", "M02", "F01"]),
+        (["imagesTr/x_1.nii", "imagesTr/x_2.nii", "labelsTr/x_1.nii"], ["x_1", "x_2", "x_1"]),
         (["t1.nii", "flair.nii"], ["anna", "anna"]),
         (["p1.nii", "p1.nii.gz"], ["p1", "p1"]),
         (["sub-CC_0001/anat/sub-CC_0001_T1w.nii", "sub-CC_0002/x.nii"], ["sub-CC_0001", "sub-CC_0002"]),
