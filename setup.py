@@ -64,7 +64,7 @@ setuptools.setup(
         "jinja2>=3.1",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff==0.17.6", "pydicom>=2.4", *DICOM, *SERVING],
+        "test": ["pytest>=8.0", "ruff==0.17.6", "pydicom>=3.0", *DICOM, *SERVING],
         "dicom": DICOM,
         "serving": SERVING,
         "gpu": ["tensorflow[and-cuda]>=2.15,<3"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -64,8 +66,9 @@ def convert(files: Sequence[Path], folder: Path) -> Converted:
         The NIfTI file, or the reason why there is none.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder cannot be written, or the disk is full.
     """
+    folder = folder.resolve()  # A name may begin as an option does.
     gathered, results = folder / "files", folder / "results"
     gathered.mkdir()
     results.mkdir()
@@ -81,6 +84,8 @@ def convert(files: Sequence[Path], folder: Path) -> Converted:
     images = sorted(path for path in results.glob("*.nii") if _REGIONS not in path.name)
     read = sum(map(int, _CONVERTED.findall(said)))
     if done.returncode or not images:
+        if shutil.disk_usage(folder).free < sum(file.stat().st_size for file in files):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return Converted(None, _reason(said, done.returncode))
     if any(_RESPACED in image.name for image in images):
         return Converted(None, _UNEVEN)

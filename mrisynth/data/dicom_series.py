@@ -114,7 +114,8 @@ def find_series(
         if file.header is None:
             damaged.setdefault((file.input, file.name.rpartition("/")[0]), []).append(file)
         elif file.header.rows or file.header.series:  # Else a list of files (DICOMDIR).
-            groups.setdefault((file.header.patient, file.header.series), []).append(file)
+            key = file.header.series or file.name.rpartition("/")[0]  # Without a UID, its folder's files.
+            groups.setdefault((file.header.patient, key), []).append(file)
     wanted = _choose(list(groups.values()), suffix, series)
     doubtful = _doubtful_patients(file.header for files in groups.values() for file in files)
     described = [_series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files in wanted]

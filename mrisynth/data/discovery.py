@@ -167,7 +167,7 @@ def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "")
 
 def _given(path: Path, name: str, dicom_files: list[DicomFile]) -> list[Scan]:
     """A file that is given itself; a DICOM file is added to those found."""
-    dicom_file = look_at(path, path) if path.is_file() else None
+    dicom_file = look_at(path, path)
     dicom_files += [dicom_file] if dicom_file else []
     return [] if dicom_file else [_scan(name, path, path)]
 
@@ -208,7 +208,7 @@ def _walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[tuple[Path, st
         seen.add(real)
         for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
             # A pipe would be waited for.
-            dicom_file = look_at(path, folder) if os.path.isfile(path) else None  # noqa: PTH113
+            dicom_file = look_at(path, folder)
             if dicom_file is not None:
                 dicom_files.append(dicom_file)
             elif path.name.lower().endswith((*EXTENSIONS, *NOT_SUPPORTED)) and not _is_second_half(path):

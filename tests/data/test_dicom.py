@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -126,6 +127,21 @@ def test_an_unknown_encoding_is_said_and_other_failures_are_told_without_what_is
     (tmp_path / "JOHN_DOE").write_bytes(bytes(128) + b"DICM" + bytes(100))
     fault = converted([tmp_path / "JOHN_DOE"], tmp_path / "other").fault
     assert fault == "dcm2niix makes no image of it (exit status 2)"
+
+
+def test_a_full_disk_is_not_a_fault_of_the_series(tmp_path, monkeypatch):
+    paths = write_series(tmp_path / "series", AXIAL)
+    cut(paths[3])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6 - 100, 100))
+    with pytest.raises(OSError, match="No space left"):
+        converted(paths, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["with a blank", "100%s %d", "Größe", "-o"])
+def test_any_folder_will_do(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    series = write_series(Path("scans"), AXIAL, name=name + "{}")
+    assert_same_place(converted(series, Path(name)).path, AXIAL)
 
 
 def test_where_links_are_not_allowed_files_are_copied(tmp_path, monkeypatch):

@@ -176,7 +176,15 @@ def test_an_image_that_is_there_twice_counts_once(tmp_path):
     assert [one.warnings for one in find_series([*files[:3], *files[:3]], "salt")] == [()]
 
 
+def test_without_uids_the_folder_says_what_belongs_together(tmp_path):
+    for name in ("a", "b"):
+        write_series(tmp_path / name, leave_out=FEW, SeriesInstanceUID="", StudyInstanceUID="")
+    assert [len(one.files) for one in found(tmp_path)] == [3, 3]
+
+
 def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
-    assert [look_at(path, tmp_path) for path in sorted(tmp_path.iterdir())] == [None, None]
+    (tmp_path / "gone.dcm").symlink_to(tmp_path / "nowhere")
+    looked = [look_at(path, tmp_path) for path in sorted(tmp_path.iterdir())]
+    assert [file and file.name for file in looked] == [None, "gone.dcm", None]
