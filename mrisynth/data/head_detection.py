@@ -150,7 +150,9 @@ def _padding(head: Head, areas: NDArray[np.int64]) -> NDArray[np.bool_]:
     air = ~head.mask[middle]
     if np.count_nonzero(exact[middle] & air) > _CLEAN_AIR * max(1, np.count_nonzero(air)):
         return np.zeros(exact.shape, bool)
-    return exact
+    # A pixel of noise may be exactly -1, too, where blocks are single pixels; nine together are not.
+    size = -(-3 // head.pooling)
+    return ndimage.binary_opening(exact, np.ones((1, size, size), bool)) if size > 1 else exact
 
 
 def _bordering_part(mask: NDArray[np.bool_], unscanned: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth.checksums import of_arrays
-from mrisynth.data.intensities import intensity_range, to_unit_range
+from mrisynth.data.intensities import find_range, to_unit_range
+from mrisynth.data.mask_space import refuse_other_space
 from mrisynth.data.planes import PLANES, Plane
+from mrisynth.data.plausibility import doubts, find_missing, refuse_what_is_no_image
 from mrisynth.data.reading import read_scan
 from mrisynth.data.resampling import (
     INTERPOLATION_ORDERS,
@@ -29,6 +31,7 @@ from mrisynth.data.resampling import (
     straightened,
 )
 from mrisynth.data.sidecars import slice_thickness
+from mrisynth.errors import UnusableScanError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class Volume:
         source_orientation: Where the file's axes point, for instance "LPS".
         nonfinite_voxels: How many voxels were NaN or infinite; they count as air.
         voxels_checksum: SHA-256 of the file's voxels turned to the nearest RAS axes, hexadecimal.
+        warnings: What a user should know about the file, in sentences.
     """
 
     data: NDArray[np.float32]
@@ -60,6 +64,7 @@ class Volume:
     source_orientation: str
     nonfinite_voxels: int
     voxels_checksum: str
+    warnings: tuple[str, ...]
 
     @property
     def voxel_size(self) -> float:
@@ -106,20 +111,21 @@ def load_volume(
     Raises:
         UnusableScanError: The file is no scan that can be used; the message is the reason.
     """
-    voxels, affine = read_scan(path, volume_index)
+    stored = read_scan(path, volume_index)
+    if stored.are_labels:
+        raise UnusableScanError("its header says that its voxels are labels, no image")
+    voxels, affine = stored.voxels, stored.affine
     turns = nibabel.orientations.io_orientation(affine)
     voxels_checksum = of_arrays([nibabel.orientations.apply_orientation(voxels, turns)])
-    finite = np.isfinite(voxels)
-    nonfinite = int(voxels.size - np.count_nonzero(finite))
+    missing, warnings = find_missing(voxels)
+    filled, (low, high) = find_range(voxels, missing, intensity_percentiles)
+    refuse_what_is_no_image(voxels, missing)
+    warnings += doubts(voxels, missing, (low, high), stored.wraps_at)
     if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:
         affine = straightened(affine, voxels.shape)
-    values = voxels if nonfinite == 0 else voxels[finite]
-    low, high = intensity_range(values, intensity_percentiles)
-    if nonfinite:
-        voxels = np.where(finite, voxels, np.float32(low))
     grid = choose_grid(voxels.shape, affine, voxel_size, SliceMode(slices), Plane(plane))
     acquired = grid.stack_axis is not None or is_aligned(grid, voxels.shape)
-    resampled = resample(voxels, affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
+    resampled = resample(filled, affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
     return Volume(
         data=to_unit_range(resampled, (low, high)),
         grid=grid,
@@ -130,8 +136,9 @@ def load_volume(
         source_shape=voxels.shape,
         source_spacing=tuple(float(size) for size in nibabel.affines.voxel_sizes(affine)),
         source_orientation="".join(nibabel.aff2axcodes(affine)),
-        nonfinite_voxels=nonfinite,
+        nonfinite_voxels=int(np.count_nonzero(~np.isfinite(voxels))),
         voxels_checksum=voxels_checksum,
+        warnings=(*stored.warnings, *warnings),
     )
 
 
@@ -146,11 +153,12 @@ def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
         Boolean array of the shape of `volume.data`.
 
     Raises:
-        UnusableScanError: The file cannot be read.
+        UnusableScanError: The file cannot be read, or the mask lies in another space than the volume.
     """
-    voxels, affine = read_scan(path)
-    inside = np.nan_to_num(voxels) > 0
-    matrix, offset = index_map(affine, volume.affine)
+    stored = read_scan(path)
+    inside = np.nan_to_num(stored.voxels) > 0
+    refuse_other_space(inside, stored.affine, volume.source_shape, volume.source_affine)
+    matrix, offset = index_map(stored.affine, volume.affine)
     # "grid-constant" reaches to the edges of the outermost voxels, not to their centers alone.
     return ndimage.affine_transform(
         inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, mode="grid-constant", cval=0

@@ -66,6 +66,9 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
         return ExtractedScan(facts | {"skipped": str(error)})
     except MemoryError:
         return ExtractedScan(facts | {"skipped": "too large for the memory"})
+    except Exception as error:  # One odd file must not end the preparation of all others.
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return ExtractedScan(facts | {"skipped": f"cannot be used ({reason[:160]})"})
 
 
 def checksums(scan: Scan) -> dict[str, str]:
@@ -113,11 +116,12 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     )
     facts |= _volume_facts(volume)
     mask, warnings = _load_mask(scan, volume)
+    warnings = [*volume.warnings, *warnings]
     slices = extract_slices(
         volume, config.plane, config.resolution, config.field_of_view, config.min_head_fraction, mask
     )
     if slices.cropped_mm > _WORTH_MENTIONING_MM:
-        warnings.append(f"the head reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
+        warnings.append(f"head cropped: it reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
     thick = thick_plane(volume.source_affine)
     if thick not in (None, config.plane):
         warnings.append(
@@ -163,6 +167,7 @@ def _volume_facts(volume: Volume) -> dict[str, object]:
         "slice_spacing_mm": volume.grid.slice_spacing,
         "slice_thickness_mm": volume.slice_thickness,
         "directions": volume.grid.directions,
+        "warnings": volume.warnings,
     }
 
 
@@ -173,4 +178,4 @@ def _load_mask(scan: Scan, volume: Volume) -> tuple[NDArray[np.bool_] | None, li
     try:
         return load_mask(scan.mask, volume), []
     except UnusableScanError as error:
-        return None, [f"its mask {scan.mask} is left out: {error}"]
+        return None, [f"mask left out: {scan.mask.name} ({error})"]

@@ -61,6 +61,15 @@ def reoriented(image, codes):
     return image.as_reoriented(transform)
 
 
+def patch(path, offset, dtype, value):
+    """Overwrites a part of a file's header, as odd writers leave it."""
+    content = bytearray(path.read_bytes())
+    stored = np.array(value, dtype).tobytes()
+    content[offset : offset + len(stored)] = stored
+    path.write_bytes(content)
+    return path
+
+
 def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
     """A small BIDS data set; every subject's head is a little elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)

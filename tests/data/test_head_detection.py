@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from mrisynth.data.head_detection import choose_slices, find_head, neighbor_correlation, pool
+from mrisynth.data.head_detection import choose_slices, find_head, neighbor_correlation, pool, pooling_for
 
 
 def test_the_head_is_the_largest_region_and_has_no_holes():
@@ -46,3 +47,20 @@ def test_slices_are_left_out_for_the_first_reason_that_holds():
     kept, dropped = choose_slices(find_head(stack, voxel_size=3.0), 0.25, outside)
     assert kept.tolist() == [1, 2]
     assert dropped == {"constant": 1, "cut": 1, "little head": 1, "noise": 1}
+
+
+@pytest.mark.parametrize("voxel_size", [4.0, 3.0, 2.0, 1.0])
+def test_dark_pixels_of_noise_are_no_padding_whatever_the_voxel_size(voxel_size):
+    rng = np.random.default_rng(0)
+    size = round(200 / voxel_size)
+    x, y = np.meshgrid(*[voxel_size * (np.arange(size) - size / 2)] * 2)
+    stack = np.where(np.hypot(x, y) < 70, 0.5, -0.98) + rng.normal(0, 0.01, (9, size, size))
+    # A hundredth of all voxels is exactly -1: what lies below the first percentile is clipped.
+    stack = np.clip(stack - np.percentile(stack, 1) - 1, -1, 1).astype(np.float32)
+    nothing = np.zeros(pool(stack, pooling_for(voxel_size)).shape, bool)
+    kept, dropped = choose_slices(find_head(stack, voxel_size), 0.25, nothing)
+    assert len(kept) == 9, dropped
+    stack[:3, :, size // 2 + round(50 / voxel_size) :] = -1.0  # Padding that cuts the head off.
+    kept, dropped = choose_slices(find_head(stack, voxel_size), 0.25, nothing)
+    assert kept.tolist() == [3, 4, 5, 6, 7, 8]
+    assert dropped == {"cut": 3}

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import scipy.io
 
+from mrisynth.data.reading import read_scan
 from mrisynth.data.volumes import load_volume
 from mrisynth.errors import UnusableScanError
-from tests.data.ellipsoid_scans import head_image, save
+from tests.data.ellipsoid_scans import head_image, patch, save
 
 
 @pytest.mark.parametrize(
@@ -63,23 +64,26 @@ def write_minc1(path, image):
         stored.valid_range = np.array([voxels.min(), voxels.max()])
 
 
-def write_minc2(path, image):
-    """A MINC 2 file (HDF5), laid out like `write_minc1`'s."""
+def write_minc2(path, image, times=0, time_axis=0):
+    """A MINC 2 file (HDF5), laid out like `write_minc1`'s; each time point is brighter by 1."""
     h5py = pytest.importorskip("h5py", reason="nibabel reads MINC 2 through h5py")
     starts, step = image.affine[:3, 3], image.affine[0, 0]
     voxels = image.get_fdata(dtype=np.float32).transpose(2, 1, 0)
+    names, starts, steps = ["zspace", "yspace", "xspace"], [*starts[::-1]], [step] * 3
+    if times:
+        voxels = np.stack([voxels + time for time in range(times)], axis=time_axis)
+        for values, value in ((names, "time"), (starts, 0.0), (steps, 2.0)):
+            values.insert(time_axis, value)
     with h5py.File(path, "w") as file:
-        names = ("zspace", "yspace", "xspace")
-        for name, size, start in zip(names, voxels.shape, starts[::-1], strict=True):
+        for name, size, start, step in zip(names, voxels.shape, starts, steps, strict=True):
             axis = file.create_dataset(f"minc-2.0/dimensions/{name}", data=0)
             axis.attrs.update(start=start, step=step, length=size, spacing=np.bytes_("regular__"))
         group = file.create_group("minc-2.0/image/0")
         stored = group.create_dataset("image", data=voxels)
-        stored.attrs.update(
-            dimorder=np.bytes_("zspace,yspace,xspace"), valid_range=[float(voxels.min()), float(voxels.max())]
-        )
-        group.create_dataset("image-min", data=float(voxels.min()))
-        group.create_dataset("image-max", data=float(voxels.max()))
+        limits = [float(voxels.min()), float(voxels.max())]
+        stored.attrs.update(dimorder=np.bytes_(",".join(names)), valid_range=limits)
+        group.create_dataset("image-min", data=limits[0])
+        group.create_dataset("image-max", data=limits[1])
 
 
 @pytest.mark.parametrize("write", [write_minc1, write_minc2])
@@ -90,6 +94,19 @@ def test_minc_gives_the_same_volume(write, tmp_path):
     volume = load_volume(tmp_path / "head.mnc", 4.0)
     np.testing.assert_allclose(volume.affine, plain.affine, atol=1e-5)
     np.testing.assert_allclose(volume.data, plain.data, atol=1e-4)
+
+
+@pytest.mark.parametrize("time_axis", range(4))
+def test_the_time_axis_of_minc_is_known_by_its_name(time_axis, tmp_path):
+    image = head_image()
+    write_minc2(tmp_path / "plain.mnc", image)
+    write_minc2(tmp_path / "series.mnc", image, 3, time_axis)
+    plain = read_scan(tmp_path / "plain.mnc")
+    for index in range(3):
+        volume = read_scan(tmp_path / "series.mnc", index)
+        np.testing.assert_allclose(volume.voxels, plain.voxels + index, atol=1e-3)
+        np.testing.assert_array_equal(volume.affine, plain.affine)
+        assert volume.warnings == (f"time series: volume {index} of 3 was taken (--volume_index)",)
 
 
 def test_lengths_in_meters_are_understood(tmp_path):
@@ -149,6 +166,61 @@ def _absurdly_large(tmp_path):
     return save(nibabel.Nifti1Image(voxels, np.diag([1e6, 1, 1, 1])), tmp_path / "a.nii")
 
 
+def _stack(shape, image_class=nibabel.Nifti1Image):
+    def make(tmp_path):
+        voxels = np.random.default_rng(0).random(shape, np.float32)
+        return save(
+            image_class(voxels, np.diag([4.0, 4.0, 4.0, 1.0])), tmp_path / f"a{image_class.files_types[0][1]}"
+        )
+
+    return make
+
+
+def _of_intent(code):
+    def make(tmp_path):
+        image = head_image()
+        image.header["intent_code"] = code
+        return save(image, tmp_path / "a.nii")
+
+    return make
+
+
+def _huge(tmp_path):
+    return patch(save(head_image(), tmp_path / "a.nii"), 42, "<i2", [32767] * 3)
+
+
+def _no_voxel_size(tmp_path):
+    image = nibabel.AnalyzeImage(head_image().get_fdata(dtype=np.float32), None)
+    return patch(save(image, tmp_path / "a.img").with_suffix(".hdr"), 80, "<f4", 0.0)
+
+
+def _gzip_named_nii(tmp_path):
+    path = tmp_path / "a.nii"
+    path.write_bytes(save(head_image(), tmp_path / "b.nii.gz").read_bytes())
+    return path
+
+
+def _nii_named_gzip(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(save(head_image(), tmp_path / "b.nii").read_bytes())
+    return path
+
+
+def _empty(tmp_path):
+    path = tmp_path / "a.nii"
+    path.touch()
+    return path
+
+
+def _folder(tmp_path):
+    (tmp_path / "a.nii").mkdir()
+    return tmp_path / "a.nii"
+
+
+def _damaged(offset, dtype, value):
+    return lambda tmp_path: patch(save(head_image(), tmp_path / "a.nii"), offset, dtype, value)
+
+
 def _text(tmp_path):
     path = tmp_path / "a.nii"
     path.write_text("no image at all")
@@ -199,7 +271,22 @@ def _cifti(tmp_path):
         (_zero, "all its voxels are 0"),
         (_not_a_number, "none of its voxels is a number"),
         (_absurdly_large, "voxel sizes"),
-        (_text, "not an image"),
+        (_stack((40, 50, 1, 24)), "24 images of 40 x 50 x 1 voxels: slices in the fourth dimension"),
+        (_stack((1, 40, 50, 24)), "slices in the fourth dimension"),
+        (_stack((40, 50, 1, 24), nibabel.MGHImage), "slices in the fourth dimension"),
+        (_of_intent(3), r"statistics \(t test\)"),
+        (_of_intent(1002), "labels"),
+        (_of_intent(1007), "vectors"),
+        (_huge, "claims 32767 x 32767 x 32767 voxels"),
+        (_no_voxel_size, "no voxel size"),
+        (_gzip_named_nii, r"compressed \(.gz\).*rename it to a.nii.gz"),
+        (_nii_named_gzip, "a.nii.gz is not a gzip file"),
+        (_empty, "Empty file"),
+        (_folder, "cannot be opened"),
+        (_damaged(70, "<i2", 17), "data code 17"),
+        (_damaged(108, "<f4", 348.0), "vox offset 348 too low"),
+        (_damaged(108, "<f4", np.nan), "cannot be opened"),
+        (_text, "Cannot work out file type"),
         (_zipped_text, "not an image|cannot be opened"),
         (_cut_off, "cut off"),
         (_cut_off_unzipped, "cut off"),
@@ -210,3 +297,45 @@ def _cifti(tmp_path):
 def test_what_cannot_be_used_is_refused_with_its_reason(make, reason, tmp_path):
     with pytest.raises(UnusableScanError, match=reason):
         load_volume(make(tmp_path))
+
+
+def test_voxels_of_a_file_without_an_offset_begin_behind_its_header(tmp_path):
+    path = save(head_image(), tmp_path / "a.nii")
+    plain = read_scan(path)
+    patched = read_scan(patch(path, 108, "<f4", 0.0))
+    np.testing.assert_array_equal(patched.voxels, plain.voxels)
+    assert patched.warnings == ()
+
+
+def test_a_file_that_is_longer_than_its_header_says_is_named(tmp_path):
+    path = patch(save(head_image(), tmp_path / "a.nii"), 42, "<i2", 43)
+    (warning,) = read_scan(path).warnings
+    assert warning.startswith("file too long: it has 11200 bytes more")  # 56 x 50 x 4 bytes
+
+
+@pytest.mark.parametrize(("flag", "warned"), [(1, False), (0, True)])
+def test_mgh_says_whether_it_knows_its_orientation(flag, warned, tmp_path):
+    image = nibabel.MGHImage(head_image().get_fdata(dtype=np.float32), head_image().affine)
+    path = patch(save(image, tmp_path / "a.mgh"), 28, ">i2", flag)
+    warnings = read_scan(path).warnings
+    assert [warning.split(":")[0] for warning in warnings] == ["orientation unknown"] * warned
+
+
+def test_analyze_knows_its_orientation_from_a_mat_file_only(tmp_path):
+    image = head_image()
+    plain = nibabel.AnalyzeImage(image.get_fdata(dtype=np.float32), None)
+    assert read_scan(save(plain, tmp_path / "a.img")).warnings[0].startswith("orientation unknown: ")
+    spm = nibabel.Spm2AnalyzeImage(image.get_fdata(dtype=np.float32), image.affine)
+    stored = read_scan(save(spm, tmp_path / "b.img"))
+    np.testing.assert_allclose(stored.affine, image.affine, atol=1e-5)
+    assert stored.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "slope", "wraps_at"),
+    [("int16", 1, 2**16), ("int8", 1, 2**8), ("uint16", 1, 0), ("int16", 2, 0)],
+)
+def test_signed_numbers_without_a_slope_may_have_run_over(dtype, slope, wraps_at, tmp_path):
+    image = nibabel.Nifti1Image((head_image().get_fdata() / 8).astype(dtype), head_image().affine)
+    image.header.set_slope_inter(slope, 0)
+    assert read_scan(save(image, tmp_path / "a.nii")).wraps_at == wraps_at

@@ -9,11 +9,12 @@ import nibabel
 import numpy as np
 import pytest
 
+from mrisynth.data import worker
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.discovery import Scan
 from mrisynth.data.storage import dequantize
 from mrisynth.data.worker import extract, pyramid
-from tests.data.ellipsoid_scans import SMALL, head_image
+from tests.data.ellipsoid_scans import SMALL, head_image, patch
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {key: value for key, value in SMALL.items() if key != "progress"}
@@ -67,6 +68,29 @@ def test_a_scan_that_cannot_be_used_is_its_reason(fault, scan, config):
     assert extracted.facts["skipped"]
     assert not extracted.images
     assert not extracted.labels
+
+
+def test_an_error_that_nobody_foresaw_is_a_reason_too(scan, config, monkeypatch):
+    def fail(*_):
+        raise RecursionError("deep\nwithin")
+
+    monkeypatch.setattr(worker, "load_volume", fail)
+    assert extract(scan, config).facts["skipped"] == "cannot be used (RecursionError: deep)"
+
+
+def test_a_mask_of_another_space_is_left_out_with_a_warning(scan, config, tmp_path):
+    mask = nibabel.Nifti1Image(np.ones((44, 56, 50), np.uint8), np.diag([4.0, 4.0, 4.0, 1.0]))
+    nibabel.save(mask, tmp_path / "mask.nii")
+    extracted = extract(dataclasses.replace(scan, mask=tmp_path / "mask.nii"), config)
+    assert "lesion_fraction" not in extracted.labels[0]
+    (warning,) = extracted.facts["warnings"]
+    assert warning.startswith("mask left out: mask.nii (")
+
+
+def test_what_reading_a_scan_found_odd_is_in_its_facts(scan, config):
+    patch(scan.path, 252, "<i2", [0, 0])
+    (warning,) = extract(scan, config).facts["warnings"]
+    assert warning.startswith("orientation unknown: ")
 
 
 def test_levels_of_a_pyramid_are_means_of_the_highest():

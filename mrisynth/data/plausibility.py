@@ -1,0 +1,181 @@
+"""Whether the voxels of a file are an image of a head at all, and which of them were never scanned.
+
+Nothing in a header need say that a file is a map of labels or of phases, that its contrast is inverted or
+that its numbers ran over; the numbers themselves do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.data.intensities import box_edges, lacks_air
+from mrisynth.errors import UnusableScanError
+
+_FEW_VALUES = 16
+"""Scans have hundreds of gray values; masks and maps of tissues a few."""
+
+_ALIKE_NEIGHBORS = 0.8
+"""Where regions are labeled more neighbors are alike than this; noise tells those of scans apart."""
+
+_DARKER_THAN_AIR = 0.05
+"""More of a scan's voxels are hardly ever darker than its edges."""
+
+_TYPICAL = (5.0, 99.5)
+"""Percentiles between which the intensities of all but padding lie."""
+
+
+def find_missing(voxels: NDArray[np.float32]) -> tuple[NDArray[np.bool_] | None, list[str]]:
+    """Finds the voxels that were not scanned: NaN, infinity, and one value far below or above all others.
+
+    Args:
+        voxels: Float32 [I, J, K] as stored.
+
+    Returns:
+        Boolean [I, J, K], or None if every voxel was scanned; and warnings.
+    """
+    missing = ~np.isfinite(voxels)
+    warnings = []
+    for find_padding in (_padding_below, _padding_above):
+        values = voxels[~missing] if missing.any() else voxels.ravel()
+        padding = find_padding(voxels, values) if values.size else None
+        if padding is not None:
+            warnings.append(
+                f"padding: {padding.mean():.1%} of its voxels are {np.median(voxels[padding]):g}, far from "
+                "all others; they count as air"
+            )
+            missing |= padding
+    if not missing.any():
+        return None, warnings
+    if not missing.all() and lacks_air(missing) and voxels[~missing].min() < 0:
+        warnings.append("background unknown: its air is missing, so the darkest tissue is as dark as it")
+    return missing, warnings
+
+
+def refuse_what_is_no_image(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None) -> None:
+    """Refuses what no scanner makes an image of: masks, label maps and phases.
+
+    Args:
+        voxels: Float32 [I, J, K] as stored.
+        missing: Voxels that were not scanned, as `find_missing` has them.
+
+    Raises:
+        UnusableScanError: It is no image of intensities.
+    """
+    values = voxels.ravel() if missing is None else voxels[~missing]
+    if _has_few_values(values[:: 1 + values.size // 200_000]) and _has_few_values(values):
+        raise UnusableScanError(
+            f"its voxels take only {np.unique(values).size} values: a mask or a map of labels, no image"
+        )
+    if _is_made_of_regions(voxels):
+        raise UnusableScanError("its whole numbers fill whole regions: a map of labels, no image")
+    if _is_phase(values):
+        raise UnusableScanError(
+            f"its voxels run evenly from {values.min():g} to {values.max():g}: a phase; give the magnitude"
+        )
+
+
+def doubts(
+    voxels: NDArray[np.float32],
+    missing: NDArray[np.bool_] | None,
+    intensities: tuple[float, float],
+    wraps_at: int,
+) -> list[str]:
+    """What looks wrong with the intensities of a scan, in sentences.
+
+    Args:
+        voxels: Float32 [I, J, K] as stored.
+        missing: Voxels that were not scanned, as `find_missing` has them.
+        intensities: The intensities that become -1 and 1.
+        wraps_at: See `reading.StoredVolume`.
+
+    Returns:
+        Warnings.
+    """
+    warnings = []
+    if _has_run_over(voxels, missing, wraps_at):
+        warnings.append(
+            "intensities run over: its brightest voxels lie beside its most negative; were they stored as "
+            "signed numbers that cannot hold them?"
+        )
+    edges = box_edges(voxels.shape)
+    scanned = edges if missing is None else edges & ~missing
+    if np.any(scanned) and not (missing is not None and lacks_air(missing)):
+        level = np.median(voxels[scanned]) - 0.1 * (intensities[1] - intensities[0])
+        darker = voxels < level if missing is None else (voxels < level) & ~missing
+        if darker.mean() > _DARKER_THAN_AIR:
+            warnings.append(
+                f"background not darkest: {darker.mean():.0%} of its voxels are darker than its edges; is it "
+                "inverted, or a phase, real or imaginary image?"
+            )
+    return warnings
+
+
+def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Where a scan is padded with a negative number, with what interpolation made of its borders; or None.
+
+    Where that is all the air there is, it stays, unless little would be left of the tissue's contrast.
+    """
+    lowest = values.min()
+    others = values[values > lowest] if lowest < 0 else values[:0]
+    if others.size == 0:
+        return None
+    first, last = np.percentile(others, _TYPICAL)
+    if first == last:
+        return None
+    for distance in (0.5, 2.0):
+        padding = voxels < min(0.0, first - distance * (last - first))
+        # Numbers that ran over are far below the others, too, but all different.
+        if np.count_nonzero(voxels == lowest) < 0.3 * np.count_nonzero(padding) or not padding.any():
+            return None
+        if not lacks_air(padding):
+            return padding
+    return padding
+
+
+def _padding_above(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Where a scan is padded with a number far above all others, or None."""
+    highest = values.max()
+    padding = voxels == highest
+    if padding.mean() < 0.001 or padding.all():
+        return None
+    first, last = np.percentile(values[values < highest], _TYPICAL)
+    return padding if highest > last + 10.0 * (last - first) > last else None
+
+
+def _has_few_values(values: NDArray[np.float32]) -> bool:
+    return np.unique(values).size <= _FEW_VALUES
+
+
+def _is_made_of_regions(voxels: NDArray[np.float32]) -> bool:
+    """Whether the voxels are whole numbers, and neighbors nearly always the same, but for the background."""
+    middle = voxels[tuple(slice(size // 4, size - size // 4) for size in voxels.shape)]
+    if not np.array_equal(middle, np.rint(middle)):
+        return False
+    pairs = alike = 0
+    for axis in range(3):
+        ahead, behind = (middle.take(range(k, middle.shape[axis] - 1 + k), axis) for k in (1, 0))
+        inside = (ahead != 0) & (behind != 0)
+        pairs += np.count_nonzero(inside)
+        alike += np.count_nonzero(inside & (ahead == behind))
+    return alike > _ALIKE_NEIGHBORS * max(pairs, 1)
+
+
+def _is_phase(values: NDArray[np.float32]) -> bool:
+    """Whether values run from one number to its negative and are as frequent at both ends as in between."""
+    lowest, highest = float(values.min()), float(values.max())
+    spread = highest - lowest
+    if lowest >= 0 or abs(lowest + highest) > 0.05 * spread:
+        return False
+    values = values[values != 0]  # Masked phases are 0 outside of the head.
+    ends = [np.mean(values < lowest + 0.1 * spread), np.mean(values > highest - 0.1 * spread)]
+    return min(ends) > 0.02 and max(ends) < 3 * min(ends)
+
+
+def _has_run_over(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None, wraps_at: int) -> bool:
+    """Whether neighbors lie nearly as far apart as the numbers of the file reach."""
+    widest = 0.75 * wraps_at
+    if not wraps_at or not np.nanmax(voxels) - np.nanmin(voxels) > widest:
+        return False
+    scanned = voxels if missing is None else np.where(missing, np.float32(np.nan), voxels)
+    return sum(np.count_nonzero(np.abs(np.diff(scanned, axis=axis)) > widest) for axis in range(3)) >= 3

@@ -1,0 +1,114 @@
+import nibabel
+import numpy as np
+import pytest
+
+from mrisynth.data.intensities import intensity_range
+from mrisynth.data.plausibility import doubts, find_missing, refuse_what_is_no_image
+from mrisynth.errors import UnusableScanError
+from tests.data.ellipsoid_scans import head_image
+
+RNG = np.random.default_rng(0)
+HEAD = np.abs(head_image().get_fdata() + RNG.normal(0, 6, (44, 56, 50))).astype(np.float32)
+TISSUE = HEAD > 300
+NOISE = RNG.uniform(-1, 1, HEAD.shape)
+X, Y, Z = np.indices(HEAD.shape) / 3.0
+SAWTOOTH = ((X + 0.5 * Y + 0.3 * Z) / 6) % 2 - 1
+REGIONS = (1 + X // 5 + 3 * (Y // 5) + 12 * (Z // 5)) * TISSUE
+
+
+def doubts_of(voxels, wraps_at=0):
+    missing, warnings = find_missing(voxels)
+    values = voxels if missing is None else voxels[~missing]
+    found = doubts(voxels, missing, intensity_range(values, (1.0, 99.5)), wraps_at)
+    return [warning.split(":")[0] for warning in warnings + found]
+
+
+def test_an_ordinary_scan_is_complete_and_beyond_doubt():
+    assert find_missing(HEAD) == (None, [])
+    for scan in (HEAD, np.rint(HEAD), np.rint(HEAD / 20), HEAD * TISSUE, HEAD - 1024):
+        refuse_what_is_no_image(scan, None)
+        assert doubts_of(scan, 2**16) == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -32768, -1e6, -1e30, -999, 9999999, 1e30])
+def test_what_was_not_scanned_is_found_by_any_mark(value):
+    padded = HEAD.copy()
+    padded[:4] = padded[-4:] = value
+    missing, warnings = find_missing(padded)
+    np.testing.assert_array_equal(missing.any(axis=(1, 2)), [True] * 4 + [False] * 36 + [True] * 4)
+    assert missing[:4].all()
+    assert bool(warnings) == bool(np.isfinite(value))
+    assert all(warning.startswith("padding: 18.2% of its voxels are") for warning in warnings)
+
+
+def test_padding_is_found_with_the_rim_that_interpolation_gave_it():
+    padded = HEAD.copy()
+    padded[:4] = -32768
+    padded[4] = np.linspace(-30000, -2000, 56)[:, None]
+    missing, _ = find_missing(padded)
+    assert missing[:5].all()
+    assert not missing[5:].any()
+
+
+def test_negative_air_is_air_and_no_padding():
+    masked = np.where(TISSUE, HEAD - 1024, -1024).astype(np.float32)
+    assert find_missing(masked)[0] is None
+    assert find_missing((HEAD - HEAD.mean()) / HEAD.std())[0] is None
+
+
+def test_air_that_is_missing_below_negative_tissue_is_named():
+    scores = np.where(TISSUE, (HEAD - 700) / 100, np.nan).astype(np.float32)
+    assert doubts_of(scores) == ["background unknown"]
+    assert doubts_of(np.where(TISSUE, HEAD, np.nan).astype(np.float32)) == []
+
+
+@pytest.mark.parametrize(
+    ("voxels", "reason"),
+    [
+        (TISSUE * 1.0, "take only 2 values"),
+        (TISSUE * 0.5, "take only 2 values"),
+        (np.digitize(HEAD, [300, 600, 700]), "take only 4 values"),
+        (REGIONS, "map of labels"),
+        (np.rint(REGIONS) * 7 + 1000 * TISSUE, "map of labels"),
+        (4096 * SAWTOOTH * TISSUE, "a phase"),
+        (np.pi * np.where(TISSUE, SAWTOOTH, NOISE), "a phase"),
+        (180 * SAWTOOTH, "a phase"),
+    ],
+    ids=["mask", "half", "tissues", "regions", "sparse labels", "masked phase", "phase", "degrees"],
+)
+def test_what_is_no_image_of_intensities_is_refused(voxels, reason):
+    with pytest.raises(UnusableScanError, match=reason):
+        refuse_what_is_no_image(voxels.astype(np.float32), None)
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        1200 - HEAD,
+        np.where(TISSUE, HEAD, 2000),
+        HEAD * np.where(TISSUE, np.sin(6 * SAWTOOTH), NOISE),
+        np.where(TISSUE, 2048 + 2047 * SAWTOOTH, 2048 + 2047 * NOISE),
+    ],
+    ids=["inverted", "bright air", "real part", "unsigned phase"],
+)
+def test_a_background_that_is_not_dark_is_named(voxels):
+    assert doubts_of(voxels.astype(np.float32)) == ["background not darkest"]
+
+
+def test_numbers_that_ran_over_are_named():
+    bright = (45 * HEAD).astype(np.uint16)
+    assert doubts_of(bright.view(np.int16).astype(np.float32), 2**16) == ["intensities run over"]
+    few = np.where(HEAD > 735, 33000, 20 * HEAD).astype(np.uint16)
+    assert 0 < np.mean(few > 32767) < 0.01
+    assert doubts_of(few.view(np.int16).astype(np.float32), 2**16) == ["intensities run over"]
+    assert doubts_of((HEAD / 4).astype(np.uint8).view(np.int8).astype(np.float32), 2**8) != []
+    assert doubts_of(bright.astype(np.float32), 2**16) == []
+
+
+def test_a_full_range_with_a_slope_is_no_overflow(tmp_path):
+    # nibabel spreads floating point numbers over all numbers that int16 has, and writes the slope.
+    image = nibabel.Nifti1Image(HEAD, np.eye(4))
+    image.set_data_dtype(np.int16)
+    nibabel.save(image, tmp_path / "a.nii")
+    assert nibabel.load(tmp_path / "a.nii").dataobj.get_unscaled().min() < -32000
+    assert doubts_of(np.asanyarray(nibabel.load(tmp_path / "a.nii").dataobj).astype(np.float32), 0) == []
