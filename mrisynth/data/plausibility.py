@@ -173,8 +173,8 @@ def _is_phase(values: NDArray[np.float32]) -> bool:
 
 
 def _has_run_over(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None, wraps_at: int) -> bool:
-    """Whether neighbors lie nearly as far apart as the numbers of the file reach."""
-    widest = 0.75 * wraps_at
+    """Whether neighbors lie further apart than the numbers of the file reach to either side."""
+    widest = 0.6 * wraps_at
     if not wraps_at or not np.nanmax(voxels) - np.nanmin(voxels) > widest:
         return False
     scanned = voxels if missing is None else np.where(missing, np.float32(np.nan), voxels)

@@ -116,7 +116,8 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     )
     facts |= _volume_facts(volume)
     mask, warnings = _load_mask(scan, volume)
-    warnings = [*volume.warnings, *warnings]
+    warnings = [*scan.warnings, *volume.warnings, *warnings]
+    facts["warnings"] = tuple(warnings)
     slices = extract_slices(
         volume, config.plane, config.resolution, config.field_of_view, config.min_head_fraction, mask
     )
@@ -137,7 +138,7 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
             "cropped_mm": slices.cropped_mm,
             "slices": len(slices.indices),
             "dropped": slices.dropped,
-            "warnings": (*scan.warnings, *warnings),
+            "warnings": tuple(warnings),
         },
         images=images,
         labels=_slice_labels(slices),
@@ -167,7 +168,6 @@ def _volume_facts(volume: Volume) -> dict[str, object]:
         "slice_spacing_mm": volume.grid.slice_spacing,
         "slice_thickness_mm": volume.slice_thickness,
         "directions": volume.grid.directions,
-        "warnings": volume.warnings,
     }
 
 

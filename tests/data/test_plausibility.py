@@ -98,7 +98,7 @@ def test_a_background_that_is_not_dark_is_named(voxels):
 def test_numbers_that_ran_over_are_named():
     bright = (45 * HEAD).astype(np.uint16)
     assert doubts_of(bright.view(np.int16).astype(np.float32), 2**16) == ["intensities run over"]
-    few = np.where(HEAD > 735, 33000, 20 * HEAD).astype(np.uint16)
+    few = np.where(HEAD > 735, 33000 + 50 * (HEAD - 735), 20 * HEAD).astype(np.uint16)
     assert 0 < np.mean(few > 32767) < 0.01
     assert doubts_of(few.view(np.int16).astype(np.float32), 2**16) == ["intensities run over"]
     assert doubts_of((HEAD / 4).astype(np.uint8).view(np.int8).astype(np.float32), 2**8) != []

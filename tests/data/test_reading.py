@@ -169,9 +169,8 @@ def _absurdly_large(tmp_path):
 def _stack(shape, image_class=nibabel.Nifti1Image):
     def make(tmp_path):
         voxels = np.random.default_rng(0).random(shape, np.float32)
-        return save(
-            image_class(voxels, np.diag([4.0, 4.0, 4.0, 1.0])), tmp_path / f"a{image_class.files_types[0][1]}"
-        )
+        image = image_class(voxels, np.diag([4.0, 4.0, 4.0, 1.0]))
+        return save(image, tmp_path / f"a{image_class.files_types[0][1]}")
 
     return make
 
