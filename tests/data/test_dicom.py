@@ -278,3 +278,21 @@ def test_the_samples_are_those_of_the_nifti_way(tmp_path):
         images = np.load(tmp_path / f"of_{kind}" / "train-r0064.npy")
         samples.append(sorted(image.tobytes() for image in images))
     assert samples[0] == samples[1]
+
+
+def test_thick_slices_stay_native_and_as_thick_as_their_headers_say(tmp_path):
+    turn = rotation(15, 0) @ rotation(-8, 2)
+    image = head_image(shape=(44, 56, 12), spacing=(4.0, 4.0, 16.0), turn=turn, dtype=np.uint16)
+    write_series(tmp_path / "dicom", image, SliceThickness="12", SpacingBetweenSlices="16")
+    (tmp_path / "nifti").mkdir()
+    nibabel.save(image, tmp_path / "nifti" / "scan.nii")
+    samples, sources = [], []
+    for kind in ("dicom", "nifti"):
+        made = prepare_dataset(input=tmp_path / kind, output=tmp_path / f"of_{kind}", **SMALL)
+        samples.append(np.load(tmp_path / f"of_{kind}" / "train-r0064.npy").astype(int))
+        sources += made.used
+    assert [source.acquired for source in sources] == [True, True]
+    assert [source.slice_spacing_mm for source in sources] == pytest.approx([16.0, 16.0], abs=1e-3)
+    assert [source.slice_thickness_mm for source in sources] == pytest.approx([12.0, 16.0], abs=1e-3)
+    np.testing.assert_allclose(sources[0].directions, sources[1].directions, atol=1e-4)
+    assert np.abs(samples[0] - samples[1]).max() < 0.01 * 65535
