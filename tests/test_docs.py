@@ -1,5 +1,6 @@
 """The README and the pages of docs/: links lead somewhere, and commands have only flags that there are."""
 
+import html
 import importlib
 import pathlib
 import re
@@ -10,6 +11,10 @@ from absl import flags
 
 from mrisynth.cli import app
 from mrisynth.errors import UserError
+from mrisynth.privacy.verdict import RULE
+from mrisynth.report import render
+from tests.programs import call
+from tests.report.example_evaluations import make_evaluation
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,3 +71,13 @@ def test_nothing_is_said_of_images_that_no_test_can_establish():
 def test_every_page_is_linked_from_the_readme():
     readme = PAGES[0].read_text(encoding="utf-8")
     assert all(f"](docs/{page.name})" in readme for page in PAGES[1:])
+
+
+def test_the_rule_of_the_verdict_stands_in_the_same_words_wherever_it_stands():
+    texts = {
+        "page of the documentation": (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8"),
+        "--help": call("tools/evaluate.py", "--help").stdout,
+        "report": html.unescape(render(make_evaluation(size=16, samples=4, pairs=1))),
+    }
+    for where, text in texts.items():
+        assert RULE in " ".join(text.split()), where

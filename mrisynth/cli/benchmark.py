@@ -8,7 +8,8 @@ step's convolutions reach. The second table says how much faster folded resampli
 float32, and what self-attention in the discriminator, on each size of maps by itself, adds to the step
 without any: percent of its time, and how many times what attention's own multiplications would take at the
 rate that the rest of the step reaches. --evaluation=20000,35000,7000 measures an evaluation instead: its time
-and memory; --release=1000 how fast mrisynth-generate is in every format.
+and memory; --release=1000 how fast mrisynth-generate is in every format. --verdicts=200 counts how often each
+verdict comes for made-up generators of which it is known whether they copy.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def _benchmark(values: flags.FlagValues) -> None:
         return
     if config.release:
         _measure_release(config)
+        return
+    if config.verdicts:
+        _count_verdicts(config)
         return
     from mrisynth.benchmarks import data, training
     from mrisynth.benchmarks.machine import this_machine
@@ -91,6 +95,14 @@ def _measure_release(config: BenchmarkConfig) -> None:
         print(json.dumps({"resolution": network.resolution, **rates}))
     else:
         print(f"{this_machine()}\n{release.table(network.resolution, rates)}")
+
+
+def _count_verdicts(config: BenchmarkConfig) -> None:
+    """Prints how often each verdict comes."""
+    from mrisynth.benchmarks import verdicts
+
+    counts = verdicts.frequencies(config.verdicts, progress=True)
+    print(json.dumps(counts) if config.json else verdicts.table(counts))
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:

@@ -30,6 +30,8 @@ class BenchmarkConfig:
             measured in place of all else; empty for none.
         release: Images of a release at the largest resolution, to be measured in place of all else; 0 for
             none.
+        verdicts: How often to evaluate generators that copy and that do not, in place of all else; 0 for
+            never.
         json: Whether to print JSON in place of a table.
     """
 
@@ -40,6 +42,7 @@ class BenchmarkConfig:
     data_dir: pathlib.Path | None = None
     evaluation: tuple[int, ...] = ()
     release: int = 0
+    verdicts: int = 0
     json: bool = False
 
 
@@ -51,6 +54,7 @@ _FIELDS = {
     "training and held-out images, as in 20000,35000,7000.",
     "release": "Measure nothing but a release of so many images at the largest resolution, in every format, "
     "and how fast the generator alone is.",
+    "verdicts": "Count nothing but the verdicts on made-up generators, each evaluated so many times.",
     "json": "Print JSON in place of a table.",
 }
 
@@ -88,6 +92,8 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         )
     if values.release < 0:
         raise UserError(f"--release={values.release} must be a number of images, as in 1000")
+    if values.verdicts < 0:
+        raise UserError(f"--verdicts={values.verdicts} must be a number of repetitions, as in 200")
     largest = network_flags.config(values, max(resolutions))
     return BenchmarkConfig(
         networks=tuple(_cut_down(largest, resolution) for resolution in resolutions),
@@ -97,6 +103,7 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         data_dir=path(values, "data_dir"),
         evaluation=evaluation,
         release=values.release,
+        verdicts=values.verdicts,
         json=values.json,
     )
 

@@ -9,18 +9,21 @@ From there the model card of the run's own export, RUN/saved_model, gets the ver
 
 from __future__ import annotations
 
+import textwrap
+
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from absl import flags
 
 from mrisynth.cli import evaluate_flags
 from mrisynth.errors import UserError
+from mrisynth.privacy.verdict import RULE
 from mrisynth.run_folder import RESULTS_NAME, RunFolder
 
 
 def main() -> None:
     """Runs the program."""
-    app.run(_evaluate, evaluate_flags.define, __doc__)
+    app.run(_evaluate, evaluate_flags.define, f"{__doc__}\n{textwrap.fill(RULE, 110)}\n")
 
 
 def _evaluate(values: flags.FlagValues) -> None:

@@ -100,6 +100,44 @@ def examine(
     Returns:
         The figures, the closest pairs and the verdict.
     """
+    judged = judge(described, limits, bootstrap)
+    copies = judged.copies
+    return Privacy(
+        verdict=judged.verdict,
+        copies=copies.count,
+        controls=copies.controls,
+        control_count=copies.control_count,
+        thresholds=limits,
+        closeness=judged.closeness,
+        closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described[1]),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What is known of generated images before pictures are made of it.
+
+    Attributes:
+        found: What was looked up by each measure of distance.
+        closeness: The figures by the name of each measure of distance.
+        copies: What counts as a copy.
+        verdict: The answer.
+    """
+
+    found: list[Search]
+    closeness: dict[str, Closeness]
+    copies: Copies
+    verdict: Verdict
+
+
+def judge(described: Sequence[tuple[RealSides, Side]], limits: Thresholds, bootstrap: Bootstrap) -> Judged:
+    """Measures how close generated images are, by any measures of distance, and decides.
+
+    Args:
+        described: The data set and the generated images by each measure of distance.
+        limits: What the verdict is decided by.
+        bootstrap: For the confidence intervals; says whether there are progress bars, too.
+    """
     found, figures = [], {}
     for sides, generated in described:
         searched = sides.search(generated, bootstrap.progress)
@@ -110,15 +148,7 @@ def examine(
     copies = statistics.find_copies(found, limits.copy_ratio)
     sides, _ = described[0]
     subjects = (sides.training.subjects.count, sides.heldout.subjects.count)
-    return Privacy(
-        verdict=verdict.decide(copies, figures, *subjects, limits),
-        copies=copies.count,
-        controls=copies.controls,
-        control_count=copies.control_count,
-        thresholds=limits,
-        closeness=figures,
-        closest_pairs=_closest_pairs(images, real.training.images, found, copies, described[1]),
-    )
+    return Judged(found, figures, copies, verdict.decide(copies, figures, *subjects, limits))
 
 
 def _closest_pairs(

@@ -22,7 +22,7 @@ from mrisynth.privacy.nearest_neighbors import Groups
 from mrisynth.privacy.searches import RealNeighbors, RealSides, Search, Side
 
 _CELL_SLICES = 50
-"""Held-out slices that a cell of C_T has on average."""
+"""Held-out slices that a cell of `nearer_auc` has on average."""
 _FEWEST_IN_CELL = 20
 _MOST_CELLS = 10
 
@@ -40,7 +40,8 @@ class Closeness:
         authenticity: AuthPct: part of the generated images that are farther from their nearest training slice
             than that is from every slice of other subjects.
         authenticity_heldout: AuthPct of the held-out slices.
-        c_t: C_T; far below 0 where generated images are closer than new patients.
+        nearer_auc: How often a generated image is nearer to training slices than a new patient's slice of
+            its kind; 0.5 where generated images are like new patients.
         membership_auc: Area under the curve of an attack that guesses from the distance to the nearest
             generated image whether a subject was trained on; 0.5 is guessing.
     """
@@ -52,8 +53,22 @@ class Closeness:
     closer_share: Interval
     authenticity: Interval
     authenticity_heldout: Interval
-    c_t: Interval
+    nearer_auc: Interval
     membership_auc: Interval
+
+    @property
+    def authenticity_loss(self) -> Interval:
+        """How much smaller AuthPct of the generated images is than that of new patients; 0 where it is not.
+
+        The interval of the difference is that of two independent estimates (Zou and Donner 2008).
+        """
+        ours, theirs = self.authenticity, self.authenticity_heldout
+        loss = theirs.value - ours.value
+        return Interval(
+            loss,
+            loss - math.hypot(theirs.value - theirs.low, ours.high - ours.value),
+            loss + math.hypot(theirs.high - theirs.value, ours.value - ours.low),
+        )
 
 
 def closeness(
@@ -66,7 +81,7 @@ def closeness(
         found: What was looked up of generated images.
         generated: These images by the same measure.
         closest_part: Part of the held-out slices against which generated images are close.
-        bootstrap: For the intervals; its seed also divides space into the cells of C_T.
+        bootstrap: For the intervals; its seed also divides space into the cells of `nearer_auc`.
 
     Returns:
         Every figure with its interval.
@@ -88,7 +103,7 @@ def closeness(
         closer_share=closer_share(ours, near, theirs, heldout, closest_part, bootstrap),
         authenticity=_share(authentic(found.generated, found.real.training), near, bootstrap),
         authenticity_heldout=_share(authentic(found.real.heldout, found.real.training), heldout, bootstrap),
-        c_t=c_t(ours, near, theirs, heldout, *cells, bootstrap),
+        nearer_auc=nearer_auc(ours, near, theirs, heldout, *cells, bootstrap),
         membership_auc=membership_auc(
             training.means(found.training_to_generated), heldout.means(found.heldout_to_generated), bootstrap
         ),
@@ -153,7 +168,7 @@ def _cells(coordinates: list[NDArray[np.float32]], seed: int) -> tuple[NDArray[n
     return nearest(generated), nearest(heldout)
 
 
-def c_t(
+def nearer_auc(
     generated: NDArray[np.floating],
     generated_subjects: Groups,
     heldout: NDArray[np.floating],
@@ -162,13 +177,12 @@ def c_t(
     heldout_cells: NDArray[np.intp],
     bootstrap: Bootstrap,
 ) -> Interval:
-    """The three-sample test for data copying (Meehan, Chaudhuri and Dasgupta 2020).
+    """How often a generated image is nearer to training slices than a held-out slice of its cell.
 
-    In every cell the Mann-Whitney statistic of the distances to training, generated against held-out, as a
-    z-score; then their mean, weighted by the held-out slices in the cell. Far below 0: generated images are
-    closer to training than new patients are. Far above: they are farther (underfitting). The z-score takes
-    slices for independent, so it strays from 0 further than a standard deviation of 1 even where nothing is
-    copied; the interval does not.
+    This is the three-sample test for data copying, C_T (Meehan, Chaudhuri and Dasgupta 2020), as an area
+    under the curve: in every cell the Mann-Whitney statistic of the distances to training as a part of all
+    pairs, then the mean, weighted by the held-out slices in the cell. C_T itself takes the statistic as a
+    z-score, which grows with the number of images and so has no limit that holds for any number.
 
     Args:
         generated: Distances to the nearest training slice, [N].
@@ -178,6 +192,10 @@ def c_t(
         generated_cells: The cell of every generated image.
         heldout_cells: The cell of every held-out slice.
         bootstrap: For the interval.
+
+    Returns:
+        0 to 1. Above 0.5, generated images are closer to training than new patients are; below, they are
+        farther (underfitting).
     """
     cells = [
         (generated_cells == cell, heldout_cells == cell)
@@ -188,14 +206,13 @@ def c_t(
     counts = [_FartherCount(generated[ours], heldout[theirs]) for ours, theirs in cells]
 
     def measure(generated_weights: Weights, heldout_weights: Weights) -> float:
-        scores, shares = [], []
+        areas, shares = [], []
         for (ours, theirs), count in zip(cells, counts, strict=True):
             m, n = generated_weights[ours].sum(), heldout_weights[theirs].sum()
             if m > 0 and n > 0:
-                farther = count(generated_weights[ours], heldout_weights[theirs])
-                scores.append((farther - m * n / 2) / math.sqrt(m * n * (m + n + 1) / 12))
+                areas.append(1 - count(generated_weights[ours], heldout_weights[theirs]) / (m * n))
                 shares.append(n)
-        return float(np.average(scores, weights=shares)) if scores else math.nan
+        return float(np.average(areas, weights=shares)) if areas else math.nan
 
     return bootstrap.interval(measure, generated_subjects, heldout_subjects)
 
@@ -254,14 +271,11 @@ class Copies:
         controls: How many slices of new patients count as copies: held-out ones, and training slices
             compared with the other training subjects.
         control_count: How many slices of new patients there are.
-        most_by_chance: Part of the generated images that may be flagged as the controls are: the upper end
-            of the one-sided 95 % interval of their share (Clopper and Pearson 1934).
     """
 
     by_measure: NDArray[np.bool_]
     controls: int
     control_count: int
-    most_by_chance: float
 
     @property
     def generated(self) -> NDArray[np.bool_]:
@@ -274,9 +288,26 @@ class Copies:
         return int(self.generated.sum())
 
     @property
-    def is_more_than_chance(self) -> bool:
-        """Whether generated images are copies more often than new patients' slices may be."""
-        return self.generated.mean() > self.most_by_chance
+    def share(self) -> Interval:
+        """Part of the images that count as copies, with its interval (Clopper and Pearson 1934).
+
+        Every image is a draw of its own, whatever the subjects are.
+        """
+        count, total = self.count, self.by_measure.shape[1]
+        low = scipy.stats.beta.ppf(0.025, count, total - count + 1) if count else 0.0
+        high = scipy.stats.beta.ppf(0.975, count + 1, total - count) if count < total else 1.0
+        return Interval(count / total, float(low), float(high))
+
+    def most_by_chance(self, confidence: float = 0.95) -> float:
+        """Part of the generated images that may count as copies because new patients' slices do.
+
+        Returns:
+            The upper end of a one-sided interval of the controls' share (Clopper and Pearson 1934).
+        """
+        if self.controls == self.control_count:
+            return 1.0
+        others = self.control_count - self.controls
+        return float(scipy.stats.beta.ppf(confidence, self.controls + 1, others))
 
 
 def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
@@ -295,9 +326,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
         new = (one.real.heldout, one.real.training)
         controls.append(np.concatenate([is_alone(each, one.real, copy_ratio) for each in new]))
     flagged = np.logical_or.reduce(controls)
-    count, total = int(flagged.sum()), len(flagged)
-    most = 1.0 if count == total else float(scipy.stats.beta.ppf(0.95, count + 1, total - count))
-    return Copies(np.stack(generated), count, total, most)
+    return Copies(np.stack(generated), int(flagged.sum()), len(flagged))
 
 
 def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArray[np.bool_]:

@@ -1,13 +1,15 @@
-"""The privacy figures put into words: no sign of copying, inconclusive, or copies found."""
+"""The privacy figures put into words, by one rule: no sign of copying, inconclusive, or copies found."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mrisynth.errors import UserError
+from mrisynth.metrics.estimates import Interval
+from mrisynth.privacy.sample_size import MARGIN, auc_error, images_needed, subjects_needed, times_as_many
 
 if TYPE_CHECKING:  # Flags are read, and thresholds checked, without TensorFlow.
     from mrisynth.privacy.statistics import Closeness, Copies
@@ -18,10 +20,40 @@ COPIES_FOUND = "copies found"
 UNKNOWN = "nothing can be said about copying"
 """Of a generator that does not say what it was trained on."""
 
+RULE = (
+    "Every figure has a 95 % interval and a limit, beyond which it is harmful. If the whole interval of any "
+    'figure lies beyond its limit, harm is shown, and the verdict is "copies found". If the whole interval '
+    'of every figure lies within its limit, harm is excluded, and the verdict is "no sign of copying". '
+    'Otherwise it is "inconclusive", and the report says what would settle it. '
+    "Images that count as copies are harmful as soon as there are more of them than chance has it among "
+    "slices of new patients, and leave the question open where there are nearly more. "
+    "Images without detail are close to every scan: that images are close is harmful only if the membership "
+    "attack works, too, with its whole interval above 50 % by every measure of distance, and otherwise "
+    "leaves the question open. With too few subjects, every figure but the copies leaves it open."
+)
+"""How figures make the verdict; stands in the documentation, in --help and in the report."""
+
+HARMFUL = "harmful"
+HARMLESS = "harmless"
+OPEN = "open"
+
 CHANCE = 0.5
 """Area under the curve of a guess."""
 
-_Z = 1.96
+COPIES = "images that count as copies"
+MEMBERSHIP = "guessing who was trained on"
+CLOSER = "images closer than the closest new patients"
+NEARER = "images nearer than new patients of their kind"
+AUTHENTICITY = "authenticity lost"
+"""What figures are called in tables."""
+
+_NEARLY = 0.8
+"""Copies leave the question open if they are more than chance has it with this confidence."""
+
+_NO_DETAIL = "More subjects do not settle it: copies would be so close, and so would images without detail."
+
+_BY = {"pixels": "gray values"}
+"""Measures of distance that sentences give another name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,37 +63,66 @@ class Thresholds:
     Attributes:
         copy_ratio: A generated image is a copy if it is nearer to a training slice than half of the held-out
             slices, and its distance to that subject is less than this part of the distance to any other.
-        max_unseen_copies: Too few images are generated if a larger part of them could be copies, none of
-            which has been drawn.
+        max_unseen_copies: Part of the images that count as copies that the interval must exclude. Less than
+            1 %, so that copying of 1 % of the images cannot pass.
         closest_part: Part of the held-out slices against which generated images are close.
-        max_closer_share: Part of the generated images that may be close before it is a doubt.
-        min_c_t: C_T below which it is a doubt.
+        max_closer_share: Part of the generated images that may be close.
+        max_authenticity_loss: How much smaller AuthPct of generated images may be than that of new patients.
+        max_nearer_auc: How often a generated image may be nearer to training slices than a new patient's.
         max_membership_auc: Area under the membership attack's curve that is still harmless.
         max_auc_error: Half the interval of that area, in the absence of any leak, beyond which there are too
             few subjects to say anything.
     """
 
     copy_ratio: float = 0.25
-    max_unseen_copies: float = 0.01
+    max_unseen_copies: float = 0.0075
     closest_part: float = 0.01
-    max_closer_share: float = 0.05
-    min_c_t: float = -3.0
+    max_closer_share: float = 0.1
+    max_authenticity_loss: float = 0.3
+    max_nearer_auc: float = 0.7
     max_membership_auc: float = 0.7
     max_auc_error: float = 0.2
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name != "min_c_t" and not 0 < value < 1:
+            if not 0 < value < 1:
                 raise UserError(f"--{field.name}={value} must be more than 0 and less than 1")
-        if self.min_c_t > 0:
-            raise UserError(f"--min_c_t={self.min_c_t} must not be more than 0, which is no copying at all")
-        if self.max_membership_auc <= CHANCE:
+        for name in ("max_nearer_auc", "max_membership_auc"):
+            if getattr(self, name) <= CHANCE:
+                raise UserError(f"--{name}={getattr(self, name)} must be more than 0.5, which is guessing")
+        if self.max_closer_share <= self.closest_part:
             raise UserError(
-                f"--max_membership_auc={self.max_membership_auc} must be more than 0.5, which is guessing"
+                f"--max_closer_share={self.max_closer_share} must be more than "
+                f"--closest_part={self.closest_part}, which is what new patients reach"
             )
         if not 0.01 <= self.max_auc_error < CHANCE:
             raise UserError(f"--max_auc_error={self.max_auc_error} must be at least 0.01 and less than 0.5")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure that the verdict rests on.
+
+    Attributes:
+        name: What it is, for a table.
+        distance: Name of the measure of distance; empty for what all of them say together.
+        interval: The figure, a part or a difference of parts, with its interval.
+        expected: What new patients in the place of the generated images would have.
+        limit: What is more than this is harmful.
+        finding: `HARMFUL`, `HARMLESS` or `OPEN`.
+        sentence: The figure in words.
+        settled_by: What would settle it if it is open, as part of a sentence; else empty.
+    """
+
+    name: str
+    distance: str
+    interval: Interval
+    expected: float
+    limit: float
+    finding: str
+    sentence: str
+    settled_by: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +132,12 @@ class Verdict:
     Attributes:
         words: `NO_SIGN`, `INCONCLUSIVE`, `COPIES_FOUND` or `UNKNOWN`.
         reasons: What it rests on, each a sentence.
+        figures: The figures that `RULE` was applied to; none if copies were not looked for.
     """
 
     words: str
     reasons: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
 
 
 NOT_EXAMINED = Verdict(
@@ -93,7 +156,7 @@ def decide(
     heldout_subjects: int,
     limits: Thresholds,
 ) -> Verdict:
-    """Puts the figures into words.
+    """Puts the figures into words by `RULE`.
 
     Args:
         copies: What was found.
@@ -103,179 +166,162 @@ def decide(
         limits: See `Thresholds`.
 
     Returns:
-        "copies found" if there are more copies than chance has it, or if training subjects can be told from
-        others; "inconclusive" if any figure points to copying, or if there are too few subjects or images to
-        say; "no sign of copying" if none of that is so.
+        The verdict. What decided it comes first among its reasons.
     """
-    too_few = _lack_of_subjects(training_subjects, heldout_subjects, limits)
-    # With too few subjects any two groups of them can be told apart, and what tells them apart says nothing.
-    leaks = [*_copies_found(copies), *([] if too_few else _leaks(measured, limits))]
-    if leaks:
-        return Verdict(COPIES_FOUND, (*leaks, *too_few))
-    doubts = [
-        *too_few,
-        *_copies_by_chance(copies),
-        *_lack_of_images(len(copies.generated), limits),
-        *_doubts(measured, training_subjects, heldout_subjects, limits),
-    ]
-    return Verdict(INCONCLUSIVE if doubts else NO_SIGN, (*doubts, *_findings(copies, measured, limits)))
+    subjects = _Subjects(training_subjects, heldout_subjects, limits)
+    figures = [_copies(copies, limits)]
+    told_apart = all(closeness.membership_auc.low > CHANCE for closeness in measured.values())
+    for distance, closeness in measured.items():
+        figures += _by_distance(distance, closeness, told_apart, subjects, limits)
+    harmful = [figure.sentence for figure in figures if figure.finding == HARMFUL]
+    still_open = [figure for figure in figures if figure.finding == OPEN]
+    too_few = [subjects.too_few] if subjects.too_few else []
+    if harmful:
+        return Verdict(COPIES_FOUND, (*harmful, *too_few), tuple(figures))
+    # What is open for want of subjects is said once for all figures.
+    said = [figure for figure in still_open if not (too_few and figure.distance)]
+    reasons = [*too_few, *(f"{figure.sentence} {figure.settled_by}" for figure in said)]
+    words = INCONCLUSIVE if still_open else NO_SIGN
+    return Verdict(words, (*reasons, *_harmless(figures)), tuple(figures))
 
 
-def _copies_found(copies: Copies) -> list[str]:
-    """Says where there are more copies than chance has it, which suffices for "copies found"."""
-    if not (copies.count and copies.is_more_than_chance):
-        return []
-    return [
-        f"{copies.count:,} of {len(copies.generated):,} generated images are far closer to a slice of one "
-        f"training subject than to any other subject; of {copies.control_count:,} slices of new patients "
-        f"{_number(copies.controls)} so close. The closest pairs are shown."
-    ]
+def _harmless(figures: Sequence[Figure]) -> Iterator[str]:
+    """Says what lies within its limit: of each measure of distance, the attack, and how many figures do."""
+    for figure in figures:
+        if figure.finding == HARMLESS and figure.name in (COPIES, MEMBERSHIP):
+            yield figure.sentence
+    for distance in dict.fromkeys(figure.distance for figure in figures if figure.distance):
+        found = [figure.finding == HARMLESS for figure in figures if figure.distance == distance]
+        if any(found):
+            by = _BY.get(distance, distance)
+            yield f"By {by}, {sum(found)} of {len(found)} figures lie wholly within their limits."
 
 
-def _leaks(measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
-    """Says where training subjects can be told from others, which suffices for "copies found"."""
-    reasons = []
-    for distance, figures in measured.items():
-        share, area = figures.closer_share, figures.membership_auc
-        # Smooth images are close to everything; only what is closer to training subjects than to others is
-        # evidence of copying.
-        many_and_told_apart = share.low > limits.max_closer_share and area.low > CHANCE
-        if area.low > limits.max_membership_auc or many_and_told_apart:
-            reasons.append(
-                f"By {distance}, training subjects lie closer to the generated images than subjects "
-                f"who were never trained on: {_guess(figures)}."
+class _Subjects:
+    """How many subjects there are, and how many it would take."""
+
+    def __init__(self, training: int, heldout: int, limits: Thresholds) -> None:
+        self._training, self._heldout = training, heldout
+        self.too_few = ""
+        if auc_error(training, heldout) > limits.max_auc_error:
+            clear = (limits.max_membership_auc - CHANCE) / MARGIN
+            needed = subjects_needed(training, heldout, min(limits.max_auc_error, clear))
+            self.too_few = (
+                f"{training} training and {heldout} held-out subjects are too few to tell copying from "
+                f"chance; {needed[0]:,} and {needed[1]:,} would do."
             )
-    return reasons
+
+    def settle(self, interval: Interval, expected: float, limit: float) -> str:
+        """Says how many subjects would settle a figure."""
+        times = times_as_many(interval, expected, limit)
+        if times is None:
+            return "It is so near its limit that no number of subjects is sure to settle it."
+        training, heldout = (math.ceil(times * count) for count in (self._training, self._heldout))
+        return f"About {training:,} training and {heldout:,} held-out subjects would settle it."
 
 
-def _lack_of_subjects(training_subjects: int, heldout_subjects: int, limits: Thresholds) -> list[str]:
-    """Says where there are too few subjects, which makes the answer "inconclusive"."""
-    if auc_error(training_subjects, heldout_subjects) <= limits.max_auc_error:
-        return []
-    training, heldout = subjects_needed(training_subjects, heldout_subjects, limits.max_auc_error)
-    return [
-        f"{training_subjects} training and {heldout_subjects} held-out subjects are too few to tell copying "
-        f"from chance; {training} and {heldout} would do."
-    ]
-
-
-def _lack_of_images(count: int, limits: Thresholds) -> list[str]:
-    """Says where there are too few images, which makes the answer "inconclusive"."""
-    unseen = unseen_copies(count)
-    if unseen <= limits.max_unseen_copies:
-        return []
-    return [
-        f"{count:,} images are too few: up to {_percent(unseen)} of all could be copies without one of them "
-        f"here; {math.ceil(3 / limits.max_unseen_copies):,} would do."
-    ]
-
-
-def _copies_by_chance(copies: Copies) -> list[str]:
-    """Says where images look like copies no more often than new patients' slices do."""
-    if not copies.count:
-        return []
-    return [
-        f"{copies.count:,} of {len(copies.generated):,} generated images are far closer to one training "
-        f"subject than to any other, which may be chance: of {copies.control_count:,} slices of new patients "
-        f"{_number(copies.controls)} so close. Look at the closest pairs."
-    ]
-
-
-def _doubts(
-    measured: Mapping[str, Closeness], training_subjects: int, heldout_subjects: int, limits: Thresholds
-) -> list[str]:
-    """Says which figures point to copying, or may, and so make the answer "inconclusive"."""
-    reasons = []
-    for distance, figures in measured.items():
-        by = f"By {distance},"
-        if figures.closer_share.low > limits.max_closer_share:
-            reasons.append(
-                f"{by} {_percent(figures.closer_share.value)} of the generated images are closer to training "
-                f"slices than the closest {_percent(limits.closest_part)} of new patients' slices: copies "
-                "would be, and so would images without detail."
-            )
-        if figures.authenticity.high < figures.authenticity_heldout.low:
-            reasons.append(
-                f"{by} generated images are nearer to single training slices than other subjects are, more "
-                f"often than new patients' slices ({_percent(1 - figures.authenticity.value)} against "
-                f"{_percent(1 - figures.authenticity_heldout.value)})."
-            )
-        if figures.c_t.high < limits.min_c_t:
-            reasons.append(
-                f"{by} generated images are closer to training slices than new patients' of the same kind "
-                f"(C_T {figures.c_t.value:.1f})."
-            )
-        if figures.membership_auc.high > limits.max_membership_auc:
-            needed = _needed_to_settle(figures, training_subjects, heldout_subjects, limits)
-            reasons.append(
-                f"{by} it cannot be ruled out that membership can be guessed: {_guess(figures)}{needed}."
-            )
-    return reasons
-
-
-def _needed_to_settle(
-    figures: Closeness, training_subjects: int, heldout_subjects: int, limits: Thresholds
-) -> str:
-    """Says how many subjects would settle the question, if any number would."""
-    error = limits.max_membership_auc - figures.membership_auc.value
-    if error <= 0:
-        return ""
-    training, heldout = subjects_needed(training_subjects, heldout_subjects, error)
-    return f"; {training} training and {heldout} held-out subjects would settle it"
-
-
-def _findings(copies: Copies, measured: Mapping[str, Closeness], limits: Thresholds) -> list[str]:
-    """Says what was found where nothing points to copying."""
-    total = len(copies.generated)
-    reasons = []
-    if not copies.count:
-        reasons.append(
+def _copies(copies: Copies, limits: Thresholds) -> Figure:
+    """Judges the images that count as copies."""
+    count, total, share = copies.count, len(copies.generated), copies.share
+    settled_by = ""
+    if count and share.value > copies.most_by_chance():
+        finding = HARMFUL
+    elif share.high <= limits.max_unseen_copies and share.value <= copies.most_by_chance(_NEARLY):
+        finding = HARMLESS
+    else:
+        finding = OPEN
+        needed = images_needed(limits.max_unseen_copies)
+        settled_by = "Look at the closest pairs." if count else f"{needed:,} images without a copy would do."
+    are = "is" if count == 1 else "are"
+    new = f"of {copies.control_count:,} slices of new patients {_number(copies.controls)} so close"
+    if count:
+        chance = "" if finding == HARMFUL else ", which may be chance"
+        sentence = (
+            f"{count:,} of {total:,} generated images {are} far closer to a slice of one training subject "
+            f"than to any other subject{chance}; {new}."
+        )
+    else:
+        sentence = (
             f"None of {total:,} generated images is far closer to one training subject than to any other; "
-            f"copies rarer than {_percent(unseen_copies(total))} of all could have been missed."
+            f"copies rarer than {_percent(share.high)} of all could have been missed."
         )
-    for distance, figures in measured.items():
-        reasons.append(
-            f"By {distance}, {_percent(figures.closer_share.value)} of the generated images are "
-            f"closer to training slices than the closest {_percent(limits.closest_part)} of new patients' "
-            f"slices; {_guess(figures)}."
-        )
-    return reasons
+    limit = copies.most_by_chance() if finding == HARMFUL else limits.max_unseen_copies
+    expected = copies.controls / copies.control_count
+    return Figure(COPIES, "", share, expected, limit, finding, sentence, settled_by)
 
 
-def unseen_copies(count: int) -> float:
-    """The part of all images that could be copies, with 95 % confidence, if none of so many is one."""
-    return min(1.0, 3 / count)
+def _by_distance(
+    distance: str, closeness: Closeness, told_apart: bool, subjects: _Subjects, limits: Thresholds
+) -> Iterator[Figure]:
+    """Judges what one measure of distance says."""
+
+    def judge(name: str, interval: Interval, expected: float, limit: float, words: str) -> Figure:
+        finding = _finding(interval, limit)
+        settled_by = ""
+        if subjects.too_few:
+            finding, settled_by = OPEN, subjects.too_few
+        elif interval.value > limit and name != MEMBERSHIP and not told_apart:
+            finding, settled_by = OPEN, _NO_DETAIL
+        elif finding == OPEN:
+            settled_by = subjects.settle(interval, expected, limit)
+        sentence = f"By {_BY.get(distance, distance)}, {words}; the limit is {_percent(limit)}."
+        return Figure(name, distance, interval, expected, limit, finding, sentence, settled_by)
+
+    area = closeness.membership_auc
+    yield judge(
+        MEMBERSHIP,
+        area,
+        CHANCE,
+        limits.max_membership_auc,
+        f"a guess which of two subjects was trained on is right {_percent(area.value)} of the time "
+        f"({_range(area)}; chance is 50 %)",
+    )
+    share = closeness.closer_share
+    yield judge(
+        CLOSER,
+        share,
+        closeness.expected_share,
+        limits.max_closer_share,
+        f"{_percent(share.value)} of the generated images ({_range(share)}) are closer to training slices "
+        f"than the closest {_percent(limits.closest_part)} of new patients' slices",
+    )
+    nearer = closeness.nearer_auc
+    yield judge(
+        NEARER,
+        nearer,
+        CHANCE,
+        limits.max_nearer_auc,
+        f"generated images are nearer to training slices than new patients' slices of their kind "
+        f"{_percent(nearer.value)} of the time ({_range(nearer)}; chance is 50 %)",
+    )
+    lost = closeness.authenticity_loss
+    ours, theirs = (
+        _percent(1 - each.value) for each in (closeness.authenticity, closeness.authenticity_heldout)
+    )
+    yield judge(
+        AUTHENTICITY,
+        lost,
+        0.0,
+        limits.max_authenticity_loss,
+        f"{ours} of the generated images and {theirs} of new patients' slices are nearer to a training slice "
+        f"than other subjects are to that (a difference of {_percent(lost.value)}, {_range(lost)})",
+    )
+
+
+def _finding(interval: Interval, limit: float) -> str:
+    """Where an interval lies; what is not a number is open."""
+    if interval.low > limit:
+        return HARMFUL
+    return HARMLESS if interval.high <= limit else OPEN
 
 
 def _number(count: int) -> str:
     return {0: "none is", 1: "one is"}.get(count, f"{count:,} are")
 
 
-def _guess(figures: Closeness) -> str:
-    area = figures.membership_auc
-    return (
-        f"a guess which of two subjects was trained on is right {_percent(area.value)} of the time "
-        f"({_percent(area.low)} to {_percent(area.high)}; chance is 50 %)"
-    )
-
-
 def _percent(part: float) -> str:
     return f"{100 * part:.3g} %"
 
 
-def auc_error(training_subjects: int, heldout_subjects: int) -> float:
-    """Half the 95 % interval of the attack's area where nothing leaks (Hanley and McNeil 1982)."""
-    product = training_subjects * heldout_subjects
-    return _Z * math.sqrt((training_subjects + heldout_subjects + 1) / (12 * product))
-
-
-def subjects_needed(training_subjects: int, heldout_subjects: int, error: float) -> tuple[int, int]:
-    """How many subjects, divided as they are, bring `auc_error` down to `error`."""
-    share = heldout_subjects / (training_subjects + heldout_subjects)
-    # auc_error solved for the total; whole numbers of subjects may take a few more.
-    total = math.floor(_Z**2 / (12 * share * (1 - share) * error**2))
-    while True:
-        heldout = min(max(1, round(share * total)), max(1, total - 1))
-        if total > heldout and auc_error(total - heldout, heldout) <= error:
-            return total - heldout, heldout
-        total += 1
+def _range(interval: Interval) -> str:
+    return f"{_percent(interval.low)} to {_percent(interval.high)}"

@@ -24,7 +24,7 @@ from mrisynth.metrics.registry import Direction, Metric
 from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.distances import DISTANCES
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, RULE, UNKNOWN
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
 
@@ -219,6 +219,7 @@ def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
     closeness = list(privacy.closeness.values())
     distances = [DISTANCES[name] for name in privacy.closeness]
     return {
+        "rule": RULE,
         "thresholds": dataclasses.asdict(privacy.thresholds),
         "compared": len(closeness[0].generated),
         "heldout": len(closeness[0].heldout),
@@ -295,7 +296,6 @@ def _ratio(measure: Measure, direction: Direction) -> str:
 
 def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
     """The rows of the privacy table, by the name of what is in them."""
-    farthest = _largest(3.0, *(abs(end) for c in closeness for end in (c.c_t.low, c.c_t.high)))
     largest_share = _largest(0.05, *(c.closer_share.high for c in closeness))
     return {
         "closer_share": [_Cell(c.closer_share, 0, largest_share, c.expected_share) for c in closeness],
@@ -303,7 +303,7 @@ def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
         "authenticity_heldout": [
             _Cell(c.authenticity_heldout, 0, 1, c.authenticity_heldout.value) for c in closeness
         ],
-        "c_t": [_Cell(c.c_t, -farthest, farthest, 0) for c in closeness],
+        "nearer_auc": [_Cell(c.nearer_auc, 0, 1, 0.5) for c in closeness],
         "membership_auc": [_Cell(c.membership_auc, 0, 1, 0.5) for c in closeness],
     }
 

@@ -48,8 +48,10 @@ def test_every_repeat_gets_as_many_pairs(parse, pairs, repeats, used):
 
 
 def test_thresholds_and_settings_are_taken(parse):
-    settings = parse("--run_dir=R", "--copy_ratio=0.5", "--min_c_t=-2", "--images=50", "--seed=3").settings
-    assert (settings.thresholds.copy_ratio, settings.thresholds.min_c_t) == (0.5, -2)
+    settings = parse(
+        "--run_dir=R", "--copy_ratio=0.5", "--max_nearer_auc=0.6", "--images=50", "--seed=3"
+    ).settings
+    assert (settings.thresholds.copy_ratio, settings.thresholds.max_nearer_auc) == (0.5, 0.6)
     assert (settings.images, settings.seed, settings.short) == (50, 3, False)
 
 

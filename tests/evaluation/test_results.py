@@ -35,13 +35,17 @@ def test_the_document_holds_every_number_and_no_image(tmp_path):
 def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
     evaluation = make_evaluation(COPIES_FOUND, **SMALL)
     privacy = to_json(evaluation)["privacy"]
-    assert privacy["verdict"] == {"words": COPIES_FOUND, "reasons": list(REASONS[COPIES_FOUND])}
+    assert privacy["verdict"] == {
+        "words": COPIES_FOUND,
+        "reasons": list(REASONS[COPIES_FOUND]),
+        "figures": [],
+    }
     assert privacy["copies"] == 3
     assert privacy["thresholds"] == dataclasses.asdict(evaluation.privacy.thresholds)
     assert list(privacy["closeness"]) == ["pixels", "features"]
     for distance, closeness in evaluation.privacy.closeness.items():
         found = privacy["closeness"][distance]
-        for name in ("closer_share", "authenticity", "authenticity_heldout", "c_t", "membership_auc"):
+        for name in ("closer_share", "authenticity", "authenticity_heldout", "nearer_auc", "membership_auc"):
             assert found[name] == dataclasses.asdict(getattr(closeness, name))
         for name in ("generated", "heldout"):
             distances = getattr(closeness, name)

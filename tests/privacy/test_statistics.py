@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import binom, mannwhitneyu
 
+from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy import statistics
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.distances import Neighbors
@@ -39,41 +40,57 @@ def test_an_image_is_authentic_if_other_subjects_are_nearer_to_its_neighbor():
     assert statistics.authentic(images, training).tolist() == [False, True]
 
 
-def c_t(generated, heldout, generated_cells, heldout_cells, bootstrap=BOOTSTRAP):
+def nearer_auc(generated, heldout, generated_cells, heldout_cells, bootstrap=BOOTSTRAP):
     groups = each(len(generated)), each(len(heldout))
-    return statistics.c_t(generated, groups[0], heldout, groups[1], generated_cells, heldout_cells, bootstrap)
+    return statistics.nearer_auc(
+        generated, groups[0], heldout, groups[1], generated_cells, heldout_cells, bootstrap
+    )
 
 
-def test_c_t_in_one_cell_is_mann_whitneys_z():
+def test_nearer_in_one_cell_is_mann_whitneys_statistic():
     random = np.random.RandomState(0)
     generated, heldout = random.normal(0, 1, 60), random.normal(0.3, 1, 40)
-    found = c_t(generated, heldout, np.zeros(60, int), np.zeros(40, int))
-    statistic = mannwhitneyu(generated, heldout).statistic
-    expected = (statistic - 60 * 40 / 2) / math.sqrt(60 * 40 * 101 / 12)
-    assert found.value == pytest.approx(expected)
-    assert found.value < 0
+    found = nearer_auc(generated, heldout, np.zeros(60, int), np.zeros(40, int))
+    assert found.value == pytest.approx(1 - mannwhitneyu(generated, heldout).statistic / (60 * 40))
+    assert found.value > 0.5
 
 
-def test_c_t_averages_cells_by_their_heldout_slices():
+def test_nearer_does_not_grow_with_the_number_of_images():
+    """C_T's own z-score is ten times as large for a hundred times as many."""
+    random = np.random.RandomState(3)
+    few, many = (
+        nearer_auc(
+            random.normal(0, 1, count),
+            random.normal(0.5, 1, count),
+            np.zeros(count, int),
+            np.zeros(count, int),
+            Bootstrap(2),
+        ).value
+        for count in (200, 20_000)
+    )
+    assert few == pytest.approx(many, abs=0.06)
+
+
+def test_nearer_averages_cells_by_their_heldout_slices():
     random = np.random.RandomState(1)
     cells = [
         (random.normal(0, 1, 30), random.normal(1, 1, 60)),
         (random.normal(1, 1, 40), random.normal(0, 1, 20)),
     ]
-    alone = [c_t(g, h, np.zeros(len(g), int), np.zeros(len(h), int)).value for g, h in cells]
+    alone = [nearer_auc(g, h, np.zeros(len(g), int), np.zeros(len(h), int)).value for g, h in cells]
     generated, heldout = (np.concatenate(part) for part in zip(*cells, strict=True))
-    both = c_t(generated, heldout, np.repeat([0, 1], [30, 40]), np.repeat([0, 1], [60, 20]))
+    both = nearer_auc(generated, heldout, np.repeat([0, 1], [30, 40]), np.repeat([0, 1], [60, 20]))
     assert both.value == pytest.approx((60 * alone[0] + 20 * alone[1]) / 80)
-    assert alone[0] < 0 < alone[1]
+    assert alone[0] > 0.5 > alone[1]
 
 
-def test_c_t_leaves_cells_with_few_slices_out():
+def test_nearer_leaves_cells_with_few_slices_out():
     random = np.random.RandomState(2)
     generated, heldout = random.normal(size=50), random.normal(size=50)
     generated[:5] -= 100
     cells = np.repeat([1, 0], [5, 45])
-    with_few = c_t(generated, heldout, cells, cells)
-    without = c_t(generated[5:], heldout[5:], cells[5:], cells[5:])
+    with_few = nearer_auc(generated, heldout, cells, cells)
+    without = nearer_auc(generated[5:], heldout[5:], cells[5:], cells[5:])
     assert with_few.value == pytest.approx(without.value)
 
 
@@ -92,16 +109,16 @@ def test_membership_is_a_guess_where_nothing_tells_subjects_apart():
     assert told.low > 0.9
 
 
-def test_the_interval_of_c_t_holds_where_nothing_is_copied():
-    """Both sides of subjects whose slices resemble each other: 0 is within the interval 19 times of 20."""
+def test_the_interval_of_nearer_holds_where_nothing_is_copied():
+    """Both sides of subjects whose slices resemble each other: 0.5 is within the interval 19 times of 20."""
     random = np.random.RandomState(0)
     inside = 0
     for _ in range(100):
         sides = [np.repeat(random.normal(size=12), 10) + 0.3 * random.normal(size=120) for _ in range(2)]
         groups = Groups.of(np.repeat(np.arange(12), 10))
         one_cell = np.zeros(120, int)
-        found = statistics.c_t(sides[0], groups, sides[1], groups, one_cell, one_cell, BOOTSTRAP)
-        inside += found.low < 0 < found.high
+        found = statistics.nearer_auc(sides[0], groups, sides[1], groups, one_cell, one_cell, BOOTSTRAP)
+        inside += found.low < 0.5 < found.high
     assert 85 <= inside <= 100
 
 
@@ -134,15 +151,39 @@ def test_as_many_as_among_new_patients_is_chance():
     some = [[0.1, 1.0]] * 2 + NEW[2:]
     chance = statistics.find_copies([searched(some, some, NEW)], 0.25)
     assert (chance.count, chance.controls) == (2, 2)
-    assert not chance.is_more_than_chance
+    assert chance.share.value <= chance.most_by_chance()
     many = statistics.find_copies([searched([[0.1, 1.0]] * 10 + NEW[10:], some, NEW)], 0.25)
-    assert many.is_more_than_chance
+    assert many.share.value > many.most_by_chance() > many.most_by_chance(0.8)
 
 
 def test_the_rule_of_three():
     """Of 300 without one, up to 1 %."""
     found = statistics.find_copies([searched(NEW, NEW * 2, NEW)], 0.25)
-    assert found.most_by_chance == pytest.approx(0.01, rel=0.01)
+    assert found.most_by_chance() == pytest.approx(0.01, rel=0.01)
+
+
+def test_the_share_of_copies_has_an_exact_interval():
+    """Its ends are the shares that make so many, or so few, a matter of 2.5 %."""
+    share = statistics.Copies(np.arange(50)[np.newaxis] < 4, 0, 9).share
+    assert share.value == 4 / 50
+    assert binom.sf(3, 50, share.low) == pytest.approx(0.025)
+    assert binom.cdf(4, 50, share.high) == pytest.approx(0.025)
+    none, all_of_them = (statistics.Copies(np.full((1, 50), each), 0, 9).share for each in (False, True))
+    assert (none.low, all_of_them.high) == (0, 1)
+    assert (1 - none.high) ** 50 == pytest.approx(0.025)
+
+
+def test_authenticity_is_lost_as_far_as_new_patients_have_more_of_it():
+    kept = statistics.Closeness(
+        *[None] * 5,
+        authenticity=Interval(0.6, 0.55, 0.68),
+        authenticity_heldout=Interval(0.7, 0.64, 0.73),
+        nearer_auc=None,
+        membership_auc=None,
+    ).authenticity_loss
+    assert kept.value == pytest.approx(0.1)
+    assert kept.low == pytest.approx(0.1 - 0.1)  # 0.06 and 0.08
+    assert kept.high == pytest.approx(0.1 + math.hypot(0.03, 0.05))
 
 
 def test_with_a_single_training_subject_nothing_is_alone():

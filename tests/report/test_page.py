@@ -164,7 +164,7 @@ def test_every_number_of_the_measures_is_in_the_table():
 def test_every_test_for_copies_is_in_the_table_with_its_interval():
     evaluation = make_evaluation(COPIES_FOUND, **SMALL)
     rows = [row for row in parse(render(evaluation)).rows if len(row) == 4][1:]
-    names = ["closer_share", "authenticity", "authenticity_heldout", "c_t", "membership_auc"]
+    names = ["closer_share", "authenticity", "authenticity_heldout", "nearer_auc", "membership_auc"]
     for name, (*_, pixels, features) in zip(names, rows, strict=True):
         for closeness, cell in zip(evaluation.privacy.closeness.values(), (pixels, features), strict=True):
             interval = getattr(closeness, name)
