@@ -121,7 +121,11 @@ def test_what_is_not_a_number_is_named_on_the_page_which_is_not_green(number):
     privacy, (distance, closeness) = whole.privacy, next(iter(whole.privacy.closeness.items()))
     interval = Interval(number, number, number)
     closeness = dataclasses.replace(
-        closeness, heldout=np.full(9, number), c_t=interval, closer_share=interval, expected_share=number
+        closeness,
+        heldout=np.full(9, number),
+        nearer_auc=interval,
+        closer_share=interval,
+        expected_share=number,
     )
     spectrum = dataclasses.replace(whole.spectra["image"], generated=np.full(32, number))
     spoilt = dataclasses.replace(
