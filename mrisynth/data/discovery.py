@@ -6,21 +6,18 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mrisynth.data import dicom
-from mrisynth.data.bids import bids_suffix, contrast, entities, is_bids, session, subject_of
+from mrisynth.data.bids import bids_suffix, contrast, is_bids, session, subject_of
 from mrisynth.data.dicom_series import DicomFile, find_series, look_at
+from mrisynth.data.file_search import fault_of_file, fault_of_part, walk
 from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
-from mrisynth.data.scan_names import EXTENSIONS, NOT_SUPPORTED, is_contrast, printable, stem
+from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, stem
 from mrisynth.data.subjects import subjects_of
 from mrisynth.errors import UserError
-
-_NOT_SCANS = ("derivatives", "sourcedata", "code", "stimuli")
-_PARTS = {"phase": "phase", "ph": "phase", "real": "real", "imag": "imaginary", "imaginary": "imaginary"}
-"""What the BIDS entity part- is called; dcm2niix lets names end in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +158,7 @@ def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "")
         subject="",
         session=session(name),
         suffix=bids_suffix(name) or suffix,
-        fault=fault or _outward_fault(path) or _fault_of_part(name),
+        fault=fault or fault_of_file(path) or fault_of_part(name),
     )
 
 
@@ -180,7 +177,7 @@ def _scans_in_folder(
     DICOM files are added to those found.
     """
     scans, unreadable = [], []
-    for path, fault in _walk(folder, dicom_files):
+    for path, fault in walk(folder, dicom_files):
         name = path.relative_to(folder).as_posix()
         if fault:
             unreadable.append(_scan(f"{name}/", path, folder, fault=fault))
@@ -191,30 +188,6 @@ def _scans_in_folder(
     elif is_bids(folder):
         scans = _with_only_contrast(scans, folder)
     return sorted([*scans, *unreadable], key=lambda scan: scan.name)
-
-
-def _walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[tuple[Path, str]]:
-    """Files below a folder that may be scans, and folders that cannot be read, each with its fault.
-
-    DICOM files are added to those found.
-    """
-    unreadable: list[OSError] = []
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True, onerror=unreadable.append):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(f for f in folders if f not in _NOT_SCANS and f[0] != ".")
-        if real in seen:  # A link that leads back up.
-            continue
-        seen.add(real)
-        for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
-            # A pipe would be waited for.
-            dicom_file = look_at(path, folder)
-            if dicom_file is not None:
-                dicom_files.append(dicom_file)
-            elif path.name.lower().endswith((*EXTENSIONS, *NOT_SUPPORTED)) and not _is_second_half(path):
-                yield path, ""
-    for error in unreadable:
-        yield Path(error.filename), f"the folder cannot be read ({error.strerror})"
 
 
 def _dicom_scans(
@@ -238,44 +211,6 @@ def _dicom_scans(
             files, salt, suffix, series, (lambda name: subjects_of([name], pattern)[0]) if pattern else None
         )
     ]
-
-
-def _is_second_half(path: Path) -> bool:
-    """Whether a file is the .img of a .hdr/.img pair; the header stands for both."""
-    name = path.name
-    position = name.lower().rfind(".img")
-    if position < 0:
-        return False
-    rest = name[position + 4 :]
-    headers = (path.with_name(name[:position] + header + rest) for header in (".hdr", ".HDR"))
-    return any(map(_is_there, headers))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # In a folder that cannot be entered.
-        return False
-
-
-def _outward_fault(path: Path) -> str:
-    """Why a file cannot be used, as far as one sees without an image library; empty if nothing is wrong."""
-    if path.is_symlink() and not _is_there(path):
-        return "a broken link; is its content still to be fetched?"
-    if _is_there(path) and not path.is_file():
-        return "not a regular file"
-    kind = next((kind for end, kind in NOT_SUPPORTED.items() if path.name.lower().endswith(end)), "")
-    if kind:
-        return f"{kind}, which cannot be read; convert it to NIfTI (.nii or .nii.gz) first"
-    return ""
-
-
-def _fault_of_part(name: str) -> str:
-    """Why an image that is but a part of complex numbers cannot be used; empty if it is none."""
-    entity = entities(name).get("part", "").lower()
-    last = re.split("[-_]", stem(name).lower())[-1]
-    part = _PARTS.get(entity) or (_PARTS.get(last) if last != "real" else "")
-    return f"its name says that it is a {part} image; only magnitudes are of use" if part else ""
 
 
 def _with_suffix(scans: list[Scan], suffix: str, folder: Path) -> list[Scan]:
@@ -365,14 +300,15 @@ def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
 
 def _with_participants(scans: list[Scan]) -> list[Scan]:
     """The scans with what participants.tsv in their input folder says of their subjects."""
+    by_input: dict[str, list[Scan]] = {}
+    for scan in scans:
+        by_input.setdefault(scan.input, []).append(scan)
     described = []
-    for place in dict.fromkeys(scan.input for scan in scans):
-        there = [scan for scan in scans if scan.input == place]
-        participants = read_participants(Path(place))
-        found = participants.of_subjects({scan.subject for scan in there if scan.subject})
+    for place, there in by_input.items():
+        found = read_participants(Path(place)).of_subjects({scan.subject for scan in there})
         for scan in there:
-            columns, warning = found.get(scan.subject, ({}, ""))
-            warnings = (*scan.warnings, warning) if warning else scan.warnings
+            columns, warning = found[scan.subject]
+            warnings = (*scan.warnings, warning) if warning and scan.subject else scan.warnings
             described.append(dataclasses.replace(scan, participant=dict(columns), warnings=warnings))
     return described
 
@@ -385,17 +321,21 @@ def _with_masks(scans: list[Scan], masks: str) -> list[Scan]:
     described = {scan.path: scan for scan in scans}
     for folder in dict.fromkeys(folders.values()):
         there = [scan for scan in scans if folders[scan.input] == folder and not scan.fault]
-        names = [_relative(scan.path, folder.path) if folder.is_shared else scan.name for scan in there]
-        chosen = masks_of(names, [scan.subject for scan in there], _masks_below(folder))
+        names = [
+            printable(_relative(scan.path, folder.path)) if folder.is_shared else scan.name for scan in there
+        ]
+        masks_below = _masks_below(folder)
+        chosen = masks_of(names, [scan.subject for scan in there], list(masks_below))
         for scan, (mask, warning) in zip(there, chosen, strict=True):
             described[scan.path] = dataclasses.replace(
                 scan,
-                mask=folder.path / mask if mask else None,
+                mask=masks_below.get(mask),
                 warnings=(*scan.warnings, warning) if warning else scan.warnings,
             )
     return [described[scan.path] for scan in scans]
 
 
-def _masks_below(folder: MaskFolder) -> list[str]:
-    paths = (path for path, fault in _walk(folder.path, []) if not fault and folder.holds(path))
-    return [path.relative_to(folder.path).as_posix() for path in paths]
+def _masks_below(folder: MaskFolder) -> dict[str, Path]:
+    """The masks in a folder, by their paths relative to it."""
+    paths = (path for path, fault in walk(folder.path, []) if not fault and folder.holds(path))
+    return {printable(path.relative_to(folder.path).as_posix()): path for path in paths}

@@ -13,7 +13,7 @@ from mrisynth.data.scan_names import is_mask, is_visit, same_form, stem, what_is
 from mrisynth.errors import UserError
 
 _TEMPLATES = re.compile(r"(?:MNI|ICBM|NIHPD|OASIS|Talairach|fsaverage|fsLR|UNC|dhcp)", re.IGNORECASE)
-_SEPARATOR = re.compile(r"[^a-zA-Z0-9]+")
+_SEPARATOR = re.compile(r"[\W_]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,9 @@ class _Index:
         by_name: dict[str, list[int]] = {}
         by_rest: dict[str, list[int]] = {}
         for number, scan in enumerate(scans):
-            by_name.setdefault(_form(stem(scan)), []).append(number)
+            # nnU-Net numbers the contrasts of a scan, whose mask has no number.
+            for name in {_form(stem(scan)), _form(re.sub(r"_000\d$", "", stem(scan)))}:
+                by_name.setdefault(name, []).append(number)
             for rest in {_rest(scan), _form(subjects[number])} - {""}:
                 by_rest.setdefault(rest, []).append(number)
         for mask in masks:

@@ -25,6 +25,8 @@ def pairs(scans, masks, subjects=None):
         (["p1.nii"], ["p1_visit2_mask.nii"], [""]),
         (["anna.nii", "anna_brain.nii"], ["anna_brain_lesion.nii"], ["", "anna_brain_lesion.nii"]),
         (["anna.nii"], ["anna.nii"], ["anna.nii"]),
+        (["J.nii", "Jürgen.nii"], ["Jürgen_lesion.nii"], ["", "Jürgen_lesion.nii"]),
+        (["imagesTr/p_001_0000.nii"], ["p_001.nii"], ["p_001.nii"]),
         (["Anna.nii"], ["mask-anna.nii.gz"], ["mask-anna.nii.gz"]),
         (["anna.nii"], ["annabel_lesion.nii"], [""]),
         (["x-1-t2f.nii", "x-2-t2f.nii"], ["x-1-seg.nii"], ["x-1-seg.nii", ""]),
