@@ -31,8 +31,9 @@ from mrisynth.sampling.provenance import Provenance
 DESCRIPTION = "dataset_description.json"
 _BLOCK_PIXELS = 2**17
 _LARGEST_BLOCK = 64
-_WRITERS = 2
-_BLOCKS_WAITING = 4
+_WRITERS = 16
+"""Most of the time a writer waits for the disk, which takes what many of them have written in one go."""
+_BLOCKS_WAITING = 2 * _WRITERS
 _COPIES_IN_A_ROW = 1000
 """After which a generator is taken to give hardly anything else."""
 
