@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mrisynth.atomic_io import file_aside, write_bytes_aside
-from mrisynth.errors import UserError
+from mrisynth.errors import naming_disk_errors
 
 _GRID_PIXELS = 1024
 
@@ -97,7 +97,7 @@ def save_images(
     Raises:
         UserError: If it cannot be written.
     """
-    try:
+    with naming_disk_errors(output, "--output"):
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.suffix == ".npy":
             with file_aside(output) as file:
@@ -108,5 +108,3 @@ def save_images(
             output.mkdir(exist_ok=True)
             for seed, image in enumerate(side_by_side(to_gray(images)), first_seed):
                 write_png(output / f"seed_{seed:06d}.png", image)
-    except OSError as error:
-        raise UserError(f"--output={output} cannot be written ({error.strerror or error})") from error

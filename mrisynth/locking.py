@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mrisynth.atomic_io import folder_to_write
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 
 _HELD = (errno.EACCES, errno.EAGAIN)
 # Seconds: how often the owner of a file of ours shows that it is alive, and how long others look for that.
@@ -43,17 +43,15 @@ def only_writer(folder: Path, flag: str) -> Iterator[None]:
         UserError: Another process is writing to the folder, or it cannot be written.
     """
     with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(folder_to_write(folder))
-            stack.enter_context(exclusive(folder / ".lock"))
-        except LockedError as error:
-            raise UserError(
-                f"{flag}: another process is writing to {folder} just now; wait for its end, or name another"
-            ) from error
-        except OSError as error:
-            raise UserError(
-                f"{flag}={folder} cannot be written ({error.strerror}); name another folder"
-            ) from error
+        with naming_disk_errors(folder, flag):
+            try:
+                stack.enter_context(folder_to_write(folder))
+                stack.enter_context(exclusive(folder / ".lock"))
+            except LockedError as error:
+                raise UserError(
+                    f"{flag}: another process is writing to {folder} just now; wait for its end, or name "
+                    "another"
+                ) from error
         yield
 
 

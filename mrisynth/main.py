@@ -17,7 +17,7 @@ from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 from absl import flags
 
 from mrisynth.cli import train_flags
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.training.config import Strategy, TrainingConfig
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ def _main(values: flags.FlagValues) -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
-    from mrisynth.disk_errors import naming_disk_errors
     from mrisynth.export.from_run import add_evaluation, export_run
     from mrisynth.training import checkpoints, strategies, trainer
     from mrisynth.training.interruption import Interrupted
@@ -160,10 +159,8 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         return
     scans = config.folder.phantom_scans
     if not scans.exists():
-        try:
-            write_phantoms(scans, subjects, seed=0, contrasts=config.phantom_contrasts)
-        except OSError as error:
-            raise UserError(f"--run_dir={config.run_dir} cannot be written ({error.strerror})") from error
+        with naming_disk_errors(config.run_dir, "--run_dir"):
+            write_phantoms(scans, subjects, seed=0)
     prepare_dataset(
         PreparationConfig(
             input=(str(scans),),

@@ -13,6 +13,7 @@ from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 from absl import flags
 
 from mrisynth.cli import export_flags
+from mrisynth.errors import naming_disk_errors
 
 
 def main() -> None:
@@ -24,9 +25,8 @@ def _export(values: flags.FlagValues) -> None:
     """Exports the generator and says where it is."""
     config = export_flags.config(values)
     app.import_tensorflow()
-    from mrisynth.disk_errors import naming_disk_errors
     from mrisynth.export.from_run import export_run
 
-    with naming_disk_errors(config.output):
+    with naming_disk_errors(config.output, "--output"):
         path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
     print(f"The generator is in {path}, what it is in {path}/assets.extra/model_card.md.")

@@ -53,7 +53,7 @@ from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.split import check_together, held_out, named_subjects
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksums, extract
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.locking import only_writer
 
 _UNKNOWN_CHANNEL = "image"
@@ -96,12 +96,9 @@ def prepare_dataset(
     existing = _existing(output, scans, config)
     if existing is not None:
         return existing
-    try:
-        with only_writer(output, "--output"):
-            # Another process may have ended in between.
-            return _existing(output, scans, config) or _prepare(scans, config, output, progress, salt)
-    except OSError as error:
-        raise UserError(f"--output: {output} cannot be written ({error.strerror or error})") from error
+    with naming_disk_errors(output, "--output"), only_writer(output, "--output"):
+        # Another process may have ended in between.
+        return _existing(output, scans, config) or _prepare(scans, config, output, progress, salt)
 
 
 def _salt(output: Path) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.atomic_io import write_json_aside, write_text_aside
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.image_io import to_gray
 from mrisynth.locking import only_writer
@@ -101,25 +101,17 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         real = load_reference(config.data_dir, sampler.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
     description = image_description(provenance, config.truncation, geometry, files)
-    try:
-        with only_writer(config.output, "--output"):
-            if not (config.output / DESCRIPTION).exists():
-                write_json_aside(
-                    config.output / DESCRIPTION, dataset_description(provenance, settings, files)
-                )
-            seeds = _written(config, files)
-            there = len(seeds)
-            if there < config.count:
-                files.start(there)
-                _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
-            files.finish(seeds, description)
-            text = readme(config, provenance, geometry, files, seeds)
-            write_text_aside(config.output / "README.md", text)
-    except OSError as error:
-        raise UserError(
-            f"--output={config.output} cannot be written ({error.strerror}); what is there is kept: make "
-            "room or give another folder, and run the same command again"
-        ) from error
+    with naming_disk_errors(config.output, "--output"), only_writer(config.output, "--output"):
+        if not (config.output / DESCRIPTION).exists():
+            write_json_aside(config.output / DESCRIPTION, dataset_description(provenance, settings, files))
+        seeds = _written(config, files)
+        there = len(seeds)
+        if there < config.count:
+            files.start(there)
+            _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
+        files.finish(seeds, description)
+        text = readme(config, provenance, geometry, files, seeds)
+        write_text_aside(config.output / "README.md", text)
     return Released(
         output=config.output,
         images=len(seeds),

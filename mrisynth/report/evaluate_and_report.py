@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import pathlib
 import tempfile
 from collections.abc import Iterator
 
 from mrisynth.atomic_io import folder_to_write
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.evaluation.config import EvaluationConfig
 from mrisynth.evaluation.evaluator import Evaluator
 from mrisynth.evaluation.reference import check_trained_on, load_reference
@@ -92,18 +93,12 @@ def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
 
 @contextlib.contextmanager
 def _writing_to(output: pathlib.Path) -> Iterator[None]:
-    """Turns what is raised where --output cannot be written into one sentence."""
-    try:
-        with folder_to_write(output), exclusive(output / ".lock"):
-            for path in (output / RESULTS_NAME, output / REPORT_NAME):
-                if path.is_dir():
-                    raise IsADirectoryError(0, f"{path.name} is a folder there")
-            yield
-    except OSError as error:
-        raise UserError(
-            f"--output={output} cannot be written ({error.strerror or error}); make room there, or name "
-            "another folder"
-        ) from error
+    """Keeps others from writing there; what is raised where --output cannot be written is one sentence."""
+    with naming_disk_errors(output, "--output"), folder_to_write(output), exclusive(output / ".lock"):
+        for path in (output / RESULTS_NAME, output / REPORT_NAME):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder there")
+        yield
 
 
 def summary(evaluation: Evaluation, output: pathlib.Path) -> str:

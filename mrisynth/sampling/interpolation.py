@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mrisynth.atomic_io import write_bytes_aside
-from mrisynth.errors import UserError
+from mrisynth.errors import naming_disk_errors
 from mrisynth.image_io import enlarge, make_grid, side_by_side, to_gray, write_png
 from mrisynth.sampling.config import InterpolationConfig
 from mrisynth.sampling.generators import Sampler, open_export
@@ -38,7 +38,7 @@ def write_interpolation(config: InterpolationConfig) -> str:
     sampler = open_export(config.saved_model)
     provenance = Provenance.of(sampler, config.release_despite_copies)
     legs = legs_between_seeds(sampler, config.seed, config.count, config.steps)
-    try:
+    with naming_disk_errors(config.picture, "--interpolate"):
         if config.picture.suffix.lower() == ".png":
             shown = legs.reshape(-1, *legs.shape[2:])
             grid = make_grid(shown, columns=config.steps)
@@ -47,10 +47,6 @@ def write_interpolation(config: InterpolationConfig) -> str:
             # Where one leg ends, the next one begins.
             shown = np.concatenate([legs[0], *legs[1:, 1:]])
             write_bytes_aside(config.picture, _film(shown, provenance.statement))
-    except OSError as error:
-        raise UserError(
-            f"--interpolate={config.picture} cannot be written ({error.strerror}); its folder must be there"
-        ) from error
     return f"{config.picture}: {len(shown)} images\n{provenance.on_copying}"
 
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection
 import tensorflow as tf
 
 from mrisynth.atomic_io import move_files
-from mrisynth.disk_errors import naming_disk_errors
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.run_folder import RunFolder
 from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training import strategies

@@ -11,7 +11,7 @@ from typing import Any
 import mrisynth
 from mrisynth.atomic_io import write_text_aside
 from mrisynth.data.labels import LabelSchema
-from mrisynth.errors import UserError
+from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
@@ -167,11 +167,9 @@ def write_run_config(config: RunConfig) -> None:
         UserError: If the run's folder cannot be written.
     """
     path = config.training.folder.config
-    try:
+    with naming_disk_errors(path.parent, "--run_dir"):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text_aside(path, json.dumps(config.to_json(), indent=2) + "\n")
-    except OSError as error:
-        raise UserError(f"--run_dir={path.parent} cannot be written: {error.strerror}") from error
 
 
 def differences(found: RunConfig, asked: RunConfig, begun: Collection[int]) -> list[str]:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mrisynth import image_io
 from mrisynth.atomic_io import move_into_place
 from mrisynth.data.samples import Samples
-from mrisynth.disk_errors import naming_disk_errors
+from mrisynth.errors import naming_disk_errors
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState

@@ -354,7 +354,7 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(bids_folder, tmp_pa
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "said: --output:" in done.stderr
+    assert "said: --output=" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

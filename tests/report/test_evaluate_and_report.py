@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_is_one_sentence(full_from, run_dir, tmp_path, eval
         return open_file(self, *arguments, **options)
 
     monkeypatch.setattr(pathlib.Path, "open", fill)
-    with pytest.raises(UserError, match=r"--output=.* cannot be written \(No space left on device\)"):
+    with pytest.raises(UserError, match=r"--output=.* cannot be written \(No space left on device, "):
         evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
     left = names(tmp_path / "out") if (tmp_path / "out").exists() else []
     assert left == ([] if full_from == "report.html" else ["report.html"])

@@ -202,7 +202,7 @@ def test_a_folder_without_a_configuration_holds_no_run(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"--run_dir=.*file cannot be written: "):
+    with pytest.raises(UserError, match=r"--run_dir=.*file cannot be written "):
         write_run_config(RunConfig(in_folder(tmp_path / "file"), None))
 
 
