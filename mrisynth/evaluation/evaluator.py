@@ -78,6 +78,7 @@ class Evaluator:
             generator=dict(sampler.facts),
             data={
                 **({"fingerprint": self._real.fingerprint} if self._real.fingerprint else {}),
+                "kind": "phantoms" if self._real.phantoms else "scans",
                 "training_subjects": len(np.unique(training.subjects)),
                 "training_slices": len(training.images),
                 "heldout_subjects": len(np.unique(heldout.subjects)),

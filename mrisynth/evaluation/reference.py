@@ -50,7 +50,9 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
     for side, split in (("training", "train"), ("heldout", "heldout")):
         sides[side] = _load_side(data_dir, split, manifest.array_shape(Split(split), resolution), progress)
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
-    return ReferenceImages(**sides, channels=manifest.channels, fingerprint=manifest.fingerprint)
+    return ReferenceImages(
+        **sides, channels=manifest.channels, fingerprint=manifest.fingerprint, phantoms=manifest.phantoms
+    )
 
 
 def check_trained_on(data_dir: pathlib.Path, trained_on: str | None, model: str) -> bool:

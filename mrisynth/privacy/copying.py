@@ -26,6 +26,9 @@ class ClosePair:
     Attributes:
         generated: uint8 [H, H, C].
         training: uint8 [H, H, C], mirrored and shifted onto the generated one, its brightness fitted.
+        ratio: How far the generated image is from the nearest training subject, divided by how far it is from
+            the next (see `statistics.aloneness`), by the measure of distance that makes it smallest.
+        distance: Name of that measure of distance.
         correlation: Pearson's correlation of the two images as they are shown.
         mirrored: Whether the training slice had to be mirrored.
         shift: Pixels that the training slice was moved down and to the right.
@@ -35,6 +38,8 @@ class ClosePair:
 
     generated: NDArray[np.uint8]
     training: NDArray[np.uint8]
+    ratio: float
+    distance: str
     correlation: float
     mirrored: bool
     shift: tuple[int, int]
@@ -53,7 +58,7 @@ class Privacy:
         control_count: How many slices of new patients were looked at for the controls.
         thresholds: What the verdict was decided by.
         closeness: The figures by the name of each measure of distance.
-        closest_pairs: The closest pairs of all, copies first, then the closest first.
+        closest_pairs: The most suspicious pairs, the smallest ratio first, and so copies first.
     """
 
     verdict: Verdict
@@ -109,7 +114,7 @@ def examine(
         control_count=copies.control_count,
         thresholds=limits,
         closeness=judged.closeness,
-        closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described[1]),
+        closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described),
     )
 
 
@@ -156,18 +161,18 @@ def _closest_pairs(
     training: NDArray[np.uint8],
     found: Sequence[Search],
     copies: Copies,
-    by_features: tuple[RealSides, Side],
+    described: Sequence[tuple[RealSides, Side]],
 ) -> tuple[ClosePair, ...]:
-    """The closest pairs by either measure, copies first, each generated image once."""
-    # The two measures have no unit in common: an image's place in the order of each is compared.
-    places = [np.argsort(np.argsort(each.generated.nearest)) for each in found]
-    # What was found to be a copy is shown beside what it was found to be a copy of.
-    places = [np.where(flagged, -1, place) for flagged, place in zip(copies.by_measure, places, strict=True)]
-    order = np.argsort(np.minimum(*places), kind="stable")[:_PAIRS]
-    sides, generated = by_features
+    """The pairs that are most alone by either measure, each generated image once."""
+    ratios = np.stack([statistics.aloneness(each.generated, each.real) for each in found])
+    measures = np.argmin(ratios, axis=0)
+    order = np.argsort(ratios.min(axis=0), kind="stable")
+    order = order[np.isfinite(ratios.min(axis=0)[order])][:_PAIRS]
+    names = [sides.distance.name for sides, _ in described]
+    sides, generated = described[1]
     pairs = []
     for index in order:
-        nearest = found[0] if places[0][index] <= places[1][index] else found[1]
+        nearest = found[measures[index]]
         neighbor = nearest.generated.indices[index, 0]
         aligned = alignment.align(images[index], training[neighbor])
         difference = generated.described[index] - sides.training.described[neighbor, :1]
@@ -175,6 +180,8 @@ def _closest_pairs(
             ClosePair(
                 generated=images[index],
                 training=alignment.lay_onto(images[index], training[neighbor], aligned),
+                ratio=float(ratios[measures[index], index]),
+                distance=names[measures[index]],
                 correlation=aligned.correlation,
                 mirrored=aligned.mirrored,
                 shift=(aligned.rows, aligned.columns),

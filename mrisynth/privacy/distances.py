@@ -127,7 +127,7 @@ class PixelDistance:
 
     name = "pixels"
     title = "By gray values"
-    axis = "1 \N{MINUS SIGN} correlation after alignment (0: the same but for brightness)"
+    axis = "1 \N{MINUS SIGN} correlation after alignment"
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
         """Thumbnails of box means, channels first: uint8 [N, C, T, T] with T = min(H, 64)."""

@@ -36,12 +36,14 @@ class ReferenceImages:
         heldout: Subjects that it never saw.
         channels: Names of the images' channels.
         fingerprint: Identifies the data set; None where it was not prepared.
+        phantoms: Whether it shows phantoms, and so no patient.
     """
 
     training: Slices
     heldout: Slices
     channels: tuple[str, ...] = ("image",)
     fingerprint: str | None = None
+    phantoms: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -341,9 +341,23 @@ def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArr
         Whether each is much closer to one subject than to any other, and closer than half of the held-out
         slices are, [N].
     """
-    if images.distances.shape[1] < 2:
-        return np.zeros(len(images.distances), bool)
-    nearest, other = images.distances[:, 0], images.distances[:, 1]
-    middle = np.median(real.heldout.nearest)
-    # Where there is no other subject, there is nothing to be alone among.
-    return (nearest < middle) & (nearest < copy_ratio * other) & np.isfinite(other)
+    return aloneness(images, real) < copy_ratio
+
+
+def aloneness(images: Neighbors, real: RealNeighbors) -> NDArray[np.floating]:
+    """How much closer images are to one training subject than to any other.
+
+    Args:
+        images: Their nearest training slices.
+        real: What is looked up of the data set.
+
+    Returns:
+        The distance to the nearest subject divided by that to the next, 0 to 1, [N]; infinite for images that
+        are no closer than half of the held-out slices are, and where there is no other subject.
+    """
+    ratios = np.full(len(images.distances), np.inf)
+    if images.distances.shape[1] > 1:
+        nearest, other = images.distances[:, 0], images.distances[:, 1]
+        counted = (nearest < np.median(real.heldout.nearest)) & np.isfinite(other) & (other > 0)
+        ratios[counted] = nearest[counted] / other[counted]
+    return ratios

@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jinja2
@@ -17,41 +17,66 @@ from numpy.typing import NDArray
 from mrisynth import checksums
 from mrisynth.atomic_io import write_bytes_aside
 from mrisynth.evaluation import likeness
-from mrisynth.evaluation.results import Evaluation
+from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import NOT_A_NUMBER, Interval, Measure, format_number
+from mrisynth.metrics.estimates import NOT_A_NUMBER, Measure, format_number
 from mrisynth.metrics.registry import Direction, Metric
+from mrisynth.privacy import verdict
 from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.distances import DISTANCES
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, RULE, UNKNOWN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN, Figure
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
-from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plot, spectrum_plot
+from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plots, spectrum_plots
 
 _TEMPLATE = "report.html.jinja"
 _OVERVIEW_CELL = 128
 _FULL_SIZE = 4
 _FULL_SIZE_CELL = 512
 _SHEET_WIDTH = 1024
-
+_AXIS = (2, 118)
+"""Where the axis of a small drawing of an interval begins and ends, in pixels."""
 
 _LOOKS = {NO_SIGN: "good", INCONCLUSIVE: "open", COPIES_FOUND: "bad", UNKNOWN: "open"}
 """Color and symbol of a verdict."""
+_FOUND = {
+    NO_SIGN: "No figure below shows that the model repeats scans it was trained on.",
+    INCONCLUSIVE: "The figures below do not settle the question.",
+    COPIES_FOUND: "Generated images come too close to scans the model was trained on.",
+    UNKNOWN: "Copies were not looked for.",
+}
 _ADVICE = {
     NO_SIGN: (
-        "No test below found that the model repeats the scans it was trained on. This is evidence, not "
-        "proof; the decision to share images stays with the people responsible for the scans."
+        "This is evidence, not proof; the decision to share images stays with the people responsible for the "
+        "scans."
     ),
-    INCONCLUSIVE: (
-        "The tests below do not settle the question. Treat images and model as confidential until an "
-        "evaluation with more images or more patients does."
-    ),
-    COPIES_FOUND: (
-        "Generated images come too close to scans of patients the model was trained on. Treat images and "
-        "model as confidential."
-    ),
-    UNKNOWN: "Treat images and model as confidential: copies were not looked for.",
+    INCONCLUSIVE: "Treat images and model as confidential until an evaluation does.",
+    COPIES_FOUND: "Treat images and model as confidential.",
+    UNKNOWN: "Treat images and model as confidential.",
 }
+_OF_PHANTOMS = "Phantoms are no patients: nothing here needs protection, whatever the verdict."
+
+_EXPLANATIONS = {
+    verdict.COPIES: (
+        "Generated images that are far closer to one training subject than to any other, by either measure "
+        "of distance."
+    ),
+    verdict.MEMBERSHIP: (
+        "How often somebody who has the generated images guesses right which of two subjects was trained on: "
+        "50 % is guessing, 100 % certainty."
+    ),
+    verdict.CLOSER: (
+        "Generated images that come closer to a training slice than the closest few of new subjects' slices."
+    ),
+    verdict.NEARER: (
+        "How often a generated image is nearer to the training slices than a new subject's slice of its kind."
+    ),
+    verdict.AUTHENTICITY: (
+        "How many more generated images than new subjects' slices lie nearer to a training slice than all "
+        "other subjects do."
+    ),
+}
+"""What the figures of the verdict say, by name, for readers who never heard of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,17 +99,38 @@ class _Group:
 
 @dataclasses.dataclass(frozen=True)
 class _Cell:
-    """An interval of the privacy table, and the axis that it is drawn on."""
+    """A figure of the verdict by one measure of distance, and the end of the axis that it is drawn on.
 
-    interval: Interval
+    The axis begins at `low`.
+    """
+
+    figure: Figure
     low: float
     high: float
-    expected: float
 
     @property
     def can_be_drawn(self) -> bool:
         """Whether all of it are numbers."""
-        return all(map(math.isfinite, (*vars(self.interval).values(), self.expected)))
+        figure = self.figure
+        return all(map(math.isfinite, (*vars(figure.interval).values(), figure.expected, figure.limit)))
+
+    def place(self, value: float) -> float:
+        """Where a value stands on the drawn axis, in pixels."""
+        begin, end = _AXIS
+        return round(begin + (end - begin) * (value - self.low) / (self.high - self.low), 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Test:
+    """A row of the table that the verdict rests on: one figure by every measure of distance."""
+
+    name: str
+    cells: tuple[_Cell, ...]
+
+    @property
+    def explanation(self) -> str:
+        """What it says, in a sentence."""
+        return _EXPLANATIONS[self.name]
 
 
 def render(evaluation: Evaluation, show_real: bool = True) -> str:
@@ -100,15 +146,19 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
     """
     privacy, words = evaluation.privacy, evaluation.privacy.verdict.words
     examined = isinstance(privacy, Privacy)
+    # Of a model that does not say what it was trained on, the data set says nothing.
+    phantoms = examined and evaluation.data.get("kind") == "phantoms"
     return (
         _environment()
         .get_template(_TEMPLATE)
         .render(
             evaluation=evaluation,
             show_real=show_real,
-            belongs_to=_belongs_to(evaluation),
+            phantoms=phantoms,
+            belongs_to=_belongs_to(evaluation, phantoms),
             look=_look(evaluation),
-            advice=_ADVICE[words],
+            advice=f"{_FOUND[words]} {_OF_PHANTOMS if phantoms else _ADVICE[words]}",
+            rule=verdict.RULE,
             unlike_rule=likeness.RULE,
             copies_possible=words != NO_SIGN,
             examined=examined,
@@ -117,11 +167,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             full_sizes=list(_full_sizes(evaluation, show_real)),
             interpolation=_interpolation(evaluation.interpolation),
             groups=_groups(evaluation),
-            spectrum_plots={
-                name: spectrum_plot(each)
-                for name, each in evaluation.spectra.items()
-                if np.isfinite(list(vars(each).values())).all()
-            },
+            spectrum_plots={name: _drawn(spectrum_plots, each) for name, each in evaluation.spectra.items()},
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
     )
@@ -146,17 +192,6 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str], show_real
     return hashlib.sha256(content).hexdigest()
 
 
-def format_interval(interval: Interval, percent: bool) -> tuple[str, str]:
-    """A value, and from where to where its confidence interval goes."""
-    factor, unit, decimals = (100, " %", 1) if percent else (1, "", 2)
-    numbers = (interval.value, interval.low, interval.high)
-    value, low, high = (
-        f"{factor * number:.{decimals}f}{unit}" if math.isfinite(number) else NOT_A_NUMBER
-        for number in numbers
-    )
-    return value, f"{low.removesuffix(unit)} to {high}"
-
-
 def format_shift(shift: tuple[int, int]) -> str:
     """A shift down and to the right in words."""
     down, right = shift
@@ -173,6 +208,10 @@ def _with_minus(number: object) -> str:
     return str(number).replace("-", "\N{MINUS SIGN}")
 
 
+def _percent(part: float) -> str:
+    return _with_minus(f"{format_number(100 * part, 2)} %" if math.isfinite(part) else NOT_A_NUMBER)
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
@@ -182,9 +221,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": lambda value: _with_minus(format_number(value)),
+        "number": lambda value, digits=3: _with_minus(format_number(value, digits)),
         "with_minus": _with_minus,
-        "interval": format_interval,
+        "percent": _percent,
+        "title_of": lambda distance: DISTANCES[distance].title.lower(),
         "shift": format_shift,
     }
     return environment
@@ -196,7 +236,7 @@ def _look(evaluation: Evaluation) -> str:
     return "open" if look == "good" and (evaluation.unlike_the_data or evaluation.faults) else look
 
 
-def _belongs_to(evaluation: Evaluation) -> dict[str, str]:
+def _belongs_to(evaluation: Evaluation, phantoms: bool) -> dict[str, str]:
     """Which model and which data set this is about, as people compare it with a model card."""
     generator, data = evaluation.generator, evaluation.data
     if "name" in generator:
@@ -205,13 +245,21 @@ def _belongs_to(evaluation: Evaluation) -> dict[str, str]:
     else:
         model = "generator of a run"
         model += f", at iteration {generator['iterations']:,}" if "iterations" in generator else ""
+    sides = (
+        f"{data[f'{side}_subjects']:,} {'phantoms' if phantoms else 'subjects'} {done} "
+        f"({data[f'{side}_slices']:,} slices)"
+        for side, done in (("training", "to train on"), ("heldout", "held out"))
+    )
     found = {
-        "checksum of its graph and weights": generator.get("checksum"),
-        "checksum of its averaged weights": generator.get("weights_checksum"),
-        "fingerprint of the data set": data.get("fingerprint"),
+        "model": model,
+        "checksum of its graph and weights": checksums.short(generator.get("checksum", "")),
+        "checksum of its averaged weights": checksums.short(generator.get("weights_checksum", "")),
+        "data set": ", ".join(sides),
+        "fingerprint of the data set": checksums.short(data.get("fingerprint", "")),
+        "evaluated": f"on {evaluation.date}, {data['generated_images']:,} images, by mrisynth "
+        f"{evaluation.environment.get('mrisynth', '')}",
     }
-    short = {name: checksums.short(checksum) for name, checksum in found.items() if checksum}
-    return {"model": model, **short, "evaluated on": evaluation.date}
+    return {name: value for name, value in found.items() if value}
 
 
 def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
@@ -219,19 +267,24 @@ def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
     closeness = list(privacy.closeness.values())
     distances = [DISTANCES[name] for name in privacy.closeness]
     return {
-        "rule": RULE,
         "thresholds": dataclasses.asdict(privacy.thresholds),
         "compared": len(closeness[0].generated),
         "heldout": len(closeness[0].heldout),
         "pairs": [(pair, _pair_picture(pair, show_real)) for pair in privacy.closest_pairs],
         "distances": distances,
         "distance_plots": [
-            distance_plot(c, d.axis) if np.isfinite([*c.generated, *c.heldout, c.limit]).all() else None
-            for c, d in zip(closeness, distances, strict=True)
+            _drawn(distance_plots, c, d.axis) for c, d in zip(closeness, distances, strict=True)
         ],
-        "closest": f"{format_number(100 * closeness[0].expected_share, 2)} %",
-        "cells": _cells(closeness),
+        "tests": _tests(privacy.verdict.figures),
     }
+
+
+def _drawn(
+    draw: Callable[..., tuple[Picture, ...]], of: Closeness | PowerSpectrum, *label: str
+) -> tuple[Picture, ...]:
+    """Plots of arrays that are all numbers; of others there are none."""
+    arrays = [value for value in vars(of).values() if isinstance(value, np.ndarray)]
+    return draw(of, *label) if all(np.isfinite(array).all() for array in arrays) else ()
 
 
 def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
@@ -242,12 +295,20 @@ def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, P
         yield name, gray_picture(sheet(images, columns, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 
 
-def _full_sizes(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
-    """The first few at full size."""
+def _full_sizes(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, list[Picture]]]:
+    """The first few at full size, each by itself."""
     for name, images in _shown(evaluation, show_real):
-        few = images[:_FULL_SIZE]
-        alt = f"The first {len(few)} of the {name} images at full size"
-        yield name, gray_picture(sheet(few, _FULL_SIZE, _FULL_SIZE_CELL, _SHEET_WIDTH), alt)
+        few = images[:_FULL_SIZE, np.newaxis]
+        yield (
+            name,
+            [
+                gray_picture(
+                    sheet(image, 1, _FULL_SIZE_CELL, _SHEET_WIDTH // _FULL_SIZE),
+                    f"Number {number} of the {name} images at full size",
+                )
+                for number, image in enumerate(few, 1)
+            ],
+        )
 
 
 def _shown(evaluation: Evaluation, show_real: bool) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -289,25 +350,19 @@ def _groups(evaluation: Evaluation) -> list[_Group]:
 def _ratio(measure: Measure, direction: Direction) -> str:
     """How many times as large the generated images' value is; empty where that says nothing."""
     ratio = measure.generated.mean / measure.real.mean if measure.real.mean > 0 else math.nan
-    if direction is not Direction.LOWER or not math.isfinite(ratio):
+    if direction is not Direction.LOWER or not 0 <= ratio < math.inf:
         return ""
     return f"{format_number(ratio, 2)} \N{MULTIPLICATION SIGN}"
 
 
-def _cells(closeness: Sequence[Closeness]) -> dict[str, list[_Cell]]:
-    """The rows of the privacy table, by the name of what is in them."""
-    largest_share = _largest(0.05, *(c.closer_share.high for c in closeness))
-    return {
-        "closer_share": [_Cell(c.closer_share, 0, largest_share, c.expected_share) for c in closeness],
-        "authenticity": [_Cell(c.authenticity, 0, 1, c.authenticity_heldout.value) for c in closeness],
-        "authenticity_heldout": [
-            _Cell(c.authenticity_heldout, 0, 1, c.authenticity_heldout.value) for c in closeness
-        ],
-        "nearer_auc": [_Cell(c.nearer_auc, 0, 1, 0.5) for c in closeness],
-        "membership_auc": [_Cell(c.membership_auc, 0, 1, 0.5) for c in closeness],
-    }
-
-
-def _largest(*numbers: float) -> float:
-    """The largest of those that are finite."""
-    return max(filter(math.isfinite, numbers))
+def _tests(figures: Sequence[Figure]) -> list[_Test]:
+    """The figures that the verdict rests on, those of one name in one row and on one axis."""
+    rows: dict[str, list[Figure]] = {}
+    for figure in figures:
+        rows.setdefault(figure.name, []).append(figure)
+    found = []
+    for name, row in rows.items():
+        numbers = [n for f in row for n in (f.interval.low, f.interval.high, f.expected, 1.4 * f.limit)]
+        ends = (min(filter(math.isfinite, (0.0, *numbers))), max(filter(math.isfinite, (*numbers, 1e-3))))
+        found.append(_Test(name, tuple(_Cell(figure, *ends) for figure in row)))
+    return found

@@ -9,24 +9,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
-from numpy.typing import NDArray
 
 from mrisynth.evaluation.results import PowerSpectrum
 from mrisynth.privacy.statistics import Closeness
 from mrisynth.report.pictures import Picture, data_uri
 
 GENERATED_COLOR = "#b3470b"
-REAL_COLOR = "#22577a"
+REAL_COLOR = "#55606b"
 
-_SIZE = (10.4, 3.5)
+_SIZE = (5.2, 3.7)
 _STYLE = {
     "font.family": "sans-serif",
-    "font.size": 9.5,
+    "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#5a6470",
-    "axes.titlesize": 10.5,
+    "axes.titlesize": 12,
     "axes.titlelocation": "left",
     "axes.titlepad": 10,
     "lines.linewidth": 1.8,
@@ -36,81 +36,85 @@ _STYLE = {
 }
 
 
-def distance_plot(closeness: Closeness, label: str) -> Picture:
+def distance_plots(closeness: Closeness, label: str) -> tuple[Picture, Picture]:
     """How far generated images, and slices of new subjects, are from their nearest training slices.
-
-    The left axes show where most of them are, the right ones, with a logarithmic share, the closest.
 
     Args:
         closeness: The distances.
         label: What is on the axis of distances.
+
+    Returns:
+        Where most of them are; and, with a logarithmic share, the closest.
     """
+    smallest = (
+        f"The smallest is {closeness.generated.min():.3g} for generated images, "
+        f"{closeness.heldout.min():.3g} for held-out slices."
+    )
+    sets = f"{len(closeness.generated):,} generated images and {len(closeness.heldout):,} held-out slices"
     with matplotlib.rc_context(_STYLE):
-        figure, (left, right) = _two_axes()
-        threshold = closeness.limit
-        for axes in (left, right):
-            axes.axvline(threshold, color="#5a6470", linewidth=1, linestyle=(0, (2, 2)))
-        _histogram(left, closeness)
-        _cumulative(right, closeness)
-        left.set(title="All distances", xlabel=label, ylabel="share of the images")
-        right.set(title="The closest ones", xlabel=label, ylabel="share of the images that are closer")
-        room_on_the_left = threshold > 0.5 * sum(right.get_xlim())
-        right.annotate(
-            "closest held-out slices",
-            (threshold, 0.98),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4 if room_on_the_left else 4, 0),
-            textcoords="offset points",
-            horizontalalignment="right" if room_on_the_left else "left",
-            verticalalignment="top",
-            fontsize=8.5,
-            color="#5a6470",
+        figure, axes = _axes("All distances", label, "share of the images")
+        _mark_closest(axes, closeness)
+        _histogram(axes, closeness)
+        axes.legend()
+        everywhere = _picture(
+            figure, f"Distances to the nearest training slice, {label}: a histogram of {sets}."
         )
-        left.legend()
-        alt = (
-            f"Distances to the nearest training slice, {label}: a histogram of {len(closeness.generated):,} "
-            f"generated images and {len(closeness.heldout):,} held-out slices, the share below every one. "
-            f"The smallest is {closeness.generated.min():.3g} for generated images, "
-            f"{closeness.heldout.min():.3g} for held-out slices."
+        figure, axes = _axes("The closest ones", label, "share of the images that are closer")
+        line = _mark_closest(axes, closeness)
+        line.set_label("closest held-out slices")
+        _cumulative(axes, closeness)
+        axes.legend(loc="lower right")
+        closest = _picture(
+            figure, f"Distances to the nearest training slice, the share of {sets} below. {smallest}"
         )
-        return _picture(figure, alt)
+    return everywhere, closest
 
 
-def spectrum_plot(spectrum: PowerSpectrum) -> Picture:
-    """Power spectra in logarithmic axes, and their ratio to that of the training images."""
+def spectrum_plots(spectrum: PowerSpectrum) -> tuple[Picture, Picture]:
+    """Power spectra in logarithmic axes; and their ratio to that of the training images."""
     curves = (
         ("training images", spectrum.training, {"color": REAL_COLOR}),
         ("held-out images", spectrum.heldout, {"color": REAL_COLOR, "linestyle": (0, (4, 2))}),
         ("generated images", spectrum.generated, {"color": GENERATED_COLOR}),
     )
+    ratios = spectrum.generated / spectrum.training
+    frequency = "cycles per pixel (coarse to fine)"
     with matplotlib.rc_context(_STYLE):
-        figure, (left, right) = _two_axes()
+        figure, axes = _axes("Power of coarse and fine structure", frequency, "mean power")
         for name, power, look in curves:
-            left.loglog(spectrum.frequencies, power, label=name, **look)
-            right.semilogx(spectrum.frequencies, power / spectrum.training, **look)
-        for axes in (left, right):
-            axes.xaxis.set(
-                major_locator=LogLocator(subs=(1, 2, 5)),
-                major_formatter=lambda frequency, _: f"{frequency:g}",
-                minor_formatter=NullFormatter(),
-            )
-        frequency = "cycles per pixel (coarse to fine)"
-        left.set(title="Power of coarse and fine structure", xlabel=frequency, ylabel="mean power")
-        right.set(title="The same, divided by that of the training images", xlabel=frequency, ylabel="ratio")
-        left.legend()
-        ratios = spectrum.generated / spectrum.training
+            axes.loglog(spectrum.frequencies, power, label=name, **look)
+        _label_frequencies(axes)
+        axes.legend()
+        powers = _picture(figure, "Power spectra of generated, training and held-out images.")
+        figure, axes = _axes("The same, divided by that of the training images", frequency, "ratio")
+        for _, power, look in curves:
+            axes.semilogx(spectrum.frequencies, power / spectrum.training, **look)
+        _label_frequencies(axes)
         alt = (
-            "Power spectra of generated, training and held-out images. Generated divided by training: "
-            f"{ratios[0]:.2g} at the coarsest, {ratios[-1]:.2g} at the finest structure."
+            f"Power of generated images divided by that of training images: {ratios[0]:.2g} at the coarsest, "
+            f"{ratios[-1]:.2g} at the finest structure."
         )
-        return _picture(figure, alt)
+        return powers, _picture(figure, alt)
 
 
-def _two_axes() -> tuple[Figure, NDArray]:
+def _axes(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=_SIZE, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(wspace=0.06)
-    return figure, figure.subplots(1, 2)
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    return figure, axes
+
+
+def _label_frequencies(axes: Axes) -> None:
+    axes.xaxis.set(
+        major_locator=LogLocator(subs=(1, 2, 5)),
+        major_formatter=lambda frequency, _: f"{frequency:g}",
+        minor_formatter=NullFormatter(),
+    )
+
+
+def _mark_closest(axes: Axes, closeness: Closeness) -> Line2D:
+    return axes.axvline(closeness.limit, color=REAL_COLOR, linewidth=1, linestyle=(0, (2, 2)))
 
 
 def _histogram(axes: Axes, closeness: Closeness) -> None:

@@ -133,6 +133,7 @@ def test_mode_collapse_shows_in_recall_coverage_and_ms_ssim(real, new, perfect):
 
 def test_counts_are_of_subjects_and_slices(perfect):
     assert perfect.data["training_subjects"] == 60
+    assert perfect.data["kind"] == "scans"
     assert perfect.data["heldout_slices"] == 160
     assert perfect.data["images_compared"] == 160
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
+from mrisynth.evaluation import reference
 from mrisynth.evaluation.reference import check_images, load_reference
 
 
@@ -39,3 +41,10 @@ def test_a_side_with_few_slices_is_too_few(small_dataset, monkeypatch):
 def test_few_images_are_too_few():
     with pytest.raises(UserError, match="10 generated images are too few to evaluate; it takes 20"):
         check_images("generated images", np.zeros((10, 16, 16, 1), np.uint8))
+
+
+@pytest.mark.parametrize("phantoms", [True, False])
+def test_whether_phantoms_are_shown_is_known_from_the_manifest(phantoms, small_dataset, monkeypatch):
+    manifest = dataclasses.replace(read_manifest(small_dataset), phantoms=phantoms)
+    monkeypatch.setattr(reference, "read_manifest", lambda _: manifest)
+    assert load_reference(small_dataset, 16).phantoms == phantoms

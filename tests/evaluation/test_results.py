@@ -38,7 +38,7 @@ def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
     assert privacy["verdict"] == {
         "words": COPIES_FOUND,
         "reasons": list(REASONS[COPIES_FOUND]),
-        "figures": [],
+        "figures": [dataclasses.asdict(figure) for figure in evaluation.privacy.verdict.figures],
     }
     assert privacy["copies"] == 3
     assert privacy["thresholds"] == dataclasses.asdict(evaluation.privacy.thresholds)
@@ -57,6 +57,8 @@ def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
             assert (percentiles[0], percentiles[-1]) == (distances.min(), distances.max())
     second = evaluation.privacy.closest_pairs[1]
     assert privacy["closest_pairs"][1] == {
+        "ratio": second.ratio,
+        "distance": second.distance,
         "correlation": second.correlation,
         "feature_distance": second.feature_distance,
         "mirrored": True,

@@ -33,6 +33,15 @@ def test_copies_are_counted_and_shown_first(found):
     assert shown == {image.tobytes() for image in images[-3:]}
 
 
+def test_pairs_are_in_the_order_of_what_copies_are_told_by(found):
+    _, _, privacy = found
+    ratios = [pair.ratio for pair in privacy.closest_pairs]
+    assert ratios == sorted(ratios)
+    for pair in privacy.closest_pairs:
+        assert pair.copy == (pair.ratio < privacy.thresholds.copy_ratio)
+        assert pair.distance in privacy.closeness
+
+
 def test_a_pair_is_laid_one_onto_the_other(found):
     _, _, privacy = found
     for pair in privacy.closest_pairs[:3]:

@@ -201,3 +201,13 @@ def test_with_two_training_subjects_their_own_slices_are_no_copies():
         [Search(RealNeighbors(training, new), new, np.zeros(1), np.zeros(1))], 0.35
     )
     assert found.controls == 0
+
+
+def test_aloneness_is_the_distance_to_the_nearest_subject_by_that_to_the_next_one():
+    heldout = Neighbors(np.zeros((3, 2), int), np.array([[0.3, 1.0], [0.5, 1.0], [0.7, 1.0]]))
+    real = RealNeighbors(heldout, heldout)
+    images = np.array([[0.1, 0.8], [0.4, 0.5], [0.6, 3.0], [0.1, np.inf], [0.0, 0.0]])
+    found = statistics.aloneness(Neighbors(np.zeros((5, 2), int), images), real)
+    # The third is farther than half of the held-out slices, the fourth has no other subject.
+    assert found[:2] == pytest.approx([0.125, 0.8])
+    assert np.isinf(found[2:]).all()

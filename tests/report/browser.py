@@ -6,6 +6,7 @@ that end in a zero byte), which needs neither a port nor a library.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -15,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 SECONDS = 60
@@ -39,6 +40,29 @@ Promise.all(Array.from(document.images, image => image.decode().then(
 """
 
 
+_MISFITS = """
+(() => {
+  const width = document.documentElement.clientWidth, found = [];
+  const name = element => `${element.tagName.toLowerCase()}.${element.getAttribute("class") || ""} ` +
+    `"${element.textContent.trim().slice(0, 40)}"`;
+  const scrolls = element => ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
+  if (document.documentElement.scrollWidth > width)
+    found.push(`the page is ${document.documentElement.scrollWidth} wide, the window ${width}`);
+  for (const element of document.body.querySelectorAll("*")) {
+    let box = element.parentElement;
+    while (box && !scrolls(box)) box = box.parentElement;
+    const style = getComputedStyle(element);
+    const {left, right} = element.getBoundingClientRect();
+    if (!box && (right > width + 1 || left < -1)) found.push(`sticks out: ${name(element)}`);
+    const texts = Array.from(element.childNodes).filter(node => node.nodeType === 3 && node.data.trim());
+    if (texts.length && parseFloat(style.fontSize) < 14 && style.display !== "none")
+      found.push(`small type, ${style.fontSize}: ${name(element)}`);
+  }
+  return found;
+})()
+"""
+
+
 def find_chromium() -> str | None:
     """Path of a Chromium or Chrome; None if there is none."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -53,6 +77,43 @@ def problems(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> list[s
         page: HTML file.
         profile: Empty folder for the browser.
     """
+    with _opened(chromium, page, profile) as (browser, session):
+        answer = browser.evaluate(_BROKEN_IMAGES, session)
+        found = [fault for event in browser.events if (fault := _fault(event, page.as_uri()))]
+        return found + answer
+
+
+def misfits(
+    chromium: str,
+    page: pathlib.Path,
+    profile: pathlib.Path,
+    widths: Sequence[int],
+    pictures: pathlib.Path | None = None,
+) -> list[str]:
+    """What of a page does not fit windows of some widths, or is written too small to read.
+
+    Args:
+        chromium: Path of the browser.
+        page: HTML file.
+        profile: Empty folder for the browser.
+        widths: Of the windows, in pixels.
+        pictures: Folder for pictures of the whole page, WIDTH.png, for people to look at; none if None.
+    """
+    found = []
+    with _opened(chromium, page, profile) as (browser, session):
+        for width in widths:
+            window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+            browser.call("Emulation.setDeviceMetricsOverride", session, **window)
+            if pictures:
+                shot = browser.call("Page.captureScreenshot", session, captureBeyondViewport=True)
+                (pictures / f"{width}.png").write_bytes(base64.b64decode(shot["data"]))
+            found += [f"at {width}: {misfit}" for misfit in browser.evaluate(_MISFITS, session)]
+    return found
+
+
+@contextlib.contextmanager
+def _opened(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> Iterator[tuple[_Browser, str]]:
+    """A browser that has loaded a page without a network, and its session with the page."""
     with _started(chromium, profile) as browser:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         session = browser.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -62,11 +123,7 @@ def problems(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> list[s
         browser.call("Network.emulateNetworkConditions", session, **offline)
         browser.call("Page.navigate", session, url=page.as_uri())
         browser.wait_for("Page.loadEventFired")
-        answer = browser.call(
-            "Runtime.evaluate", session, expression=_BROKEN_IMAGES, awaitPromise=True, returnByValue=True
-        )
-        found = [fault for event in browser.events if (fault := _fault(event, page.as_uri()))]
-        return found + answer["result"].get("value", [f"images were not checked: {answer}"])
+        yield browser, session
 
 
 def _fault(event: dict[str, Any], address: str) -> str | None:
@@ -109,6 +166,11 @@ class _Browser:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return answer["result"]
+
+    def evaluate(self, expression: str, session: str) -> list[str]:
+        options = {"awaitPromise": True, "returnByValue": True}
+        answer = self.call("Runtime.evaluate", session, expression=expression, **options)
+        return answer["result"].get("value", [f"not evaluated: {answer}"])
 
     def wait_for(self, method: str) -> None:
         deadline = time.monotonic() + SECONDS

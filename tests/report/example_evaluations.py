@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.metrics.estimates import Interval, Measure, Spread
+from mrisynth.privacy import verdict
 from mrisynth.privacy.copying import ClosePair, Privacy
 from mrisynth.privacy.statistics import Closeness
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Thresholds, Verdict
+from mrisynth.privacy.verdict import (
+    COPIES_FOUND,
+    HARMFUL,
+    HARMLESS,
+    INCONCLUSIVE,
+    NO_SIGN,
+    OPEN,
+    Figure,
+    Thresholds,
+    Verdict,
+)
 
 REASONS = {
     NO_SIGN: (
@@ -43,7 +56,12 @@ def draw_heads(count: int, size: int, seed: int) -> np.ndarray:
 
 
 def make_evaluation(
-    words: str = NO_SIGN, size: int = 64, samples: int = 64, pairs: int = 12, short: bool = False
+    words: str = NO_SIGN,
+    size: int = 64,
+    samples: int = 64,
+    pairs: int = 12,
+    short: bool = False,
+    kind: str = "scans",
 ) -> Evaluation:
     """An evaluation with this verdict, all numbers of which fit it."""
     generator = np.random.default_rng(7)
@@ -53,6 +71,8 @@ def make_evaluation(
         environment={"mrisynth": "0.1.0", "tensorflow": "2.21.0", "numpy": "2.4.6"},
         generator={"model": "c", "resolution": size, "latent_size": 512, "truncation": 0.75},
         data={
+            "fingerprint": "0123456789abcdef" * 4,
+            "kind": kind,
             "training_subjects": 65,
             "training_slices": 2069,
             "heldout_subjects": 18,
@@ -113,20 +133,39 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
             else Interval(0.0062, 0.0021, 0.0093 * uncertain),
             authenticity=interval(0.412 if copied else 0.713, 0.031),
             authenticity_heldout=interval(0.696, 0.042),
-            nearer_auc=interval(0.871 if copied else 0.48, 0.05),
+            nearer_auc=interval(0.83 if copied else 0.48, 0.052),
             membership_auc=interval(0.871 if copied else 0.523, 0.047),
         )
         for measure, scale in (("pixels", 1.0), ("features", 41.0))
     }
     return Privacy(
-        verdict=Verdict(words, REASONS[words]),
+        verdict=Verdict(words, REASONS[words], tuple(make_figures(closeness, copied))),
         closeness=closeness,
         copies=copied,
         controls=0,
         control_count=2563,
         closest_pairs=tuple(make_pair(index, size, copied) for index in range(pairs)),
-        thresholds=Thresholds(copy_ratio=0.31, max_closer_share=0.02),
+        thresholds=Thresholds(copy_ratio=0.31),
     )
+
+
+def make_figures(closeness: dict[str, Closeness], copied: int) -> Iterator[Figure]:
+    def judge(name: str, distance: str, interval: Interval, expected: float, limit: float) -> Figure:
+        finding = HARMFUL if interval.low > limit else HARMLESS if interval.high <= limit else OPEN
+        return Figure(name, distance, interval, expected, limit, finding, f"{name} by {distance}.")
+
+    share = copied / 2000
+    yield judge(
+        verdict.COPIES, "", Interval(share, share / 3, share + 0.0015), 0.0, 0.0004 if copied else 0.0075
+    )
+    for distance, found in closeness.items():
+        for name, interval, expected, limit in (
+            (verdict.MEMBERSHIP, found.membership_auc, 0.5, 0.7),
+            (verdict.CLOSER, found.closer_share, found.expected_share, 0.1),
+            (verdict.NEARER, found.nearer_auc, 0.5, 0.7),
+            (verdict.AUTHENTICITY, found.authenticity_loss, 0.0, 0.2),
+        ):
+            yield judge(name, distance, interval, expected, limit)
 
 
 def make_pair(index: int, size: int, copied: int) -> ClosePair:
@@ -139,6 +178,8 @@ def make_pair(index: int, size: int, copied: int) -> ClosePair:
     return ClosePair(
         generated=generated,
         training=training,
+        ratio=0.031 + 0.04 * index if copy else 0.41 + 0.03 * index,
+        distance=("pixels", "features")[index % 2],
         correlation=0.9931 - 0.001 * index if copy else 0.9312 - 0.0043 * index,
         mirrored=index % 3 == 1,
         shift=((0, 0), (2, -1), (0, 3))[index % 3],

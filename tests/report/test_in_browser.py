@@ -1,8 +1,10 @@
+import dataclasses
+
 import pytest
 
-from mrisynth.privacy.verdict import COPIES_FOUND
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE
 from mrisynth.report import write_report
-from tests.report.browser import find_chromium, problems
+from tests.report.browser import find_chromium, misfits, problems
 from tests.report.example_evaluations import make_evaluation
 
 CHROMIUM = find_chromium()
@@ -19,6 +21,34 @@ def test_the_report_opens_without_a_fault_and_without_a_network(show_real, tmp_p
     path = tmp_path / "report.html"
     write_report(make_evaluation(COPIES_FOUND, samples=9, pairs=4), path, show_real)
     assert problems(CHROMIUM, path, tmp_path / "profile") == []
+
+
+@pytest.mark.parametrize(("words", "show_real"), [(COPIES_FOUND, True), (INCONCLUSIVE, False)])
+def test_the_report_fits_every_window_and_is_written_large_enough(words, show_real, tmp_path):
+    path = tmp_path / "report.html"
+    evaluation = make_evaluation(words, samples=9, pairs=4, short=True)
+    exported = {"name": "head_and_neck_of_the_whole_hospital", "version": 1, "exported": "2026-02-14"}
+    checksums = {"checksum": "0123456789abcdef" * 4, "weights_checksum": "fedcba9876543210" * 4}
+    facts = {**exported, **checksums, **evaluation.generator}
+    write_report(dataclasses.replace(evaluation, generator=facts), path, show_real)
+    assert misfits(CHROMIUM, path, tmp_path / "profile", (320, 420, 760, 1400)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("<p>fits</p><div style='overflow-x: auto'><p style='width: 900px'>in a box</p></div>", None),
+        ("<p style='width: 900px'>too wide</p>", "the page is"),
+        ("<p style='width: 900px'>too wide</p>", 'sticks out: p. "too wide"'),
+        ("<p style='font-size: 11px'>too small</p>", "small type, 11px: p."),
+    ],
+)
+def test_what_does_not_fit_is_found(body, complaint, tmp_path):
+    path = tmp_path / "page.html"
+    head = "<!DOCTYPE html><meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
+    path.write_text(f"{head}<body>{body}")
+    found = misfits(CHROMIUM, path, tmp_path / "profile", (420,))
+    assert (complaint is None and not found) or any(complaint in misfit for misfit in found)
 
 
 @pytest.mark.parametrize(

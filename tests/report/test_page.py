@@ -14,8 +14,17 @@ from mrisynth.evaluation import likeness
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Interval, Measure, Spread
 from mrisynth.metrics.registry import Direction
+from mrisynth.privacy import verdict
 from mrisynth.privacy.copying import NotExamined
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, NOT_EXAMINED
+from mrisynth.privacy.verdict import (
+    COPIES_FOUND,
+    HARMFUL,
+    INCONCLUSIVE,
+    NO_SIGN,
+    NOT_EXAMINED,
+    OPEN,
+    RULE,
+)
 from mrisynth.report import page, render, write_report
 from tests.report.example_evaluations import REASONS, draw_heads, make_evaluation
 
@@ -75,10 +84,22 @@ def rendered():
 @pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
 def test_the_verdict_comes_first_in_words_shape_and_color(words, rendered):
     text = parse(rendered[words]).text
-    start = text.lower().index(words)
-    assert start < text.index("What this is")
-    for reason in REASONS[words]:
-        assert start < text.index(reason) < text.index("What this is")
+    reasons = [text.index(reason) for reason in REASONS[words]]
+    order = [
+        "mrisynth 0.1.0",
+        "Confidential",
+        "What the verdict rests on",
+        "The rule",
+        "What it does not say",
+    ]
+    places = [
+        text.lower().index(words),
+        *map(text.index, order),
+        text.index("Drawn at random"),
+    ]
+    assert places == sorted(places)
+    assert places[3] < min(reasons) <= max(reasons) < places[4]
+    assert text.index(RULE) > places[4]
     others = [rendered[other] for other in rendered if other != words]
     shape = re.search(r'<svg class="symbol".*?</svg>', rendered[words], re.DOTALL).group()
     assert all(shape not in other for other in others)
@@ -88,11 +109,16 @@ def test_where_copies_were_not_looked_for_the_page_says_so_and_is_not_green(rend
     evaluation = dataclasses.replace(make_evaluation(**SMALL), privacy=NotExamined())
     page = render(evaluation)
     text = parse(page).text
-    assert text.index("Nothing can be said about copying") < text.index("What this is")
+    assert text.index("Nothing can be said about copying") < text.index("What the verdict rests on")
     assert NOT_EXAMINED.reasons[0] in text
     assert 'class="verdict good"' in rendered[NO_SIGN]
     assert 'class="verdict good"' not in page
-    for figures in ("Flagged as copies", "The closest pairs", "Tests for copies"):
+    for figures in (
+        "Counted as copies",
+        "The most suspicious pairs",
+        "The rule",
+        "Distances to the training",
+    ):
         assert figures in rendered[NO_SIGN]
         assert figures not in page
     assert "as confidential as the scans" in text
@@ -108,11 +134,11 @@ def test_images_that_are_unlike_the_data_get_a_sentence_and_no_green(rendered):
     page = render(with_measure(make_evaluation(**SMALL), frechet=(374.0, 3.8), precision=(0.0, 0.8)))
     text = parse(page).text
     said = "The images are not like the data: their Fréchet distance to the held-out slices is 374"
-    assert text.index("No sign of copying") < text.index(said) < text.index("What this is")
+    assert text.index("No sign of copying") < text.index(said) < text.index("What the verdict rests on")
     assert likeness.RULE in text
     assert 'class="verdict good"' in rendered[NO_SIGN]
     assert 'class="verdict good"' not in page
-    assert "like the data" not in parse(rendered[NO_SIGN]).text.partition("What this is")[0]
+    assert "like the data" not in parse(rendered[NO_SIGN]).text.partition("What the verdict rests on")[0]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])
@@ -137,11 +163,12 @@ def test_what_is_not_a_number_is_named_on_the_page_which_is_not_green(number):
     text = parse(page).text
     assert not re.search(r"\b(nan|inf)\b", re.sub('base64,[^"]*', "", page))
     for fault in spoilt.faults:
-        assert text.index(fault) < text.index("What this is")
+        assert text.index(fault) < text.index("What the verdict rests on")
     assert len(spoilt.faults) == 7
     assert 'class="verdict good"' not in page
     row = next(row for row in parse(page).rows if row[0] == "random pairs")
     assert row[1] == "not a number"
+    assert text.count("Not drawn, since not everything in it is a number") == 2
     assert numbers(row[2])[0] == 0.3
 
 
@@ -159,22 +186,60 @@ def test_every_number_of_the_measures_is_in_the_table():
             mean, deviation = numbers(cell)
             assert mean == pytest.approx(spread.mean, abs=0.1 * spread.standard_deviation)
             assert deviation == pytest.approx(spread.standard_deviation, rel=0.05)
-        if metric.direction is Direction.LOWER and measure.real.mean:
+        if metric.direction is Direction.LOWER and measure.real.mean and measure.generated.mean >= 0:
             assert numbers(ratio) == [pytest.approx(measure.generated.mean / measure.real.mean, rel=0.05)]
         else:
             assert ratio == ""
 
 
-def test_every_test_for_copies_is_in_the_table_with_its_interval():
+@pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
+def test_every_figure_of_the_verdict_is_in_the_table_with_interval_limit_and_finding(words, rendered):
+    figures = list(make_evaluation(words, **SMALL).privacy.verdict.figures)
+    rows = [row for row in parse(rendered[words]).rows if len(row) in (4, 5) and "%" in row[1]]
+    for name, expected, limit, *cells in rows:
+        of_name = [figure for figure in figures if name.lower().startswith(figure.name)]
+        for cell, figure in zip(cells, of_name, strict=True):
+            figures.remove(figure)
+            interval = figure.interval
+            found = numbers(" ".join([cell, expected, limit]))
+            wanted = [interval.value, interval.low, interval.high, figure.expected, figure.limit]
+            assert found == pytest.approx([100 * number for number in wanted], rel=0.05, abs=0.01)
+            assert cell.split()[-1] == figure.finding
+    assert figures == []
+    said = {finding for finding in (HARMFUL, OPEN) for row in rows for cell in row[3:] if finding in cell}
+    assert (HARMFUL in said) == (words == COPIES_FOUND)
+    assert bool(said) == (words != NO_SIGN)
+
+
+def test_every_figure_of_the_verdict_is_explained():
+    names = {getattr(verdict, name) for name in ("COPIES", "MEMBERSHIP", "CLOSER", "NEARER", "AUTHENTICITY")}
+    assert page._EXPLANATIONS.keys() == names
+
+
+@pytest.mark.parametrize(("words", "show_real"), [(NO_SIGN, True), (COPIES_FOUND, False)])
+def test_phantoms_are_no_patients(words, show_real):
+    evaluation = make_evaluation(words, kind="phantoms", **SMALL)
+    text = parse(render(evaluation, show_real)).text
+    assert "No patient is on this page" in text
+    assert "65 phantoms to train on (2,069 slices), 18 phantoms held out (561 slices)" in text
+    for confidential in ("Confidential", "as confidential", "real scan", "shows a patient"):
+        assert confidential not in text
+    # What an unknown model was trained on may be patients all the same.
+    unknown = parse(render(dataclasses.replace(evaluation, privacy=NotExamined()), show_real)).text
+    assert "No patient is on this page" not in unknown
+    assert "Treat images and model as confidential" in unknown
+
+
+def test_pairs_stand_in_the_order_of_the_one_number_that_is_shown(rendered):
     evaluation = make_evaluation(COPIES_FOUND, **SMALL)
-    rows = [row for row in parse(render(evaluation)).rows if len(row) == 4][1:]
-    names = ["closer_share", "authenticity", "authenticity_heldout", "nearer_auc", "membership_auc"]
-    for name, (*_, pixels, features) in zip(names, rows, strict=True):
-        for closeness, cell in zip(evaluation.privacy.closeness.values(), (pixels, features), strict=True):
-            interval = getattr(closeness, name)
-            factor = 100 if "%" in cell else 1
-            expected = [factor * value for value in (interval.value, interval.low, interval.high)]
-            assert numbers(cell) == pytest.approx(expected, abs=0.051 if factor == 100 else 0.0051)
+    section = parse(rendered[COPIES_FOUND]).text.partition("The most suspicious pairs")[2]
+    shown = re.findall(r"(0\.\d+) by (gray values|features)( ✕ counts as a copy)?", section)
+    assert [float(number) for number, *_ in shown] == sorted(float(number) for number, *_ in shown)
+    assert len(shown) == len(evaluation.privacy.closest_pairs)
+    for (number, _, copy), pair in zip(shown, evaluation.privacy.closest_pairs, strict=True):
+        assert float(number) == pytest.approx(pair.ratio, rel=0.01)
+        assert bool(copy) == pair.copy
+    assert "Below 0.31 it counts as a copy" in section
 
 
 def test_counts_settings_versions_and_pairs_are_there():
@@ -189,11 +254,11 @@ def test_counts_settings_versions_and_pairs_are_there():
         for name, value in values.items():
             assert name.replace("_", " ").replace("heldout", "held-out") in text
             assert {str: "{}", int: "{:,}", float: "{:g}"}[type(value)].format(value) in text
-    assert "training slice: 3 of 2,000 generated images; as a control, 0 of 2,563 slices" in text
-    assert text.count("counts as a copy") == 3
+    assert (
+        "Counted as copies: 3 of 2,000 generated images, and 0 of 2,563 slices of subjects that are" in text
+    )
+    assert text.count("✕ counts as a copy") == 3
     assert "Short form" in text
-    for pair in evaluation.privacy.closest_pairs:
-        assert f"{pair.correlation:.3f}" in text
     assert "mirrored, moved 2\N{NO-BREAK SPACE}px down, 1\N{NO-BREAK SPACE}px left" in text
     assert "Short form" not in parse(render(make_evaluation(**SMALL))).text
 
@@ -219,7 +284,8 @@ def test_the_page_needs_nothing_else(show_real):
     found = parse(text)
     for _, attributes in found.elements:
         for name in ("src", "href", "srcset", "data", "action", "poster", "xlink:href"):
-            assert attributes.get(name, "data:").startswith("data:")
+            target = attributes.get(name, "data:")
+            assert target.startswith("data:") or f'id="{target[1:]}"' in text
     assert "@import" not in text
     assert not re.search(r"url\(", text)
     assert found.of("script") == []
@@ -230,8 +296,8 @@ def test_images_are_whole_and_described(rendered):
     assert found.of("html")[0]["lang"] == "en"
     assert NO_SIGN in re.search("<title>(.*)</title>", rendered[NO_SIGN]).group(1)
     pictures = found.of("img")
-    # Two sheets and two strips, four pairs, the interpolation, two distances, the spectrum.
-    assert len(pictures) == 4 + 4 + 1 + 2 + 1
+    # Two sheets, twice four larger ones, four pairs, the interpolation, two distances and the spectrum.
+    assert len(pictures) == 2 + 8 + 4 + 1 + 2 * 2 + 2
     for attributes in pictures:
         assert len(attributes["alt"]) > 20
         kind, _, encoded = attributes["src"].partition(";base64,")
@@ -259,7 +325,7 @@ def test_without_real_images_the_page_does_not_depend_on_a_single_real_pixel():
     hidden = render(evaluation, show_real=False)
     assert hidden == render(changed, show_real=False)
     assert render(evaluation) != render(changed)
-    assert len(parse(hidden).of("img")) == 2 + 4 + 1 + 2 + 1
+    assert len(parse(hidden).of("img")) == 1 + 4 + 4 + 1 + 2 * 2 + 2
 
 
 def test_the_page_says_how_confidential_it_is(rendered):
@@ -279,7 +345,8 @@ def test_few_or_no_images_will_do():
     evaluation = make_evaluation(samples=1, pairs=0)
     nothing = np.zeros((0, 4, 64, 64, 1), np.uint8)
     text = render(dataclasses.replace(evaluation, real=nothing[:, 0], interpolation=nothing))
-    assert len(parse(text).of("img")) == 2 + 2 + 1
+    assert len(parse(text).of("img")) == 1 + 1 + 2 * 2 + 2
+    assert "No generated image comes closer to a training slice" in parse(text).text
 
 
 def test_a_template_that_asks_for_what_is_not_there_fails():
@@ -296,11 +363,3 @@ def test_the_report_is_written_whole_and_the_same_every_time(tmp_path):
         assert checksum == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.html", "b.html"]
-
-
-def test_intervals():
-    assert page.format_interval(Interval(0.0062, 0.0021, 0.0093), percent=True) == ("0.6 %", "0.2 to 0.9 %")
-    assert page.format_interval(Interval(-0.5, -1.0, 0.25), percent=False) == (
-        "-0.50",
-        "-1.00 to 0.25",
-    )
