@@ -1,4 +1,4 @@
-"""From a folder of scans to a prepared data set: walks all of it, with worker processes.
+"""From a folder of scans to a prepared data set: walks all of it.
 
 The files are written into a folder inside the output, which may be a mounted volume or all that one may
 write to, and moved up when they are complete, the manifest last. What a killed run leaves behind has no
@@ -9,22 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import multiprocessing
-import os
+import functools
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
-import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.context import SpawnContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +44,7 @@ from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.split import check_together, held_out, named_subjects
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
 from mrisynth.data.worker import HISTOGRAM_BINS, ExtractedScan, checksums, extract
+from mrisynth.data.worker_pool import in_workers
 from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.locking import only_writer
 
@@ -282,7 +274,7 @@ def _extract_all(
     with tempfile.TemporaryDirectory(dir=folder) as name:
         places = [Path(name, str(number)) for number in range(len(scans))]
         readable = map(_converted, scans, places)
-        results = _one_by_one(readable, config) if config.workers == 1 else _by_workers(readable, config)
+        results = in_workers(functools.partial(extract, config=config), readable, config.workers)
         with (
             tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar,
             contextlib.closing(results),
@@ -302,76 +294,6 @@ def _converted(scan: Scan, place: Path) -> Scan:
     return dataclasses.replace(
         scan, path=path or scan.path, fault=fault, warnings=(*scan.warnings, *warnings)
     )
-
-
-def _one_by_one(scans: Iterator[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
-    for scan in scans:
-        yield extract(scan, config)
-
-
-def _by_workers(scans: Iterator[Scan], config: PreparationConfig) -> Iterator[ExtractedScan]:
-    """Extracts in worker processes, which end at once when something else ends the work."""
-    workers = _Workers()
-    executor = ProcessPoolExecutor(config.workers, workers, initializer=_end_with_parent)
-    running: deque[Future[ExtractedScan]] = deque()
-    try:
-        while True:
-            while len(running) <= config.workers and (scan := next(scans, None)) is not None:
-                with _interrupts_held_back():
-                    running.append(executor.submit(extract, scan, config))
-            if not running:
-                return
-            yield running[0].result()
-            running.popleft()
-    except BrokenProcessPool as error:
-        raise UserError("--num_workers: a worker died, most likely out of memory; use fewer") from error
-    finally:
-        if running:
-            workers.terminate()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-class _Workers(SpawnContext):
-    """Starts worker processes afresh, since TensorFlow's threads do not survive a fork, and can end them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._started: list[BaseProcess] = []
-
-    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # noqa: N802
-        process = super().Process(*args, **kwargs)
-        self._started.append(process)
-        return process
-
-    def terminate(self) -> None:
-        """Ends them, whatever they are at."""
-        for process in self._started:
-            if process.pid is not None:
-                process.terminate()
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Lets Ctrl-C wait; processes that are started meanwhile never see it, from their first moment on."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows.
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """Lets a worker end when its parent is gone, even one that was killed, and leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _source(scan: Scan, extracted: ExtractedScan, columns: list[str]) -> Source:
