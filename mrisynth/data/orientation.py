@@ -119,7 +119,7 @@ def _sform_or_qform(
     distance = np.linalg.norm(((sform - qform)[:, [*range(len(shape)), 3]] @ corners)[:3], axis=0).max()
     if distance <= sizes.max():
         return sform, []
-    return sform, [f"sform and qform disagree: by up to {distance:.0f} mm; the sform was taken"]
+    return sform, [f"sform and qform disagree: by up to {distance:.4g} mm; the sform was taken"]
 
 
 def _sform(repaired: nibabel.Nifti1Header) -> tuple[NDArray[np.float64] | None, str]:

@@ -97,7 +97,7 @@ def test_forms_that_place_the_scan_differently_are_told_apart():
     np.testing.assert_allclose(affine, TURNED, atol=1e-5)
     # The corner farthest from the middle is at (19, 43.5) mm, and is turned by 20 degrees.
     distance = 2 * np.sin(np.deg2rad(10)) * np.hypot(19, 43.5)
-    assert warnings == [f"sform and qform disagree: by up to {distance:.0f} mm; the sform was taken"]
+    assert warnings == [f"sform and qform disagree: by up to {distance:.4g} mm; the sform was taken"]
     moved = STRAIGHT.copy()
     moved[0, 3] += 1.0
     assert found(header(sform=STRAIGHT, qform=moved))[1] == []
