@@ -6,6 +6,7 @@ that its numbers ran over; the numbers themselves do.
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,14 @@ _ALIKE_NEIGHBORS = 0.8
 
 _DARKER_THAN_AIR = 0.05
 """More of a scan's voxels are hardly ever darker than its edges."""
+
+_SIDES = (("left", "right"), ("back", "front"), ("", "top"))
+"""The lower and the upper end of each RAS axis; the bottom has no name, as every head is cut off there."""
+
+_TISSUE = 0.25
+"""Tissue is brighter than this part of the range that becomes [-1, 1]."""
+
+_HEAD_RADIUS_MM = 90.0
 
 _TYPICAL = (5.0, 99.5)
 """Percentiles between which the intensities of all but padding lie."""
@@ -109,6 +118,41 @@ def doubts(
                 "inverted, or a phase, real or imaginary image?"
             )
     return warnings
+
+
+def cut_sides(
+    voxels: NDArray[np.float32],
+    affine: NDArray[np.float64],
+    intensities: tuple[float, float],
+    stack_axis: int,
+) -> list[str]:
+    """The sides on which a scan's field of view ends within the head.
+
+    The lower side is left out, where every scan ends within the neck, and so are both ends of the stack of
+    slices, where a head may be covered in part.
+
+    Args:
+        voxels: Float32 [I, J, K], finite.
+        affine: From indices of `voxels` to RAS coordinates in mm.
+        intensities: The intensities that become -1 and 1.
+        stack_axis: The RAS axis from slice to slice, 0 to 2.
+
+    Returns:
+        Any of "left", "right", "back", "front", "top".
+    """
+    inside = voxels > intensities[0] + _TISSUE * (intensities[1] - intensities[0])
+    spacing = nibabel.affines.voxel_sizes(affine)
+    sides = []
+    for axis, (ras_axis, direction) in enumerate(nibabel.io_orientation(affine)):
+        areas = np.count_nonzero(inside, axis=tuple(other for other in range(3) if other != axis))
+        # Within a voxel of a head's end the area grows by twice the voxel's part of the head's radius.
+        most = (0.1 + 2 * spacing[axis] / _HEAD_RADIUS_MM) * areas.max()
+        for name, ordered in zip(_SIDES[int(ras_axis)], (areas, areas[::-1])[:: int(direction)], strict=True):
+            # A few blank rows at the border may hide where the field of view ends.
+            shown = [area for area in ordered[: 1 + len(ordered) // 20] if area > 0.01 * areas.max()]
+            if name and ras_axis != stack_axis and shown and shown[0] > most:
+                sides.append(name)
+    return sorted(sides)
 
 
 def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_] | None:

@@ -62,7 +62,7 @@ def odd_values(kind, value):
 
 
 def changes(path):
-    """Every change to a file: its field, where it is, its type and the value; never the value that is there."""
+    """Every change to a file: field, place, type and value; never the value that is there."""
     header = nibabel.load(path).header
     for field, (dtype, offset, *_) in FIELDS.items():
         base = dtype.base
@@ -82,12 +82,8 @@ def changes_of_place():
         field, _, element = name.rstrip("]").partition("[")
         dtype, offset, *_ = FIELDS[field]
         for value in values:
-            yield (
-                field,
-                offset + int(element or 0) * dtype.base.itemsize,
-                dtype.base,
-                wrapped(value, dtype.base),
-            )
+            place = offset + int(element or 0) * dtype.base.itemsize
+            yield field, place, dtype.base, wrapped(value, dtype.base)
 
 
 def wrapped(value, dtype):
@@ -140,11 +136,17 @@ def sweep(folder):
 
 
 def table(counts):
-    """The table of docs/data.md."""
+    """The table of docs/data.md; fields that change nothing share a row."""
+    total, idle, told = collections.Counter(), collections.Counter(), {}
+    for field, found in counts.items():
+        total += found
+        if found.total() == found["right"] and field != "sform_code":
+            idle += found
+        else:
+            told[f"`{field}`"] = found
     names = OUTCOMES[:3]
     rows = [f"| field | files | {' | '.join(names)} |", "|---|---|---|---|---|"]
-    total = sum(counts.values(), collections.Counter())
-    for field, found in [*((f"`{field}`", found) for field, found in counts.items()), ("all", total)]:
+    for field, found in {**told, "any other field": idle, "together": total}.items():
         rows.append(f"| {field} | {found.total()} | {' | '.join(str(found[name]) for name in names)} |")
     return "\n".join(rows)
 

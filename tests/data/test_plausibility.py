@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from mrisynth.data.intensities import intensity_range
-from mrisynth.data.plausibility import doubts, find_missing, refuse_what_is_no_image
+from mrisynth.data.plausibility import cut_sides, doubts, find_missing, refuse_what_is_no_image
 from mrisynth.errors import UnusableScanError
-from tests.data.ellipsoid_scans import head_image
+from tests.data.ellipsoid_scans import head_image, reoriented
 
 RNG = np.random.default_rng(0)
 HEAD = np.abs(head_image().get_fdata() + RNG.normal(0, 6, (44, 56, 50))).astype(np.float32)
@@ -93,6 +93,31 @@ def test_what_is_no_image_of_intensities_is_refused(voxels, reason):
 )
 def test_a_background_that_is_not_dark_is_named(voxels):
     assert doubts_of(voxels.astype(np.float32)) == ["background not darkest"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "sides"),
+    [
+        ((slice(0, 36), slice(None), slice(None)), ["right"]),
+        ((slice(None), slice(14, 42), slice(None)), ["back", "front"]),
+        ((slice(None), slice(None), slice(12, 38)), []),
+        ((slice(4, None), slice(None), slice(None)), []),
+    ],
+    ids=["right", "front and back", "stack", "close to the head"],
+)
+def test_sides_on_which_the_head_is_cut_are_named(cut, sides):
+    for turn in ("RAS", "LPS", "SAR"):
+        part = reoriented(nibabel.Nifti1Image(HEAD, head_image().affine).slicer[cut], turn)
+        voxels = part.get_fdata(dtype=np.float32)
+        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == sides
+        voxels[0] = 10.0  # A blank row at one border.
+        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == sides
+
+
+def test_the_top_of_a_head_is_missed_where_slices_run_through_it():
+    part = nibabel.Nifti1Image(HEAD, head_image().affine).slicer[:, :, 12:38]
+    voxels = part.get_fdata(dtype=np.float32)
+    assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=1) == ["top"]
 
 
 def test_numbers_that_ran_over_are_named():
