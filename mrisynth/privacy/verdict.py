@@ -223,19 +223,22 @@ class _Subjects:
 def _copies(copies: Copies, limits: Thresholds) -> Figure:
     """Judges the images that count as copies."""
     count, total, share = copies.count, len(copies.generated), copies.share
-    settled_by = ""
+    by_chance, most = copies.controls / copies.control_count, limits.max_unseen_copies
+    finding, settled_by = OPEN, ""
     if count and share.value > copies.most_by_chance():
         finding = HARMFUL
-    elif share.high <= limits.max_unseen_copies and share.value <= copies.most_by_chance(_NEARLY):
-        finding = HARMLESS
+    elif by_chance > most:
+        settled_by = "That is too many to see copies among; maybe some patients are in the data set twice."
+    elif count and (share.high > most or share.value > copies.most_by_chance(_NEARLY)):
+        settled_by = "Look at the closest pairs."
+    elif share.high > most:
+        settled_by = f"{images_needed(most):,} images without a copy would do."
     else:
-        finding = OPEN
-        needed = images_needed(limits.max_unseen_copies)
-        settled_by = "Look at the closest pairs." if count else f"{needed:,} images without a copy would do."
+        finding = HARMLESS
     are = "is" if count == 1 else "are"
     new = f"of {copies.control_count:,} slices of new patients {_number(copies.controls)} so close"
-    if count:
-        chance = "" if finding == HARMFUL else ", which may be chance"
+    if count or by_chance > most:
+        chance = ", which may be chance" if finding != HARMFUL and count else ""
         sentence = (
             f"{count:,} of {total:,} generated images {are} far closer to a slice of one training subject "
             f"than to any other subject{chance}; {new}."
@@ -245,9 +248,8 @@ def _copies(copies: Copies, limits: Thresholds) -> Figure:
             f"None of {total:,} generated images is far closer to one training subject than to any other; "
             f"copies rarer than {_percent(share.high)} of all could have been missed."
         )
-    limit = copies.most_by_chance() if finding == HARMFUL else limits.max_unseen_copies
-    expected = copies.controls / copies.control_count
-    return Figure(COPIES, "", share, expected, limit, finding, sentence, settled_by)
+    limit = copies.most_by_chance() if finding == HARMFUL else most
+    return Figure(COPIES, "", share, by_chance, limit, finding, sentence, settled_by)
 
 
 def _by_distance(

@@ -3,9 +3,9 @@ import pytest
 
 from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.copying import describe_real, examine
+from mrisynth.privacy.copying import describe_real, examine, judge
 from mrisynth.privacy.searches import ReferenceImages, Slices
-from mrisynth.privacy.verdict import Thresholds
+from mrisynth.privacy.verdict import COPIES_FOUND, NO_SIGN, Thresholds
 from tests.subject_images import draw_subjects, plant
 
 COPIED = (3, 17, 44)
@@ -58,3 +58,29 @@ def test_new_patients_are_the_control(found):
     assert privacy.controls == 0
     assert list(privacy.closeness) == ["pixels", "features"]
     assert privacy.thresholds == Thresholds()
+
+
+@pytest.mark.slow
+def test_one_per_cent_of_copies_is_found_by_the_measures_of_distance_of_every_evaluation():
+    """Copies as they are, noisy, or mirrored, shifted and of other brightness; without any, none is found."""
+    training, heldout = (
+        Slices(draw_subjects(count, 4, seed, size=32)[..., np.newaxis], np.repeat(np.arange(count), 4))
+        for seed, count in enumerate((90, 40))
+    )
+    every = describe_real(ReferenceImages(training, heldout), ScatteringFeatures())
+    new = draw_subjects(500, 1, 2, size=32)[..., np.newaxis]
+    originals = training.images[np.random.RandomState(3).permutation(len(training.images))[:5]]
+    noise = np.random.RandomState(4).normal(0, 4, originals.shape)
+    noisy = np.clip(np.rint(originals + noise), 0, 255).astype(np.uint8)
+    planted = plant(originals[..., 0])[..., np.newaxis]
+    for copies, words in (
+        (originals[:0], NO_SIGN),
+        (originals, COPIES_FOUND),
+        (noisy, COPIES_FOUND),
+        (planted, COPIES_FOUND),
+    ):
+        images = np.concatenate([copies, new[len(copies) :]])
+        described = [(sides, sides.describe(images)) for sides in every]
+        judged = judge(described, Thresholds(), Bootstrap(100))
+        assert judged.verdict.words == words
+        assert judged.copies.count == len(copies)

@@ -78,6 +78,18 @@ def test_one_per_cent_never_passes_however_many_new_patients_look_like_copies(im
     assert verdict(copies=images // 100, images=images, controls=controls).words != NO_SIGN
 
 
+def test_where_new_patients_look_like_copies_copies_cannot_be_seen():
+    """Some patients are in the data set under two names: whoever is near to one is near to the other."""
+    found = verdict(controls=16)
+    assert found.words == INCONCLUSIVE
+    assert "0 of 1,000 generated images are" in found.reasons[0]
+    assert found.reasons[0].endswith(
+        "16 are so close. That is too many to see copies among; "
+        "maybe some patients are in the data set twice."
+    )
+    assert verdict(controls=15).words == NO_SIGN
+
+
 def test_too_few_images_are_told_how_many_would_do():
     found = verdict(images=100)
     assert found.words == INCONCLUSIVE
