@@ -102,8 +102,8 @@ def _folder_label(name: str) -> str:
 def _behind_label(name: str) -> str:
     """The stem behind the label of its folder; the whole stem if it does not begin with that."""
     whole, folder = stem(name), _folder_label(name)
-    is_same = folder and re.match(rf"{re.escape(folder)}(?![a-zA-Z0-9])", whole)
-    return whole[len(folder) :] if is_same else whole
+    rest = whole.removeprefix(folder)
+    return whole if rest[:1].isalnum() else rest
 
 
 def _label(text: str) -> str:

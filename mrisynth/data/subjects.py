@@ -160,8 +160,7 @@ def _is_repeated_within(parts: Sequence[str], depth: int) -> bool:
     """Whether all that lies below a folder has the folder's name in its own, as p1/p1_a.nii."""
     if len(parts) <= depth + 1:
         return True
-    label = re.escape(same_form(parts[depth]))
-    return re.search(rf"(?<![a-z0-9]){label}(?![a-z0-9])", same_form(parts[-1])) is not None
+    return f"_{same_form(parts[depth])}_" in f"_{same_form(parts[-1])}_"
 
 
 def _shortened(reading: _Reading, length: int) -> _Reading:
