@@ -14,6 +14,7 @@ from mrisynth.cli import app, prepare_flags
 from mrisynth.data import Manifest, prepare_dataset
 from mrisynth.data.contact_sheet import CONTACT_SHEET
 from mrisynth.data.manifest import lengths_in_words
+from mrisynth.privacy.verdict import Thresholds, lack_of_subjects
 
 
 def main() -> None:
@@ -30,11 +31,10 @@ def _prepare(values: flags.FlagValues) -> None:
 def summary(manifest: Manifest, output: str) -> str:
     """What was prepared, in a few lines."""
     lines = [
-        f"{name}: {split.slices} slices of {len(split.subjects)} subjects"
+        f"{name}: {split.slices} slices of {len(split.subjects)} subject{'s'[: len(split.subjects) != 1]}"
         for name, split in manifest.splits.items()
     ]
-    if not manifest.has_heldout:
-        lines.append("no subject is held out, so memorization cannot be measured; raise --holdout")
+    lines += few_subjects(*(len(split.subjects) for split in manifest.splits.values()))
     dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
     lines.append(f"slices left out: {dropped or 'none'}")
     lines.append(f"slices: {slices_in_words(manifest)}")
@@ -42,6 +42,15 @@ def summary(manifest: Manifest, output: str) -> str:
     lines += warnings(manifest)
     lines.append(f"see {output}/{CONTACT_SHEET}")
     return "\n".join(lines)
+
+
+def few_subjects(training: int, heldout: int) -> list[str]:
+    """Says where there are too few subjects to tell anything of copying, and how many would do."""
+    if heldout:
+        lack = lack_of_subjects(training, heldout, Thresholds())
+        return [lack] if lack else []
+    advice = "raise --holdout" if training > 1 else "it takes several subjects"
+    return [f"no subject is held out, so memorization cannot be measured; {advice}"]
 
 
 def slices_in_words(manifest: Manifest) -> str:

@@ -92,7 +92,7 @@ def choose_slices(
     areas = head.areas
     least = max(1.0, min_head_fraction * areas.max())
     cut = _bordering_part(head.mask, outside) > _CUT_OUTLINE
-    cut |= _bordering_part(head.mask, _padding(head, areas)) > _PADDED_OUTLINE
+    cut |= _bordering_part(head.mask, _padding(head, areas, outside)) > _PADDED_OUTLINE
     kept = []
     dropped: Counter[str] = Counter()
     for index, image in enumerate(head.pooled):
@@ -143,7 +143,7 @@ def _largest_bright_region(pooled: NDArray[np.float32]) -> NDArray[np.bool_]:
     return regions == 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
 
 
-def _padding(head: Head, areas: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _padding(head: Head, areas: NDArray[np.int64], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Blocks that are exactly -1 in a scan whose air is not: something else has filled them in."""
     exact = head.pooled == AIR
     middle = areas >= areas.max() / 2
@@ -152,7 +152,15 @@ def _padding(head: Head, areas: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.zeros(exact.shape, bool)
     # A pixel of noise may be exactly -1, too, where blocks are single pixels; nine together are not.
     size = -(-3 // head.pooling)
-    return ndimage.binary_opening(exact, np.ones((1, size, size), bool)) if size > 1 else exact
+    if size > 1:
+        exact = ndimage.binary_opening(exact, np.ones((1, size, size), bool))
+    # Padding lies at the edge of what was scanned. Around a head cubic interpolation falls below the air.
+    edge = outside.copy()
+    edge[:, [0, -1], :] = edge[:, :, [0, -1]] = True
+    in_plane = np.zeros((3, 3, 3), bool)
+    in_plane[1] = True
+    near = ndimage.binary_dilation(edge, in_plane, iterations=2)
+    return ndimage.binary_propagation(exact & near, in_plane, mask=exact)
 
 
 def _bordering_part(mask: NDArray[np.bool_], unscanned: NDArray[np.bool_]) -> NDArray[np.float64]:

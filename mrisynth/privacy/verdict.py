@@ -197,19 +197,33 @@ def _harmless(figures: Sequence[Figure]) -> Iterator[str]:
             yield f"By {by}, {sum(found)} of {len(found)} figures lie wholly within their limits."
 
 
+def lack_of_subjects(training: int, heldout: int, limits: Thresholds) -> str:
+    """Says where there are too few subjects for any verdict but "inconclusive", and how many would do.
+
+    Args:
+        training: How many were trained on, at least 1.
+        heldout: How many were held out, at least 1.
+        limits: What the verdict is decided by.
+
+    Returns:
+        A sentence; empty where there are enough.
+    """
+    if auc_error(training, heldout) <= limits.max_auc_error:
+        return ""
+    clear = (limits.max_membership_auc - CHANCE) / MARGIN
+    needed = subjects_needed(training, heldout, min(limits.max_auc_error, clear))
+    return (
+        f"{training} training and {heldout} held-out subjects are too few to tell copying from chance; "
+        f"{needed[0]:,} and {needed[1]:,} would do."
+    )
+
+
 class _Subjects:
     """How many subjects there are, and how many it would take."""
 
     def __init__(self, training: int, heldout: int, limits: Thresholds) -> None:
         self._training, self._heldout = training, heldout
-        self.too_few = ""
-        if auc_error(training, heldout) > limits.max_auc_error:
-            clear = (limits.max_membership_auc - CHANCE) / MARGIN
-            needed = subjects_needed(training, heldout, min(limits.max_auc_error, clear))
-            self.too_few = (
-                f"{training} training and {heldout} held-out subjects are too few to tell copying from "
-                f"chance; {needed[0]:,} and {needed[1]:,} would do."
-            )
+        self.too_few = lack_of_subjects(training, heldout, limits)
 
     def settle(self, interval: Interval, expected: float, limit: float) -> str:
         """Says how many subjects would settle a figure."""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mrisynth.cli.prepare import summary
+from mrisynth.cli.prepare import few_subjects, summary
 from mrisynth.data import read_manifest
 from tests.programs import ROOT, call, check_refusal
 
@@ -21,11 +21,12 @@ def test_it_says_what_it_has_prepared(small_dataset, tmp_path):
     ended = call(PROGRAM, f"--input={scans}", f"--output={tmp_path / 'data'}", *SMALL, "--holdout=0.3")
     assert ended.returncode == 0, ended.stderr
     splits = read_manifest(tmp_path / "data").splits
-    train, heldout, left_out, slices, files, sheet = ended.stdout.splitlines()
+    train, heldout, few, left_out, slices, files, sheet = ended.stdout.splitlines()
     assert train == f"train: {splits['train'].slices} slices of {len(splits['train'].subjects)} subjects"
     assert (
         heldout == f"heldout: {splits['heldout'].slices} slices of {len(splits['heldout'].subjects)} subjects"
     )
+    assert re.fullmatch(r"6 training and 2 held-out subjects are too few .*; \d+ and \d+ would do\.", few)
     assert re.fullmatch(r"slices left out: \d+ .*", left_out)
     assert slices == "slices: as acquired in 8 of 8 files, 5 mm thick"
     assert files == "files: 8 used, 0 skipped"
@@ -111,3 +112,13 @@ def test_it_does_without_tensorflow(small_dataset, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program, *flags], env=environment, check=True, capture_output=True)
     assert read_manifest(output).splits == read_manifest(small_dataset).splits
+
+
+def test_too_few_subjects_are_said_where_they_are():
+    assert few_subjects(200, 60) == []
+    assert few_subjects(0, 0) == few_subjects(1, 0)
+    assert "it takes several subjects" in few_subjects(1, 0)[0]
+    assert "raise --holdout" in few_subjects(5, 0)[0]
+    (sentence,) = few_subjects(5, 2)
+    needed = [int(number) for number in re.findall(r"(\d+) and (\d+) would do", sentence)[0]]
+    assert few_subjects(*needed) == []

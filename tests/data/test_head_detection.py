@@ -64,3 +64,21 @@ def test_dark_pixels_of_noise_are_no_padding_whatever_the_voxel_size(voxel_size)
     kept, dropped = choose_slices(find_head(stack, voxel_size), 0.25, nothing)
     assert kept.tolist() == [3, 4, 5, 6, 7, 8]
     assert dropped == {"cut": 3}
+
+
+@pytest.mark.parametrize("voxel_size", [4.0, 2.0, 0.7])
+def test_what_cubic_interpolation_leaves_around_a_head_is_no_padding(voxel_size):
+    """A ring of exactly -1 around the head, within air that is not."""
+    rng = np.random.default_rng(0)
+    size = round(280 / voxel_size)
+    x, y = np.meshgrid(*[voxel_size * (np.arange(size) - size / 2)] * 2)
+    radius = np.hypot(x + 30, y)
+    stack = np.where(radius < 60, 0.5, -0.98) + rng.normal(0, 0.002, (5, size, size))
+    stack[:, (radius >= 60) & (radius < 66)] = -1.0
+    stack = stack.astype(np.float32)
+    nothing = np.zeros(pool(stack, pooling_for(voxel_size)).shape, bool)
+    kept, dropped = choose_slices(find_head(stack, voxel_size), 0.25, nothing)
+    assert (len(kept), dropped) == (5, {})
+    stack[:, (x < -70) & (y < 0)] = -1.0
+    _, dropped = choose_slices(find_head(stack, voxel_size), 0.25, nothing)
+    assert dropped == {"cut": 5}
