@@ -92,7 +92,11 @@ def read_header(path: Path) -> Header | None:
 
 def _header(values: dict[int, bytes]) -> Header:
     def text(tag: int) -> str:
-        return values.get(tag, b"").decode("latin-1").strip(" \0")
+        value = values.get(tag, b"")
+        try:
+            return value.decode().strip(" \0")
+        except UnicodeDecodeError:  # Whatever it is written in, texts that are the same stay the same.
+            return value.decode("latin-1").strip(" \0")
 
     def number(tag: int) -> int:
         return int(text(tag)) if text(tag).isdigit() else 0

@@ -74,6 +74,13 @@ def test_big_endian_and_files_that_are_not_encoded_as_they_say(one_slice):
     assert read_header(path).modality == "MR"
 
 
+@pytest.mark.parametrize("charset", ["ISO_IR 192", "ISO_IR 100"])
+def test_letters_of_other_languages_are_read(charset, one_slice):
+    path = one_slice(SpecificCharacterSet=charset, SeriesDescription="Schädel FLAIR", PatientName="Größe^Jo")
+    header = read_header(path)
+    assert (header.description, header.person[0]) == ("Schädel FLAIR", "Größe^Jo")
+
+
 def test_a_long_header_is_read_to_its_end(one_slice):
     path = one_slice(
         ImageComments="word " * 1000, OtherPatientIDsSequence=Sequence(list(misleading_sequence()) * 500)
