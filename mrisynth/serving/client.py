@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import http.client
 import io
+import ipaddress
 import json
 import urllib.error
 import urllib.request
@@ -62,6 +63,15 @@ class Query:
             raise UserError(f"--truncation={self.truncation} must lie between 0 and 1")
         if self.signature == "serving_default" and self.truncation != 1:
             raise UserError("--truncation is not known to --signature=serving_default; use generate or png")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        host = self.server.rpartition(":")[0].strip("[]").lower()
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
 
     @property
     def needs_tensorflow(self) -> bool:
@@ -131,7 +141,7 @@ def _call_rest(query: Query, method: str, body: Mapping[str, object] | None = No
         {"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
+        with _opener(query).open(request, timeout=_TIMEOUT_SECONDS) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         raise _refusal(query, _rest_message(error), unknown_model=error.code == 404) from error
@@ -139,6 +149,12 @@ def _call_rest(query: Query, method: str, body: Mapping[str, object] | None = No
         raise _no_answer(query, str(getattr(error.reason, "strerror", None) or error.reason)) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _no_answer(query, f"what it says is not REST: {type(error).__name__}") from error
+
+
+def _opener(query: Query) -> urllib.request.OpenerDirector:
+    """Opens addresses by way of the environment's proxy, which knows nothing of a server on this machine."""
+    proxies = {} if query.is_local else None
+    return urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
 
 def _rest_message(error: urllib.error.HTTPError) -> str:
@@ -177,8 +193,9 @@ def _call_grpc(query: Query, method: str, request: object) -> object:
     import grpc
 
     apis = _import_apis()
-    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(query.server, unlimited) as channel:
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    options.append(("grpc.enable_http_proxy", int(not query.is_local)))
+    with grpc.insecure_channel(query.server, options) as channel:
         stub = apis.prediction_service_pb2_grpc.PredictionServiceStub(channel)
         try:
             return getattr(stub, method)(request, timeout=_TIMEOUT_SECONDS)
@@ -206,10 +223,20 @@ def _import_apis() -> object:
 
 
 def _no_answer(query: Query, reason: str) -> UserError:
+    host = query.server.rpartition(":")[0]
+    proxy = None if query.is_local or urllib.request.proxy_bypass(host) else _proxy()
+    asked = f", asked by way of the proxy {proxy}" if proxy else ""
+    advice = f"; if the proxy does not know it, set no_proxy={host}" if proxy else ""
     return UserError(
-        f"--server={query.server} does not answer by --protocol={query.protocol} ({reason}); is it running, "
-        f"and is this its port for that (usually {_PORTS[query.protocol]})"
+        f"--server={query.server} does not answer by --protocol={query.protocol} ({reason}{asked}); is it "
+        f"running, and is this its port for that (usually {_PORTS[query.protocol]}){advice}"
     )
+
+
+def _proxy() -> str | None:
+    """The proxy that requests go by; without name and password, if it has them."""
+    proxy = urllib.request.getproxies().get("http")
+    return proxy and proxy.rpartition("@")[2]
 
 
 def _refusal(query: Query, message: str, unknown_model: bool) -> UserError:

@@ -163,3 +163,33 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_settings_that_cannot_be_are_named(settings, message):
     with pytest.raises(UserError, match=message):
         Query(**{"server": "localhost:8501", **settings})
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_proxy_is_not_asked_for_this_machine(protocol, server, expected, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    host, _, port = address(server, protocol).rpartition(":")
+    assert host in ("localhost", "127.0.0.1")
+    images = fetch(Query(f"127.0.0.1:{port}", protocol, "heads", "generate", 3, 40, 0.7))
+    np.testing.assert_allclose(images, expected(0.7), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("server", "local"),
+    [
+        *(("localhost:1", True), ("127.0.0.1:1", True), ("127.3.2.1:1", True), ("[::1]:1", True)),
+        *(("gpu.localhost:1", True), ("localhost.org:1", False), ("10.0.0.1:1", False), ("gpu7:1", False)),
+    ],
+)
+def test_which_servers_are_on_this_machine(server, local):
+    assert Query(server).is_local == local
+
+
+def test_a_proxy_on_the_way_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UserError, match=r"by way of the proxy 127.0.0.1:9\).*set no_proxy=gpu7") as raised:
+        fetch(Query("gpu7:8501"))
+    assert "secret" not in str(raised.value)
