@@ -63,6 +63,21 @@ def test_a_perfect_generator_is_as_good_as_real_images_and_copies_nothing(perfec
         assert abs(measure.generated.mean - measure.real.mean) < 0.6 * scale + 4 * spread, key
 
 
+def test_only_images_that_are_like_the_data_can_make_a_green_page(real, perfect):
+    noise = np.random.RandomState(0).randint(0, 256, (500, 32, 32)).astype(np.uint8)
+    drawn = evaluate(real, noise)
+    assert drawn.measures["precision"].generated.mean == 0
+    assert drawn.measures["kernel"].generated.mean > 100 * drawn.measures["kernel"].real.mean
+    assert drawn.unlike_the_data.startswith("The images are not like the data: ")
+    assert to_json(drawn)["unlike_the_data"] == drawn.unlike_the_data
+    assert perfect.unlike_the_data == to_json(perfect)["unlike_the_data"] == ""
+    # Whatever the verdict on the noise is: with the best one, its page is not green either.
+    page = render(dataclasses.replace(drawn, privacy=perfect.privacy))
+    assert drawn.unlike_the_data.partition(":")[0] in page
+    assert 'class="verdict good"' in render(perfect)
+    assert 'class="verdict good"' not in page
+
+
 @pytest.mark.parametrize("planted", [0, 5])
 def test_one_per_cent_of_copies_is_found_and_shown(real, new, planted):
     copied = np.random.RandomState(1).permutation(len(real.training.images))[:planted]
