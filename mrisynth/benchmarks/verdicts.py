@@ -180,7 +180,10 @@ def evaluate(sampler: Sampler, subjects: tuple[int, int], seed: int) -> copying.
     )
     images = sampler(population, training.images, random)
     described = []
-    for name, features in (("pixels", np.eye(_EDGE**2)), ("features", random.normal(size=(_EDGE**2, 24)))):
+    for name, features in (
+        ("gray_values", np.eye(_EDGE**2)),
+        ("features", random.normal(size=(_EDGE**2, 24))),
+    ):
         sides = RealSides.of(_Euclidean(name, features), ReferenceImages(training, heldout))
         described.append((sides, sides.describe(images)))
     return copying.judge(described, Thresholds(), Bootstrap(_DRAWS, seed))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.privacy import alignment, statistics, verdict
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.distances import FeatureDistance, PixelDistance
+from mrisynth.privacy.distances import FeatureDistance, GrayValueDistance
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side
 from mrisynth.privacy.statistics import Closeness, Copies
 from mrisynth.privacy.verdict import Thresholds, Verdict
@@ -80,9 +80,10 @@ class NotExamined:
 def describe_real(
     real: ReferenceImages, extractor: FeatureExtractor, progress: bool = False
 ) -> tuple[RealSides, RealSides]:
-    """Describes a data set by pixels and by features, once for any number of generators."""
+    """Describes a data set by gray values and by features, once for any number of generators."""
     return tuple(
-        RealSides.of(distance, real, progress) for distance in (PixelDistance(), FeatureDistance(extractor))
+        RealSides.of(distance, real, progress)
+        for distance in (GrayValueDistance(), FeatureDistance(extractor))
     )
 
 
@@ -98,7 +99,7 @@ def examine(
     Args:
         images: Generated, uint8 [N, H, H, C].
         real: The data set.
-        described: The data set and the generated images by pixels, then by features.
+        described: The data set and the generated images by gray values, then by features.
         limits: What the verdict is decided by.
         bootstrap: For the confidence intervals; says whether there are progress bars, too.
 

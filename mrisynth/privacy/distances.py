@@ -1,7 +1,7 @@
 """Nearest images by two measures of distance that mirroring and small shifts do not mislead.
 
-By pixels: 1 - Pearson's correlation, which knows no brightness or contrast, at the best of all small shifts,
-mirrored or not. By features: squared Euclidean distance of features, of the image or its mirror
+By gray values: 1 - Pearson's correlation, which knows no brightness or contrast, at the best of all small
+shifts, mirrored or not. By features: squared Euclidean distance of features, of the image or its mirror
 image. (1 - correlation is half the squared distance of images of mean 0 and norm 1.)
 
 Both find the nearest image of each of the nearest subjects: a copy is much closer to one subject than to any
@@ -71,7 +71,7 @@ class Distance(Protocol):
     """A measure of distance between images.
 
     Attributes:
-        name: "pixels" or "features".
+        name: "gray_values" or "features".
         title: Heading in a report.
         axis: What a number means, for the axis of a plot.
     """
@@ -114,10 +114,10 @@ def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice
             bar.update(min(step, count - start))
 
 
-# ------------------------------------------------------------------------------------------------ pixels
+# ----------------------------------------------------------------------------------------- gray values
 
 
-class PixelDistance:
+class GrayValueDistance:
     """1 - correlation at the best small shift, mirrored or not; 0 to 2.
 
     Images are compared at 64x64 at most. The nearest slice of each of the nearest subjects is found among
@@ -125,7 +125,7 @@ class PixelDistance:
     1/16 of the width.
     """
 
-    name = "pixels"
+    name = "gray_values"
     title = "By gray values"
     axis = "1 \N{MINUS SIGN} correlation after alignment"
 
@@ -150,7 +150,7 @@ class PixelDistance:
         index = ReferenceIndex(self.coordinates(references), groups)
         step = min(index.block(_VARIANTS), max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size)))
         found = []
-        for rows in _blocks(len(queries), step, "nearest by pixels", progress):
+        for rows in _blocks(len(queries), step, "nearest by gray values", progress):
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
             neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
@@ -309,5 +309,5 @@ def _as_reference(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([rows, squares, np.ones_like(squares)], axis=-1)
 
 
-DISTANCES = {distance.name: distance for distance in (PixelDistance, FeatureDistance)}
+DISTANCES = {distance.name: distance for distance in (GrayValueDistance, FeatureDistance)}
 """The measures of distance by name."""

@@ -52,9 +52,6 @@ _NEARLY = 0.8
 
 _NO_DETAIL = "More subjects do not settle it: copies would be so close, and so would images without detail."
 
-_BY = {"pixels": "gray values"}
-"""Measures of distance that sentences give another name."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
@@ -193,7 +190,7 @@ def _harmless(figures: Sequence[Figure]) -> Iterator[str]:
     for distance in dict.fromkeys(figure.distance for figure in figures if figure.distance):
         found = [figure.finding == HARMLESS for figure in figures if figure.distance == distance]
         if any(found):
-            by = _BY.get(distance, distance)
+            by = _by(distance)
             yield f"By {by}, {sum(found)} of {len(found)} figures lie wholly within their limits."
 
 
@@ -244,7 +241,7 @@ def _copies(copies: Copies, limits: Thresholds) -> Figure:
     elif by_chance > most:
         settled_by = "That is too many to see copies among; maybe some patients are in the data set twice."
     elif count and (share.high > most or share.value > copies.most_by_chance(_NEARLY)):
-        settled_by = "Look at the closest pairs."
+        settled_by = "Look at the most suspicious pairs."
     elif share.high > most:
         settled_by = f"{images_needed(most):,} images without a copy would do."
     else:
@@ -280,7 +277,7 @@ def _by_distance(
             finding, settled_by = OPEN, _NO_DETAIL
         elif finding == OPEN:
             settled_by = subjects.settle(interval, expected, limit)
-        sentence = f"By {_BY.get(distance, distance)}, {words}; the limit is {_percent(limit)}."
+        sentence = f"By {_by(distance)}, {words}; the limit is {_percent(limit)}."
         return Figure(name, distance, interval, expected, limit, finding, sentence, settled_by)
 
     area = closeness.membership_auc
@@ -333,6 +330,11 @@ def _finding(interval: Interval, limit: float) -> str:
 
 def _number(count: int) -> str:
     return {0: "none is", 1: "one is"}.get(count, f"{count:,} are")
+
+
+def _by(distance: str) -> str:
+    """What sentences call a measure of distance."""
+    return distance.replace("_", " ")
 
 
 def _percent(part: float) -> str:

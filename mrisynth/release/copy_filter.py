@@ -12,7 +12,7 @@ from mrisynth.privacy.searches import ReferenceImages
 
 
 class CopyFilter:
-    """Finds copies exactly as the evaluation does, by pixels and by features, a block of images at a time.
+    """Finds copies exactly as the evaluation does, by gray values and by features, some images at a time.
 
     Args:
         real: Training slices, and the held-out ones that say how close new patients come.

@@ -62,7 +62,7 @@ def test_what_eval_interval_measures_is_in_tensorboard(evaluable_run):
     assert {
         "evaluation/swd/mean_real",
         "evaluation/ms_ssim",
-        "evaluation/privacy/membership_auc_pixels",
+        "evaluation/privacy/membership_auc_gray_values",
     } <= set(found)
     assert all(values[0] == values[1] for name, values in found.items() if name.endswith("_real"))
 

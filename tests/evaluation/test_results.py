@@ -42,7 +42,7 @@ def test_the_answer_on_copies_comes_with_intervals_thresholds_and_percentiles():
     }
     assert privacy["copies"] == 3
     assert privacy["thresholds"] == dataclasses.asdict(evaluation.privacy.thresholds)
-    assert list(privacy["closeness"]) == ["pixels", "features"]
+    assert list(privacy["closeness"]) == ["gray_values", "features"]
     for distance, closeness in evaluation.privacy.closeness.items():
         found = privacy["closeness"][distance]
         for name in ("closer_share", "authenticity", "authenticity_heldout", "nearer_auc", "membership_auc"):

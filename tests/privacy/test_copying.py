@@ -56,7 +56,7 @@ def test_new_patients_are_the_control(found):
     _, real, privacy = found
     assert privacy.control_count == len(real.training.images) + len(real.heldout.images)
     assert privacy.controls == 0
-    assert list(privacy.closeness) == ["pixels", "features"]
+    assert list(privacy.closeness) == ["gray_values", "features"]
     assert privacy.thresholds == Thresholds()
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mrisynth.metrics.features import ScatteringFeatures
-from mrisynth.privacy.distances import FeatureDistance, PixelDistance
+from mrisynth.privacy.distances import FeatureDistance, GrayValueDistance
 from mrisynth.privacy.nearest_neighbors import Groups
 from tests.subject_images import draw_subjects, plant
 
@@ -34,7 +34,7 @@ def neighbors(distance, queries, references, labels, **options):
 def test_planted_copies_are_found_at_the_right_slice(subjects):
     images, labels = subjects
     chosen = np.arange(0, 120, 7)
-    found = neighbors(PixelDistance(), plant(images[chosen]), images, labels)
+    found = neighbors(GrayValueDistance(), plant(images[chosen]), images, labels)
     assert (labels[found.indices[:, 0]] == labels[chosen]).all()
     assert np.mean(found.indices[:, 0] == chosen) > 0.9
     # Close to one subject, and to no other.
@@ -44,11 +44,11 @@ def test_planted_copies_are_found_at_the_right_slice(subjects):
 def test_new_images_are_near_to_no_single_subject(subjects):
     images, labels = subjects
     new = draw_subjects(subjects=10, slices=4, seed=1)
-    found = neighbors(PixelDistance(), new, images, labels)
+    found = neighbors(GrayValueDistance(), new, images, labels)
     assert (found.nearest > 0.25 * found.distances[:, 1]).all()
 
 
-@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("distance", [GrayValueDistance(), FeatureDistance(BlockMeans())])
 def test_neighbors_are_sorted_one_of_each_subject(subjects, distance):
     images, labels = subjects
     found = neighbors(distance, images[:10], images, labels)
@@ -58,7 +58,7 @@ def test_neighbors_are_sorted_one_of_each_subject(subjects, distance):
     np.testing.assert_allclose(found.nearest, 0, atol=1e-4)
 
 
-@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("distance", [GrayValueDistance(), FeatureDistance(BlockMeans())])
 def test_ones_own_subject_can_be_left_out(subjects, distance):
     images, labels = subjects
     groups = Groups.of(labels)
@@ -88,11 +88,11 @@ def test_a_mirrored_image_is_as_near_by_features(subjects):
 @pytest.mark.parametrize("size", [16, 32, 128])
 def test_other_sizes(size):
     images = draw_subjects(subjects=6, slices=3, size=size)
-    found = neighbors(PixelDistance(), images[:, :, ::-1], images, np.repeat(np.arange(6), 3))
+    found = neighbors(GrayValueDistance(), images[:, :, ::-1], images, np.repeat(np.arange(6), 3))
     np.testing.assert_array_equal(found.indices[:, 0], np.arange(18))
 
 
-@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("distance", [GrayValueDistance(), FeatureDistance(BlockMeans())])
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_ones_own_subject_is_left_out_of_few(distance, count):
     images = draw_subjects(subjects=count, slices=6)
@@ -116,7 +116,7 @@ def test_copies_are_found_by_fixed_filters_alone(subjects):
     assert np.median(found.nearest) < 0.3 * np.median(new.nearest)
 
 
-@pytest.mark.parametrize("distance", [PixelDistance(), FeatureDistance(BlockMeans())])
+@pytest.mark.parametrize("distance", [GrayValueDistance(), FeatureDistance(BlockMeans())])
 def test_a_channel_twice_has_the_same_neighbors_and_another_can_change_them(distance, subjects):
     images, labels = subjects
     queries = draw_subjects(subjects=4, slices=2, seed=1)

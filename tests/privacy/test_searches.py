@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mrisynth.privacy.distances import PixelDistance
+from mrisynth.privacy.distances import GrayValueDistance
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Slices
 from tests.subject_images import draw_subjects
 
@@ -11,7 +11,7 @@ def sides():
     training = draw_subjects(4, 5, size=16)[..., np.newaxis]
     heldout = draw_subjects(3, 5, seed=1, size=16)[..., np.newaxis]
     slices = (Slices(training, np.repeat(np.arange(4), 5)), Slices(heldout, np.repeat(np.arange(3), 5)))
-    return RealSides.of(PixelDistance(), ReferenceImages(*slices)), training, heldout
+    return RealSides.of(GrayValueDistance(), ReferenceImages(*slices)), training, heldout
 
 
 def test_new_patients_slices_are_compared_with_other_subjects_alone(sides):

@@ -35,7 +35,7 @@ HARMLESS_FIGURES = Closeness(
 def verdict(copies=0, images=1000, training=65, heldout=18, controls=0, limits=Thresholds(), **changes):  # noqa: B008
     flagged = Copies(np.arange(images)[np.newaxis] < copies, controls, 2000)
     return decide(
-        flagged, {"pixels": dataclasses.replace(HARMLESS_FIGURES, **changes)}, training, heldout, limits
+        flagged, {"gray_values": dataclasses.replace(HARMLESS_FIGURES, **changes)}, training, heldout, limits
     )
 
 
@@ -62,7 +62,7 @@ def test_one_that_may_be_chance_is_inconclusive():
     found = verdict(copies=1)
     assert found.words == INCONCLUSIVE
     assert "may be chance" in found.reasons[0]
-    assert found.reasons[0].endswith("Look at the closest pairs.")
+    assert found.reasons[0].endswith("Look at the most suspicious pairs.")
     assert not any("None of" in reason for reason in found.reasons)
 
 
@@ -148,7 +148,7 @@ def test_one_measure_of_distance_that_tells_nobody_apart_speaks_for_images_witho
     )
     flagged = Copies(np.zeros((2, 1000), bool), 0, 2000)
     for other, words in ((HARMLESS_FIGURES, INCONCLUSIVE), (close, COPIES_FOUND)):
-        assert decide(flagged, {"pixels": close, "features": other}, 65, 18, Thresholds()).words == words
+        assert decide(flagged, {"gray_values": close, "features": other}, 65, 18, Thresholds()).words == words
 
 
 def test_too_few_subjects_are_told_how_many_would_do():

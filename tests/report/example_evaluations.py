@@ -136,7 +136,7 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
             nearer_auc=interval(0.83 if copied else 0.48, 0.052),
             membership_auc=interval(0.871 if copied else 0.523, 0.047),
         )
-        for measure, scale in (("pixels", 1.0), ("features", 41.0))
+        for measure, scale in (("gray_values", 1.0), ("features", 41.0))
     }
     return Privacy(
         verdict=Verdict(words, REASONS[words], tuple(make_figures(closeness, copied))),
@@ -179,7 +179,7 @@ def make_pair(index: int, size: int, copied: int) -> ClosePair:
         generated=generated,
         training=training,
         ratio=0.031 + 0.04 * index if copy else 0.41 + 0.03 * index,
-        distance=("pixels", "features")[index % 2],
+        distance=("gray_values", "features")[index % 2],
         correlation=0.9931 - 0.001 * index if copy else 0.9312 - 0.0043 * index,
         mirrored=index % 3 == 1,
         shift=((0, 0), (2, -1), (0, 3))[index % 3],
