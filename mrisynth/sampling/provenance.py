@@ -30,6 +30,7 @@ class Provenance:
         version: Version of the model; empty if it has none.
         checksum: SHA-256 of the model's graph and weights.
         trained_on: Fingerprint of the data set that it was trained on; None where its card does not say.
+        phantoms: Whether that data set is said to be of phantoms alone.
         verdict: What its evaluation said on copying, in the words of `mrisynth.privacy.verdict`, or
             `NOT_EVALUATED`.
         date: Day of that evaluation, YYYY-MM-DD; None if there was none.
@@ -41,6 +42,7 @@ class Provenance:
     version: str
     checksum: str
     trained_on: str | None
+    phantoms: bool = False
     verdict: str = NOT_EVALUATED
     date: str | None = None
     report: str | None = None
@@ -57,11 +59,13 @@ class Provenance:
         Raises:
             UserError: If it found copies and they may not, or if the model card's evaluation is damaged.
         """
-        export, evaluation = sampler.export, (sampler.card or {}).get("evaluation")
-        said = {}
+        export, card = sampler.export, sampler.card or {}
+        evaluation = card.get("evaluation")
+        said: dict[str, Any] = {}
         try:
+            said["phantoms"] = card.get("data", {}).get("kind") == "phantoms"
             if evaluation is not None:
-                said = {
+                said |= {
                     "verdict": str(evaluation["privacy"]["verdict"]["words"]),
                     "date": str(evaluation["date"]),
                     "report": (evaluation.get("report") or {}).get("checksum"),
@@ -114,9 +118,11 @@ class Provenance:
     def origin(self) -> str:
         """Which model drew the images, and from which data it learned, in words."""
         model = f"Drawn from the model {self.name}, checksum {checksums.short(self.checksum)}"
-        if self.trained_on is None:
+        if self.trained_on is None and not self.phantoms:
             return f"{model}, which does not say what it was trained on"
-        return f"{model}, trained on the data set of fingerprint {checksums.short(self.trained_on)}"
+        kind = "phantoms" if self.phantoms else "scans"
+        which = f", fingerprint {checksums.short(self.trained_on)}" if self.trained_on else ""
+        return f"{model}, trained on a data set of {kind}{which}"
 
     @property
     def description(self) -> str:
@@ -132,6 +138,7 @@ class Provenance:
             "Model": self.model,
             "ModelVersion": self.version,
             "ModelChecksum": self.checksum,
+            "TrainedOnPhantoms": self.phantoms,
             "TrainingDataFingerprint": self.trained_on,
             "VerdictOnCopying": self.verdict,
             "EvaluationDate": self.date,

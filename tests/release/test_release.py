@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -57,6 +59,28 @@ def test_files_of_one_release_never_say_two_verdicts(release, judged, tmp_path):
             release(saved_model=now, count=3)
     assert contents(tmp_path / "out") == written
     assert release(saved_model=judged("inconclusive"), count=3).drawn == 1
+
+
+@pytest.mark.parametrize("form", ["nifti", "png"])
+def test_the_disk_has_all_of_an_image_before_it_gets_its_name(form, release, monkeypatch, tmp_path):
+    on_disk, named = set(), []
+    sync, replace = os.fsync, pathlib.Path.replace
+
+    def noted_sync(descriptor):
+        on_disk.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    def checked_replace(self, target):
+        parts = [part for part in (self, *self.rglob("*")) if part.is_file()]
+        assert parts
+        assert {part.stat().st_ino for part in parts} <= on_disk, parts
+        named.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(pathlib.Path, "replace", checked_replace)
+    release(format=form, count=3)
+    assert sum("syn00000" in path.name for path in named) == {"nifti": 3, "png": 6}[form]
 
 
 def test_blocks_are_of_a_moderate_size():

@@ -39,6 +39,7 @@ def test_the_verdict_is_told_with_its_date_and_its_report(words, description, wa
         "Model": "heads",
         "ModelVersion": "3",
         "ModelChecksum": "d" * 64,
+        "TrainedOnPhantoms": False,
         "TrainingDataFingerprint": "f" * 64,
         "VerdictOnCopying": words,
         "EvaluationDate": "2026-11-25",
@@ -57,10 +58,16 @@ def test_a_model_that_was_not_evaluated_says_so(card):
 
 
 def test_model_and_data_are_told_in_the_short_form():
-    origin = (
-        "model heads, version 3, checksum dddddddddddd, trained on the data set of fingerprint ffffffffffff."
-    )
+    origin = "model heads, version 3, checksum dddddddddddd, trained on a data set of scans, fingerprint ffffffffffff."
     assert of(NO_SIGN).statement.endswith(origin)
+
+
+def test_a_model_of_phantoms_says_so():
+    card = {"evaluation": None, "data": {"kind": "phantoms"}}
+    known, unknown = (Provenance.of(sampler(card, trained_on)) for trained_on in ("f" * 64, None))
+    assert known.origin.endswith("trained on a data set of phantoms, fingerprint ffffffffffff")
+    assert unknown.origin.endswith("trained on a data set of phantoms")
+    assert known.to_json()["TrainedOnPhantoms"]
 
 
 def test_a_model_that_copies_needs_a_flag():
