@@ -58,8 +58,8 @@ def test_a_model_that_was_not_evaluated_says_so(card):
 
 
 def test_model_and_data_are_told_in_the_short_form():
-    origin = "model heads, version 3, checksum dddddddddddd, trained on a data set of scans, fingerprint ffffffffffff."
-    assert of(NO_SIGN).statement.endswith(origin)
+    model, data = "model heads, version 3, checksum dddddddddddd", "scans, fingerprint ffffffffffff."
+    assert of(NO_SIGN).statement.endswith(f"{model}, trained on a data set of {data}")
 
 
 def test_a_model_of_phantoms_says_so():
