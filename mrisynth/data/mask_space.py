@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.data.resampling import box
 from mrisynth.errors import UnusableScanError
 
 _SLACK = 0.1
@@ -37,7 +38,7 @@ def refuse_other_space(
     """
     if 1 in scan_shape:  # A single slice was straightened, and has no depth to lie beside.
         return
-    mask_box, scan_box = _box(inside.shape, affine), _box(scan_shape, scan_affine)
+    mask_box, scan_box = box(affine[:3], inside.shape), box(scan_affine[:3], scan_shape)
     voxel = np.abs(scan_affine[:3, :3]).max()
     if np.allclose(mask_box, scan_box, rtol=0, atol=voxel):
         return
@@ -55,10 +56,3 @@ def refuse_other_space(
     lost = np.any((places < scan_box[:1].T - voxel) | (places > scan_box[1:].T + voxel), axis=0)
     if lost.size and lost.mean() > _LOST:
         raise UnusableScanError(f"{lost.mean():.0%} of it lie outside of the scan")
-
-
-def _box(shape: tuple[int, ...], affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The least and the greatest RAS coordinates [2, 3] in mm of a grid's voxel centers."""
-    corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(3, -1)
-    places = affine[:3, :3] @ corners + affine[:3, 3:]
-    return np.stack([places.min(axis=1), places.max(axis=1)])

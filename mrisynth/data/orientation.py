@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.data.resampling import box
 from mrisynth.errors import UnusableScanError
 
 _MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
@@ -115,8 +116,7 @@ def _sform_or_qform(
         ]
     if qform is None:
         return sform, []
-    corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape], 1)).reshape(len(shape) + 1, -1)
-    distance = np.linalg.norm(((sform - qform)[:, [*range(len(shape)), 3]] @ corners)[:3], axis=0).max()
+    distance = np.abs(box((sform - qform)[:3, [*range(len(shape)), 3]], shape)).max()
     if distance <= sizes.max():
         return sform, []
     return sform, [f"sform and qform disagree: by up to {distance:.4g} mm; the sform was taken"]
@@ -143,7 +143,8 @@ def _qform(
     if length > 1:
         repaired = repaired.copy()
         for name, part in zip(names, quaternion / length, strict=True):
-            repaired[name] = part
+            # A little less than 1, as single precision may round up.
+            repaired[name] = part * (1 - 1e-7)
     qform = repaired.get_qform()
     fault = _matrix_fault(qform)
     return (None, fault) if fault else (qform, "")

@@ -30,6 +30,9 @@ _TISSUE = 0.25
 
 _HEAD_RADIUS_MM = 90.0
 
+_LENGTHS_MM = (80.0, 600.0)
+"""Scans of heads are longer than the first along two axes at least, and nowhere longer than the second."""
+
 _TYPICAL = (5.0, 99.5)
 """Percentiles between which the intensities of all but padding lie."""
 
@@ -155,13 +158,29 @@ def cut_sides(
     return sorted(sides)
 
 
+def size_doubts(affine: NDArray[np.float64], shape: tuple[int, ...]) -> list[str]:
+    """Whether a scan is as large as scans of heads are, in sentences.
+
+    Args:
+        affine: From the indices of a scan to RAS coordinates in mm.
+        shape: Voxels along its axes.
+    """
+    lengths = nibabel.affines.voxel_sizes(affine) * np.array(shape)
+    smallest, largest = _LENGTHS_MM
+    if lengths.max() <= largest and np.sort(lengths)[1] >= smallest:
+        return []
+    size = " x ".join(f"{length:.4g}" for length in lengths)
+    return [f"size doubtful: its header makes it {size} mm large; are its voxel sizes right?"]
+
+
 def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """Where a scan is padded with a negative number, with what interpolation made of its borders; or None.
 
     Where that is all the air there is, it stays, unless little would be left of the tissue's contrast.
     """
     lowest = values.min()
-    others = values[values > lowest] if lowest < 0 else values[:0]
+    # Some writers have two numbers for it, such as -32768 and -32767.
+    others = values[values > 0.99 * lowest] if lowest < 0 else values[:0]
     if others.size == 0:
         return None
     first, last = np.percentile(others, _TYPICAL)
@@ -170,7 +189,7 @@ def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> 
     for distance in (0.5, 2.0):
         padding = voxels < min(0.0, first - distance * (last - first))
         # Numbers that ran over are far below the others, too, but all different.
-        if np.count_nonzero(voxels == lowest) < 0.3 * np.count_nonzero(padding) or not padding.any():
+        if not padding.any() or np.mean(voxels[padding] == np.median(voxels[padding])) < 0.3:
             return None
         if not lacks_air(padding):
             return padding

@@ -200,6 +200,9 @@ def _open_nifti(path: Path, image_class: type[AnalyzeImage]) -> _OpenFile:
 def _minc_axes(image: nibabel.Minc1Image) -> list[int]:
     """The spatial axes of a MINC file, by its dimensions' names, and then the others (time is first)."""
     names = image.dataobj.minc_file._dim_names
+    for name, dimension in zip(names, image.dataobj.minc_file._dims, strict=True):
+        if name.endswith("space") and not hasattr(dimension, "step"):  # nibabel takes 1 mm.
+            raise UnusableScanError(f"its header gives no voxel size (no step along {name})")
     return sorted(range(len(names)), key=lambda axis: not names[axis].endswith("space"))
 
 

@@ -25,7 +25,8 @@ class Interpolation(Choice):
 INTERPOLATION_ORDERS = {Interpolation.LINEAR: 1, Interpolation.CUBIC: 3}
 """Order of the spline of each interpolation."""
 
-# Orders of magnitude between a head and a nonsensical header: a larger grid would only exhaust the memory.
+# Orders of magnitude between a head and a nonsensical header: a larger grid, or one of more than a cubic
+# meter, would only exhaust the memory.
 _LARGEST_EXTENT_MM = 2000.0
 
 _THICK = 2.0
@@ -202,15 +203,25 @@ def _spanned(
     Raises:
         UnusableScanError: The grid would be absurdly large.
     """
+    lowest, highest = box(steps, shape)
+    extent = highest - lowest
+    if extent.max() > _LARGEST_EXTENT_MM or np.prod(extent / 1000) > 1:
+        size = " x ".join(f"{length:.4g}" for length in extent)
+        raise UnusableScanError(f"its header makes it {size} mm large; its voxel sizes must be wrong")
+    # The tolerance keeps a last voxel that headers' single precision would otherwise lose.
+    return lowest, np.floor(extent / voxel_size + 1e-3).astype(int) + 1
+
+
+def box(steps: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
+    """The least and the greatest coordinates [2, D] in mm of a grid's voxel centers.
+
+    Args:
+        steps: Float64 [D, A + 1], from indices along A axes, and 1, to D coordinates in mm.
+        shape: Voxels along the A axes.
+    """
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(len(shape), -1)
     places = steps[:, :-1] @ corners + steps[:, -1:]
-    extent = places.max(axis=1) - places.min(axis=1)
-    if extent.max() > _LARGEST_EXTENT_MM:
-        raise UnusableScanError(
-            f"its header makes it {extent.max():.0f} mm long; its voxel sizes must be wrong"
-        )
-    # The tolerance keeps a last voxel that headers' single precision would otherwise lose.
-    return places.min(axis=1), np.floor(extent / voxel_size + 1e-3).astype(int) + 1
+    return np.stack([places.min(axis=1), places.max(axis=1)])
 
 
 def straightened(affine: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -18,7 +18,13 @@ from mrisynth.checksums import of_arrays
 from mrisynth.data.intensities import find_range, to_unit_range
 from mrisynth.data.mask_space import refuse_other_space
 from mrisynth.data.planes import PLANES, Plane
-from mrisynth.data.plausibility import cut_sides, doubts, find_missing, refuse_what_is_no_image
+from mrisynth.data.plausibility import (
+    cut_sides,
+    doubts,
+    find_missing,
+    refuse_what_is_no_image,
+    size_doubts,
+)
 from mrisynth.data.reading import read_scan
 from mrisynth.data.resampling import (
     INTERPOLATION_ORDERS,
@@ -121,6 +127,7 @@ def load_volume(
     filled, (low, high) = find_range(voxels, missing, intensity_percentiles)
     refuse_what_is_no_image(voxels, missing)
     warnings += doubts(voxels, missing, (low, high), stored.wraps_at)
+    warnings += size_doubts(affine, voxels.shape)
     if sides := cut_sides(filled, affine, (low, high), PLANES[Plane(plane)].stack_axis):
         warnings.append(f"head cut: the scan's field of view ends within the head ({', '.join(sides)})")
     if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:

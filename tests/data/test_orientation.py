@@ -95,8 +95,8 @@ def test_voxel_sizes_that_disagree_are_named_and_pixdim_has_the_qform_on_its_sid
 def test_forms_that_place_the_scan_differently_are_told_apart():
     affine, warnings = found(header(qform=STRAIGHT))
     np.testing.assert_allclose(affine, TURNED, atol=1e-5)
-    # The corner farthest from the middle is at (19, 43.5) mm, and is turned by 20 degrees.
-    distance = 2 * np.sin(np.deg2rad(10)) * np.hypot(19, 43.5)
+    # The corner at (19, -43.5) mm is turned by 20 degrees: it moves furthest to the right.
+    distance = 43.5 * np.sin(np.deg2rad(20)) + 19 * (1 - np.cos(np.deg2rad(20)))
     assert warnings == [f"sform and qform disagree: by up to {distance:.4g} mm; the sform was taken"]
     moved = STRAIGHT.copy()
     moved[0, 3] += 1.0

@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 
 from mrisynth.data.intensities import intensity_range
-from mrisynth.data.plausibility import cut_sides, doubts, find_missing, refuse_what_is_no_image
+from mrisynth.data.plausibility import (
+    cut_sides,
+    doubts,
+    find_missing,
+    refuse_what_is_no_image,
+    size_doubts,
+)
 from mrisynth.errors import UnusableScanError
 from tests.data.ellipsoid_scans import head_image, reoriented
 
@@ -50,6 +56,12 @@ def test_padding_is_found_with_the_rim_that_interpolation_gave_it():
     assert not missing[5:].any()
 
 
+def test_two_marks_for_what_was_not_scanned_are_one_padding():
+    padded = HEAD.copy()
+    padded[:3], padded[-3:-1], padded[-1] = -32767, -32767, -32768
+    assert np.array_equal(find_missing(padded)[0].any(axis=(1, 2)), [True] * 3 + [False] * 38 + [True] * 3)
+
+
 def test_negative_air_is_air_and_no_padding():
     masked = np.where(TISSUE, HEAD - 1024, -1024).astype(np.float32)
     assert find_missing(masked)[0] is None
@@ -93,6 +105,21 @@ def test_what_is_no_image_of_intensities_is_refused(voxels, reason):
 )
 def test_a_background_that_is_not_dark_is_named(voxels):
     assert doubts_of(voxels.astype(np.float32)) == ["background not darkest"]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shape", "warned"),
+    [
+        ((1.0, 1.0, 1.0), (256, 256, 20), False),
+        ((0.5, 0.5, 5.0), (512, 512, 1), False),
+        ((5.0, 5.0, 5.0), (176, 256, 256), True),
+        ((0.1, 0.1, 0.1), (256, 256, 256), True),
+        ((1.0, 1.0, 40.0), (256, 256, 24), True),
+    ],
+)
+def test_a_scan_that_is_no_size_for_a_head_is_named(spacing, shape, warned):
+    warnings = size_doubts(np.diag([*spacing, 1.0]), shape)
+    assert [warning.split(":")[0] for warning in warnings] == ["size doubtful"] * warned
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,15 @@ def test_the_time_axis_of_minc_is_known_by_its_name(time_axis, tmp_path):
         assert volume.warnings == (f"time series: volume {index} of 3 was taken (--volume_index)",)
 
 
+def test_minc_without_a_voxel_size_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    write_minc2(tmp_path / "a.mnc", head_image())
+    with h5py.File(tmp_path / "a.mnc", "a") as file:
+        del file["minc-2.0/dimensions/yspace"].attrs["step"]
+    with pytest.raises(UnusableScanError, match="no step along yspace"):
+        read_scan(tmp_path / "a.mnc")
+
+
 def test_lengths_in_meters_are_understood(tmp_path):
     image = head_image()
     meters = nibabel.Nifti1Image(image.get_fdata(dtype=np.float32), np.diag([1e-3] * 3 + [1]) @ image.affine)
