@@ -93,6 +93,18 @@ def test_what_reading_a_scan_found_odd_is_in_its_facts(scan, config):
     assert warning.startswith("orientation unknown: ")
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf, -32768, -1e6, 1e7])
+def test_air_that_was_not_scanned_gives_the_slices_that_zeros_give(value, scan, config):
+    image = head_image()
+    voxels = image.get_fdata(dtype=np.float32)
+    images = []
+    for air in (0, value):
+        masked = np.where(voxels > 100, voxels, np.float32(air))
+        nibabel.save(nibabel.Nifti1Image(masked, image.affine), scan.path)
+        images.append(extract(scan, config).images[64])
+    np.testing.assert_array_equal(*images)
+
+
 def test_levels_of_a_pyramid_are_means_of_the_highest():
     images = np.random.default_rng(0).uniform(-1, 1, (3, 16, 16, 2)).astype(np.float32)
     levels = pyramid(images, (16, 8, 4))
