@@ -187,6 +187,8 @@ def _scans_in_folder(
         scans = _with_suffix(scans, suffix, folder)
     elif is_bids(folder):
         scans = _with_only_contrast(scans, folder)
+    else:
+        scans = _with_mixed_contrasts(scans)
     return sorted([*scans, *unreadable], key=lambda scan: scan.name)
 
 
@@ -246,6 +248,21 @@ def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
         raise UserError(f"--suffix: {folder} holds {', '.join(kinds)}; choose one, as in --suffix={kinds[0]}")
     only = kinds[0] if kinds else ""
     return [_as_contrast(scan, only, is_named=bool(named)) for scan in scans]
+
+
+def _with_mixed_contrasts(scans: list[Scan]) -> list[Scan]:
+    """The scans, with a warning for those whose names say that they are of one contrast of several."""
+    last = {scan.path: re.split(r"[-_ .]", stem(scan.name))[-1] for scan in scans}
+    kinds = {scan.path: scan.suffix or last[scan.path] for scan in scans if is_contrast(last[scan.path])}
+    if len({kind.casefold() for kind in kinds.values()}) < 2:
+        return scans
+    warning = (
+        f"contrasts mixed: there are {', '.join(sorted(set(kinds.values())))}; --suffix takes one of them"
+    )
+    return [
+        dataclasses.replace(scan, warnings=(*scan.warnings, warning)) if scan.path in kinds else scan
+        for scan in scans
+    ]
 
 
 def _as_contrast(scan: Scan, kind: str, is_named: bool) -> Scan:

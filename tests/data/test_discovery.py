@@ -225,6 +225,19 @@ def test_beside_bids_names_others_are_left_out_by_name_unless_they_say_the_contr
     assert "BIDS suffix" in scans[2].fault
 
 
+def test_contrasts_that_are_mixed_in_any_folder_are_said_so(tmp_path):
+    touch(tmp_path, "p1/t1.nii", "p1/flair.nii", "p2/x_FLAIR.nii", "p3/scan.nii")
+    warnings = {scan.name: scan.warnings for scan in find_scans((str(tmp_path),), subject_regex="p.")}
+    assert [name for name, warned in warnings.items() if warned] == [
+        "p1/flair.nii",
+        "p1/t1.nii",
+        "p2/x_FLAIR.nii",
+    ]
+    assert warnings["p1/t1.nii"][0].startswith("contrasts mixed: there are FLAIR, flair, t1; --suffix")
+    (tmp_path / "p1" / "t1.nii").unlink()
+    assert not any(scan.warnings for scan in find_scans((str(tmp_path),), subject_regex="p."))
+
+
 @pytest.mark.parametrize("separator", ["-", "_"])
 def test_a_contrast_may_follow_a_hyphen(separator, tmp_path):
     for number in (1, 2):
