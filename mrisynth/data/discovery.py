@@ -122,7 +122,9 @@ def _check_any(scans: Sequence[Scan], inputs: Sequence[str]) -> None:
     if "" not in faults and dicom.ADVICE in faults:
         raise UserError(f"--input: what lies below {below} is {dicom.ADVICE}")
     if "" not in faults and len(faults) == 1:
-        raise UserError(f"--input: {scans[0].path} cannot be used: {scans[0].fault}")
+        # Paths of DICOM files may name patients.
+        shown = scans[0].name if scans[0].files else scans[0].path
+        raise UserError(f"--input: {shown} cannot be used: {scans[0].fault}")
 
 
 def _compiled(subject_regex: str) -> re.Pattern[str] | None:

@@ -97,6 +97,17 @@ def test_without_dcm2niix_dicom_is_refused_with_the_way_to_get_it(tmp_path, monk
     assert [scan.fault for scan in find_scans((str(tmp_path),))] == ["", dicom.ADVICE]
 
 
+@pytest.mark.parametrize(
+    "elements", [{"Modality": "CT"}, {"SeriesDescription": "localizer"}, {"PatientID": ""}]
+)
+def test_dicom_files_that_are_all_of_no_use_are_named_without_their_paths(elements, tmp_path):
+    write_series(tmp_path / "scans" / "JOHN_DOE", leave_out=range(3, 25), **elements)
+    with pytest.raises(UserError, match=r"--input: .*_[0-9a-f]{12} cannot be used: ") as error:
+        find_scans((str(tmp_path / "scans"),))
+    assert "JOHN_DOE" not in str(error.value)
+    assert "IM00" not in str(error.value)
+
+
 def test_a_dicomdir_stands_for_its_folder_and_is_no_scan(tmp_path):
     write_series(tmp_path / "DICOM" / "PA1" / "SE1")
     write_dicomdir(tmp_path / "DICOMDIR")
