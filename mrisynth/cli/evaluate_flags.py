@@ -33,10 +33,10 @@ _SETTINGS = {
 _THRESHOLDS = {
     **COPY_RATIO,
     "max_unseen_copies": "Part of images that count as copies which the interval must exclude.",
-    "closest_part": "Generated images count as close beyond this part of new patients.",
+    "closest_part": "Generated images count as close beyond this part of new subjects.",
     "max_closer_share": "Part of close generated images that is still harmless.",
-    "max_authenticity_loss": "How much less authentic than new patients images may be.",
-    "max_nearer_auc": "How often images may be nearer to training slices than new patients' are.",
+    "max_authenticity_loss": "How much less authentic than new subjects images may be.",
+    "max_nearer_auc": "How often images may be nearer to training slices than new subjects' are.",
     "max_membership_auc": "Area under the membership attack's curve that is still harmless.",
     "max_auc_error": "Half its interval beyond which there are too few subjects.",
 }

@@ -54,8 +54,8 @@ class Privacy:
     Attributes:
         verdict: The answer.
         copies: How many generated images count as copies.
-        controls: How many slices of new patients count as copies.
-        control_count: How many slices of new patients were looked at for the controls.
+        controls: How many slices of new subjects count as copies.
+        control_count: How many slices of new subjects were looked at for the controls.
         thresholds: What the verdict was decided by.
         closeness: The figures by the name of each measure of distance.
         closest_pairs: The most suspicious pairs, the smallest ratio first, and so copies first.

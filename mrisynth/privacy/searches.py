@@ -61,7 +61,7 @@ class Side:
 
 @dataclasses.dataclass(frozen=True)
 class RealNeighbors:
-    """Nearest training slices of the data set itself: how close new patients come.
+    """Nearest training slices of the data set itself: how close new subjects come.
 
     Attributes:
         training: Nearest training slices of each training slice, without those of its own subject.

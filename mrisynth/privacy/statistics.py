@@ -1,6 +1,6 @@
 """Whether generated images are copies of training images.
 
-Every figure has its counterpart of new patients: held-out slices in the place of generated ones. Subjects are
+Every figure has its counterpart of new subjects: held-out slices in the place of generated ones. Subjects are
 what is counted, and intervals are over subjects.
 """
 
@@ -35,13 +35,13 @@ class Closeness:
         generated: Distance of every generated image to its nearest training slice, [N].
         heldout: Distance of every held-out slice to its nearest training slice, [M].
         limit: Distance that the closest held-out slices, such as 1 %, do not exceed.
-        expected_share: Part of new patients' slices that are expected to be closer than that distance.
+        expected_share: Part of new subjects' slices that are expected to be closer than that distance.
         closer_share: Part of the generated images that are closer than that distance.
         authenticity: AuthPct: part of the generated images that are farther from their nearest training slice
             than that is from every slice of other subjects.
         authenticity_heldout: AuthPct of the held-out slices.
-        nearer_auc: How often a generated image is nearer to training slices than a new patient's slice of
-            its kind; 0.5 where generated images are like new patients.
+        nearer_auc: How often a generated image is nearer to training slices than a new subject's slice of
+            its kind; 0.5 where generated images are like new subjects.
         membership_auc: Area under the curve of an attack that guesses from the distance to the nearest
             generated image whether a subject was trained on; 0.5 is guessing.
     """
@@ -58,7 +58,7 @@ class Closeness:
 
     @property
     def authenticity_loss(self) -> Interval:
-        """How much smaller AuthPct of the generated images is than that of new patients; 0 where it is not.
+        """How much smaller AuthPct of the generated images is than that of new subjects; 0 where it is not.
 
         The interval of the difference is that of two independent estimates (Zou and Donner 2008).
         """
@@ -125,7 +125,7 @@ def closer_share(
         generated_subjects: Generated images by the subject of their nearest training slice.
         heldout: Distances of held-out slices to the nearest training slice, [M].
         heldout_subjects: Held-out slices by their subject.
-        part: Part of the held-out slices, as 0.01, which is also what is expected of new patients.
+        part: Part of the held-out slices, as 0.01, which is also what is expected of new subjects.
         bootstrap: For the interval.
     """
     order = np.argsort(heldout)
@@ -194,7 +194,7 @@ def nearer_auc(
         bootstrap: For the interval.
 
     Returns:
-        0 to 1. Above 0.5, generated images are closer to training than new patients are; below, they are
+        0 to 1. Above 0.5, generated images are closer to training than new subjects are; below, they are
         farther (underfitting).
     """
     cells = [
@@ -264,13 +264,13 @@ def auc(near: NDArray[np.floating], far: NDArray[np.floating]) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
-    """Images that count as copies, and how often new patients' slices do.
+    """Images that count as copies, and how often new subjects' slices do.
 
     Attributes:
         by_measure: Which generated images count as copies by each measure of distance, [measures, N].
-        controls: How many slices of new patients count as copies: held-out ones, and training slices
+        controls: How many slices of new subjects count as copies: held-out ones, and training slices
             compared with the other training subjects.
-        control_count: How many slices of new patients there are.
+        control_count: How many slices of new subjects there are.
     """
 
     by_measure: NDArray[np.bool_]
@@ -299,7 +299,7 @@ class Copies:
         return Interval(count / total, float(low), float(high))
 
     def most_by_chance(self, confidence: float = 0.95) -> float:
-        """Part of the generated images that may count as copies because new patients' slices do.
+        """Part of the generated images that may count as copies because new subjects' slices do.
 
         Returns:
             The upper end of a one-sided interval of the controls' share (Clopper and Pearson 1934).
@@ -318,7 +318,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
         copy_ratio: A copy's distance to its nearest subject is less than this part of that to any other.
 
     Returns:
-        The copies, and the same of new patients.
+        The copies, and the same of new subjects.
     """
     generated, controls = [], []
     for one in found:

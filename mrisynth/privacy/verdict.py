@@ -26,7 +26,7 @@ RULE = (
     'of every figure lies within its limit, harm is excluded, and the verdict is "no sign of copying". '
     'Otherwise it is "inconclusive", and the report says what would settle it. '
     "Images that count as copies are harmful as soon as there are more of them than chance has it among "
-    "slices of new patients, and leave the question open where there are nearly more. "
+    "slices of new subjects, and leave the question open where there are nearly more. "
     "Images without detail are close to every scan: that images are close is harmful only if the membership "
     "attack works, too, with its whole interval above 50 % by every measure of distance, and otherwise "
     "leaves the question open. With too few subjects, every figure but the copies leaves it open."
@@ -42,8 +42,8 @@ CHANCE = 0.5
 
 COPIES = "images that count as copies"
 MEMBERSHIP = "guessing who was trained on"
-CLOSER = "images closer than the closest new patients"
-NEARER = "images nearer than new patients of their kind"
+CLOSER = "images closer than the closest new subjects"
+NEARER = "images nearer than new subjects of their kind"
 AUTHENTICITY = "authenticity lost"
 """What figures are called in tables."""
 
@@ -64,8 +64,8 @@ class Thresholds:
             1 %, so that copying of 1 % of the images cannot pass.
         closest_part: Part of the held-out slices against which generated images are close.
         max_closer_share: Part of the generated images that may be close.
-        max_authenticity_loss: How much smaller AuthPct of generated images may be than that of new patients.
-        max_nearer_auc: How often a generated image may be nearer to training slices than a new patient's.
+        max_authenticity_loss: How much smaller AuthPct of generated images may be than that of new subjects.
+        max_nearer_auc: How often a generated image may be nearer to training slices than a new subject's.
         max_membership_auc: Area under the membership attack's curve that is still harmless.
         max_auc_error: Half the interval of that area, in the absence of any leak, beyond which there are too
             few subjects to say anything.
@@ -74,7 +74,7 @@ class Thresholds:
     copy_ratio: float = 0.25
     max_unseen_copies: float = 0.0075
     closest_part: float = 0.01
-    max_closer_share: float = 0.1
+    max_closer_share: float = 0.15
     max_authenticity_loss: float = 0.3
     max_nearer_auc: float = 0.7
     max_membership_auc: float = 0.7
@@ -91,7 +91,7 @@ class Thresholds:
         if self.max_closer_share <= self.closest_part:
             raise UserError(
                 f"--max_closer_share={self.max_closer_share} must be more than "
-                f"--closest_part={self.closest_part}, which is what new patients reach"
+                f"--closest_part={self.closest_part}, which is what new subjects reach"
             )
         if not 0.01 <= self.max_auc_error < CHANCE:
             raise UserError(f"--max_auc_error={self.max_auc_error} must be at least 0.01 and less than 0.5")
@@ -105,7 +105,7 @@ class Figure:
         name: What it is, for a table.
         distance: Name of the measure of distance; empty for what all of them say together.
         interval: The figure, a part or a difference of parts, with its interval.
-        expected: What new patients in the place of the generated images would have.
+        expected: What new subjects in the place of the generated images would have.
         limit: What is more than this is harmful.
         finding: `HARMFUL`, `HARMLESS` or `OPEN`.
         sentence: The figure in words.
@@ -239,7 +239,7 @@ def _copies(copies: Copies, limits: Thresholds) -> Figure:
     if count and share.value > copies.most_by_chance():
         finding = HARMFUL
     elif by_chance > most:
-        settled_by = "That is too many to see copies among; maybe some patients are in the data set twice."
+        settled_by = "That is too many to see copies among; maybe some subjects are in the data set twice."
     elif count and (share.high > most or share.value > copies.most_by_chance(_NEARLY)):
         settled_by = "Look at the most suspicious pairs."
     elif share.high > most:
@@ -247,7 +247,7 @@ def _copies(copies: Copies, limits: Thresholds) -> Figure:
     else:
         finding = HARMLESS
     are = "is" if count == 1 else "are"
-    new = f"of {copies.control_count:,} slices of new patients {_number(copies.controls)} so close"
+    new = f"of {copies.control_count:,} slices of new subjects {_number(copies.controls)} so close"
     if count or by_chance > most:
         chance = ", which may be chance" if finding != HARMFUL and count else ""
         sentence = (
@@ -296,7 +296,7 @@ def _by_distance(
         closeness.expected_share,
         limits.max_closer_share,
         f"{_percent(share.value)} of the generated images ({_range(share)}) are closer to training slices "
-        f"than the closest {_percent(limits.closest_part)} of new patients' slices",
+        f"than the closest {_percent(limits.closest_part)} of new subjects' slices",
     )
     nearer = closeness.nearer_auc
     yield judge(
@@ -304,7 +304,7 @@ def _by_distance(
         nearer,
         CHANCE,
         limits.max_nearer_auc,
-        f"generated images are nearer to training slices than new patients' slices of their kind "
+        f"generated images are nearer to training slices than new subjects' slices of their kind "
         f"{_percent(nearer.value)} of the time ({_range(nearer)}; chance is 50 %)",
     )
     lost = closeness.authenticity_loss
@@ -316,7 +316,7 @@ def _by_distance(
         lost,
         0.0,
         limits.max_authenticity_loss,
-        f"{ours} of the generated images and {theirs} of new patients' slices are nearer to a training slice "
+        f"{ours} of the generated images and {theirs} of new subjects' slices are nearer to a training slice "
         f"than other subjects are to that (a difference of {_percent(lost.value)}, {_range(lost)})",
     )
 

@@ -55,7 +55,7 @@ def test_more_copies_than_chance_are_copies():
     found = verdict(copies=2)
     assert found.words == COPIES_FOUND
     assert "2 of 1,000 generated images" in found.reasons[0]
-    assert "of 2,000 slices of new patients none is" in found.reasons[0]
+    assert "of 2,000 slices of new subjects none is" in found.reasons[0]
 
 
 def test_one_that_may_be_chance_is_inconclusive():
@@ -79,13 +79,13 @@ def test_one_per_cent_never_passes_however_many_new_patients_look_like_copies(im
 
 
 def test_where_new_patients_look_like_copies_copies_cannot_be_seen():
-    """Some patients are in the data set under two names: whoever is near to one is near to the other."""
+    """Some subjects are in the data set under two names: whoever is near to one is near to the other."""
     found = verdict(controls=16)
     assert found.words == INCONCLUSIVE
     assert "0 of 1,000 generated images are" in found.reasons[0]
     assert found.reasons[0].endswith(
         "16 are so close. That is too many to see copies among; "
-        "maybe some patients are in the data set twice."
+        "maybe some subjects are in the data set twice."
     )
     assert verdict(controls=15).words == NO_SIGN
 
@@ -109,7 +109,7 @@ HARMFUL_FIGURES = {
     "nearer_auc": Interval(0.9, 0.8, 0.95),
 }
 WIDE_FIGURES = {
-    "closer_share": Interval(0.03, 0.0, 0.12),
+    "closer_share": Interval(0.03, 0.0, 0.17),
     "authenticity": Interval(0.7, 0.4, 0.9),
     "nearer_auc": Interval(0.6, 0.45, 0.75),
     "membership_auc": Interval(0.6, 0.45, 0.75),

@@ -26,7 +26,7 @@ from mrisynth.privacy.verdict import (
 REASONS = {
     NO_SIGN: (
         "No generated image counts as a copy.",
-        "Generated images come no closer to training slices than slices of new patients do, "
+        "Generated images come no closer to training slices than slices of new subjects do, "
         "by gray values and by features.",
     ),
     INCONCLUSIVE: ("There are 6 held-out subjects; below 8 the intervals are too wide to tell.",),
