@@ -50,6 +50,9 @@ AUTHENTICITY = "authenticity lost"
 _NEARLY = 0.8
 """Copies leave the question open if they are more than chance has it with this confidence."""
 
+_TOO_MANY = 0.5
+"""Part of new subjects' slices that count as copies beyond which real copies cannot be seen among them."""
+
 _NO_DETAIL = "More subjects do not settle it: copies would be so close, and so would images without detail."
 
 
@@ -234,21 +237,23 @@ class _Subjects:
 def _copies(copies: Copies, limits: Thresholds) -> Figure:
     """Judges the images that count as copies."""
     count, total, share = copies.count, len(copies.generated), copies.share
-    by_chance, most = copies.controls / copies.control_count, limits.max_unseen_copies
+    by_chance = copies.controls / copies.control_count
+    # A copy of a subject that is in the data set twice cannot be seen: of the others there may be fewer.
+    most = (1 - by_chance) * limits.max_unseen_copies
     finding, settled_by = OPEN, ""
     if count and share.value > copies.most_by_chance():
         finding = HARMFUL
-    elif by_chance > most:
+    elif by_chance > _TOO_MANY:
         settled_by = "That is too many to see copies among; maybe some subjects are in the data set twice."
     elif count and (share.high > most or share.value > copies.most_by_chance(_NEARLY)):
-        settled_by = "Look at the most suspicious pairs."
+        settled_by = "Look at the most suspicious pairs; more images would tell."
     elif share.high > most:
         settled_by = f"{images_needed(most):,} images without a copy would do."
     else:
         finding = HARMLESS
     are = "is" if count == 1 else "are"
     new = f"of {copies.control_count:,} slices of new subjects {_number(copies.controls)} so close"
-    if count or by_chance > most:
+    if count or by_chance > _TOO_MANY:
         chance = ", which may be chance" if finding != HARMFUL and count else ""
         sentence = (
             f"{count:,} of {total:,} generated images {are} far closer to a slice of one training subject "
