@@ -77,7 +77,7 @@ class Thresholds:
     copy_ratio: float = 0.25
     max_unseen_copies: float = 0.0075
     closest_part: float = 0.01
-    max_closer_share: float = 0.15
+    max_closer_share: float = 0.2
     max_authenticity_loss: float = 0.3
     max_nearer_auc: float = 0.7
     max_membership_auc: float = 0.7
