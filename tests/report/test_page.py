@@ -222,6 +222,8 @@ def test_phantoms_are_no_patients(words, show_real):
     text = parse(render(evaluation, show_real)).text
     assert "No patient is on this page" in text
     assert "65 phantoms to train on (2,069 slices), 18 phantoms held out (561 slices)" in text
+    if show_real:
+        assert "Phantoms the model was trained on: the first of them, larger" in text
     for confidential in ("Confidential", "as confidential", "real scan", "shows a patient"):
         assert confidential not in text
     # What an unknown model was trained on may be patients all the same.
