@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mrisynth import checksums
 from mrisynth.errors import UserError
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 
 if TYPE_CHECKING:  # Formats are known, and flags read, without TensorFlow.
     from mrisynth.sampling.generators import Sampler
@@ -76,6 +76,9 @@ class Provenance:
                 f"--saved_model: the evaluation in the model card of {export.path} is damaged ({error}); "
                 "export the model again"
             ) from error
+        if evaluation is not None and sampler.trained_on is None and said["verdict"] != COPIES_FOUND:
+            # Copies can only be looked for in the data set that a model was trained on.
+            said["verdict"] = UNKNOWN
         found = cls(export.name, export.version, export.checksum, sampler.trained_on, **said)
         if found.despite_copies and not despite_copies:
             raise UserError(

@@ -6,7 +6,7 @@ import pytest
 
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.release import make_release
-from tests.untrained_exports import CARD, evaluation, write_card
+from tests.untrained_exports import CARD, evaluation, replaced, write_card
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def judged(model, tmp_path):
     def judged(words, report="0123456789ab" + 52 * "c"):
         copied = tmp_path / "models" / "judged"
         shutil.copytree(model, copied, dirs_exist_ok=True)
-        write_card(copied / "1", {**CARD, "evaluation": evaluation(words, report)})
+        card = replaced({**CARD, "evaluation": evaluation(words, report)}, "data", fingerprint="f" * 64)
+        write_card(copied / "1", card)
         return copied
 
     return judged

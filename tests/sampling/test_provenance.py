@@ -5,7 +5,7 @@ import types
 import pytest
 
 from mrisynth.errors import UserError
-from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.sampling.provenance import NOT_EVALUATED, Provenance
 from tests.untrained_exports import evaluation
 
@@ -60,6 +60,16 @@ def test_a_model_that_was_not_evaluated_says_so(card):
 def test_model_and_data_are_told_in_the_short_form():
     model, data = "model heads, version 3, checksum dddddddddddd", "scans, fingerprint ffffffffffff."
     assert of(NO_SIGN).statement.endswith(f"{model}, trained on a data set of {data}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(NO_SIGN, UNKNOWN), (INCONCLUSIVE, UNKNOWN), (COPIES_FOUND, COPIES_FOUND)]
+)
+def test_an_old_card_that_names_no_data_set_establishes_nothing_but_harm(words, said):
+    card = {"evaluation": evaluation(words, REPORT)}
+    found = Provenance.of(sampler(card, trained_on=None), despite_copies=True)
+    assert found.verdict == said
+    assert "copies" in found.on_copying
 
 
 def test_a_model_of_phantoms_says_so():
