@@ -34,7 +34,8 @@ def summary(manifest: Manifest, output: str) -> str:
         f"{name}: {split.slices} slices of {len(split.subjects)} subject{'s'[: len(split.subjects) != 1]}"
         for name, split in manifest.splits.items()
     ]
-    lines += few_subjects(*(len(split.subjects) for split in manifest.splits.values()))
+    sizes = (len(split.subjects) for split in manifest.splits.values())
+    lines += few_subjects(*sizes, manifest.settings["holdout"])
     dropped = ", ".join(f"{count} {reason}" for reason, count in manifest.dropped.items())
     lines.append(f"slices left out: {dropped or 'none'}")
     lines.append(f"slices: {slices_in_words(manifest)}")
@@ -44,12 +45,16 @@ def summary(manifest: Manifest, output: str) -> str:
     return "\n".join(lines)
 
 
-def few_subjects(training: int, heldout: int) -> list[str]:
+def few_subjects(training: int, heldout: int, holdout: float) -> list[str]:
     """Says where there are too few subjects to tell anything of copying, and how many would do."""
     if heldout:
         lack = lack_of_subjects(training, heldout, Thresholds())
         return [lack] if lack else []
-    advice = "raise --holdout" if training > 1 else "it takes several subjects"
+    advice = "raise --holdout"
+    if training < 2:
+        advice = "it takes several subjects"
+    elif holdout > 0:
+        advice = "all of them share scans"
     return [f"no subject is held out, so memorization cannot be measured; {advice}"]
 
 

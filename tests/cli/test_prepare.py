@@ -115,10 +115,10 @@ def test_it_does_without_tensorflow(small_dataset, tmp_path):
 
 
 def test_too_few_subjects_are_said_where_they_are():
-    assert few_subjects(200, 60) == []
-    assert few_subjects(0, 0) == few_subjects(1, 0)
-    assert "it takes several subjects" in few_subjects(1, 0)[0]
-    assert "raise --holdout" in few_subjects(5, 0)[0]
-    (sentence,) = few_subjects(5, 2)
+    assert few_subjects(200, 60, 0.2) == []
+    assert "it takes several subjects" in few_subjects(1, 0, 0.2)[0]
+    assert "raise --holdout" in few_subjects(5, 0, 0.0)[0]
+    assert "all of them share scans" in few_subjects(5, 0, 0.2)[0]
+    (sentence,) = few_subjects(5, 2, 0.2)
     needed = [int(number) for number in re.findall(r"(\d+) and (\d+) would do", sentence)[0]]
-    assert few_subjects(*needed) == []
+    assert few_subjects(*needed, 0.2) == []
