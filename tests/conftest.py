@@ -23,6 +23,7 @@ from mrisynth.export.from_run import export_run  # noqa: E402
 from mrisynth.networks import Generator  # noqa: E402
 from mrisynth.sampling.generators import open_export  # noqa: E402
 from tests.export import private_run  # noqa: E402
+from tests.label_tables import DISTRIBUTION, SCHEMA  # noqa: E402
 from tests.programs import TRAIN, Ended, start  # noqa: E402
 from tests.serving.model_server import ModelServer  # noqa: E402
 from tests.training_flags import EVALUABLE, TINY  # noqa: E402
@@ -199,3 +200,14 @@ def draw(bare):
 def sampler(model):
     """The model with a card, opened."""
     return open_export(model)
+
+
+@pytest.fixture(scope="session")
+def conditional(tmp_path_factory):
+    """An export that was never trained, whose card knows labels, NAME."""
+    tf.keras.utils.set_random_seed(6)
+    generator = Generator(resolution=16, latent_size=12, fmap_base=64, fmap_max=16, label_schema=SCHEMA)
+    folder = tmp_path_factory.mktemp("models") / "asked"
+    export_generator(generator, folder)
+    write_card(folder / "1", {**CARD, "labels": DISTRIBUTION.to_json()})
+    return folder

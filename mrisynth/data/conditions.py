@@ -38,15 +38,11 @@ def label_schema(data_dir: str | Path, conditions: Sequence[str]) -> LabelSchema
     """
     if not conditions:
         return LabelSchema()
-    folder = Path(data_dir)
-    try:
-        table = read_labels(folder, read_manifest(folder), Split.TRAIN)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
+    table = read_training_labels(data_dir)
     labels = []
     for condition in conditions:
         name, _, kind = condition.partition(":")
-        name = _column(name, table, folder)
+        name = _column(name, table, data_dir)
         labels.append(_label(name, _kind(condition, kind, table[name]), table["subject"], table[name]))
     try:
         return LabelSchema(tuple(labels))
@@ -54,7 +50,23 @@ def label_schema(data_dir: str | Path, conditions: Sequence[str]) -> LabelSchema
         raise UserError(f"--conditions: {error}") from error
 
 
-def _column(name: str, table: dict[str, list[str]], folder: Path) -> str:
+def read_training_labels(data_dir: str | Path) -> dict[str, list[str]]:
+    """Reads the label table of the training side, column by column.
+
+    Args:
+        data_dir: A folder that `prepare_dataset` wrote.
+
+    Raises:
+        UserError: The folder is no prepared data set, or not a complete one.
+    """
+    folder = Path(data_dir)
+    try:
+        return read_labels(folder, read_manifest(folder), Split.TRAIN)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
+
+
+def _column(name: str, table: dict[str, list[str]], folder: str | Path) -> str:
     """The column of the label table that a condition names."""
     offered = [column for column in table if column not in _NOT_CONDITIONS]
     for column in (name, _PARTICIPANT + name):

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 UNKNOWN = "n/a"
 """What stands in tables, as BIDS has it, where a value is not known."""
 
-_MOST_DEVIATIONS = 3.0
+MOST_DEVIATIONS = 3.0
+"""At how many deviations from the mean numbers are clipped."""
+
 _MOST_EXAMPLES = 8
 # Ages above 89 are given as "89+" where they would identify people.
 _NUMBER = re.compile(r"[<>]?\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)\s*\+?")
@@ -93,8 +95,20 @@ class Label:
                     columns[row, -1] = 1
             elif (number := read_number(value)) is not None:
                 deviations = (number - self.mean) / self.deviation
-                columns[row] = (min(max(deviations, -_MOST_DEVIATIONS), _MOST_DEVIATIONS), 1)
+                columns[row] = (min(max(deviations, -MOST_DEVIATIONS), MOST_DEVIATIONS), 1)
         return columns
+
+    def decode(self, columns: NDArray[np.floating]) -> list[str | float | None]:
+        """The values of N samples that `encode` makes columns of; None where one is unknown.
+
+        Args:
+            columns: [N, width].
+        """
+        if self.kind is LabelKind.CATEGORICAL:
+            values: list[Any] = [self.vocabulary[index] for index in columns[:, :-1].argmax(axis=1)]
+        else:
+            values = (self.mean + self.deviation * columns[:, 0].astype(np.float64)).tolist()
+        return [value if known else None for value, known in zip(values, columns[:, -1] > 0, strict=True)]
 
 
 def read_number(value: Any) -> float | None:
@@ -156,6 +170,14 @@ class LabelSchema:
         """
         parts = [label.encode(table.get(label.name, [None] * count)) for label in self.labels]
         return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1)
+
+    def decode(self, labels: NDArray[np.floating]) -> dict[str, list[str | float | None]]:
+        """The values of samples by the name of the label; None where one is unknown.
+
+        Args:
+            labels: [N, width], as `encode` gives them.
+        """
+        return {label.name: label.decode(labels[:, columns]) for label, columns in self.columns()}
 
     def to_json(self) -> list[dict[str, Any]]:
         """The schema as JSON can hold it."""

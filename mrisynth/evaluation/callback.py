@@ -8,6 +8,7 @@ import sys
 import tqdm
 
 from mrisynth.data import read_manifest
+from mrisynth.data.label_cells import label_distribution
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import DURING, FEWEST_EVALUATED
 from mrisynth.evaluation.evaluator import FAULTS, Evaluator, reason
@@ -41,7 +42,9 @@ class EvaluationCallback:
         self._evaluators: dict[int, Evaluator] = {}
         self._said: set[str] = set()
 
-    def __call__(self, generator: Generator, level: int, alpha: float) -> dict[str, float]:
+    def __call__(
+        self, generator: Generator, level: int, alpha: float, label_weight: float = 1.0
+    ) -> dict[str, float]:
         """The short form's numbers by name.
 
         Returns:
@@ -56,7 +59,14 @@ class EvaluationCallback:
                 # Of the resolutions before, nothing is needed any more.
                 self._evaluators = {resolution: Evaluator(load_reference(self._data_dir, resolution), DURING)}
             # A few at a time: the device's memory was planned for the training batch.
-            sampler = sampler_of(generator, level, alpha, at_most=_AT_MOST)
+            sampler = sampler_of(
+                generator,
+                level,
+                alpha,
+                at_most=_AT_MOST,
+                labels=label_distribution(self._data_dir, generator.label_schema),
+                label_weight=label_weight,
+            )
             return self._evaluators[resolution].scalars(sampler)
         except FAULTS as fault:
             self._say_once(reason(fault))

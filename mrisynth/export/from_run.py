@@ -6,6 +6,7 @@ import pathlib
 from typing import Any
 
 from mrisynth.data import read_manifest
+from mrisynth.data.label_cells import label_distribution
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import read_results
 from mrisynth.export.formats import DEFAULT_FORMAT, export_as
@@ -78,7 +79,8 @@ def _card(
             f"--data_dir={data_dir} is not the data set that --run_dir={run_dir} was trained on; say where "
             "that is"
         )
-    return describe(name, average, manifest, _results(run_dir, average))
+    labels = label_distribution(data_dir, average.generator.label_schema)
+    return describe(name, average, manifest, _results(run_dir, average), labels)
 
 
 def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:

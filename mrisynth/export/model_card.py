@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -17,10 +17,12 @@ import tensorflow as tf
 
 import mrisynth
 from mrisynth.atomic_io import write_json_aside, write_text_aside
+from mrisynth.data.label_cells import FEWEST_SUBJECTS, LabelDistribution
 from mrisynth.data.manifest import Manifest, Split, lengths_in_words
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
+from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
 
 # Settings that say where scans lie or how subjects are named.
@@ -34,7 +36,11 @@ _INTENDED_USE = (
 
 
 def describe(
-    name: str, average: AveragedGenerator, manifest: Manifest, evaluation: Mapping[str, Any] | None
+    name: str,
+    average: AveragedGenerator,
+    manifest: Manifest,
+    evaluation: Mapping[str, Any] | None,
+    labels: LabelDistribution | None = None,
 ) -> dict[str, Any]:
     """Describes a run's generator.
 
@@ -43,6 +49,7 @@ def describe(
         average: What is exported, and the configuration of its run.
         manifest: Manifest of the data set that the run was trained on.
         evaluation: The contents of results.json of this very generator; None if it was not evaluated.
+        labels: How the labels are distributed on the training side; None of an unconditional generator.
 
     Returns:
         The card, as the json module writes it.
@@ -59,13 +66,13 @@ def describe(
             "letter": config.model,
             "resolution": generator.resolution,
             "channels": list(manifest.channels),
-            "labels": generator.label_schema.to_json(),
             "latent_size": generator.latent_size,
             "weights_checksum": average.checksum,
             "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
             "attention_generator": list(generator.attention_resolutions),
             "attention_discriminator": list(config.network.attention_discriminator),
         },
+        **({"labels": _labels(labels)} if labels else {}),
         "training": {
             "images_shown": average.images,
             "iterations": average.iteration,
@@ -119,7 +126,6 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         f"{data[side]['subjects']} subjects, {data[side]['slices']:,} slices"
         for side in ("training", "held_out")
     )
-    labels = ", ".join(label["name"] for label in model["labels"])
     lines = [
         f"# {model['name']}",
         "",
@@ -160,7 +166,6 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             ("", ""),
             [
                 ("channels", ", ".join(model["channels"])),
-                *([("labels", labels)] if labels else []),
                 ("plane", f"{geometry['plane']}; {geometry['orientation']}"),
                 ("field of view", f"{geometry['field_of_view_mm']:g} mm"),
                 ("pixel", f"{geometry['pixel_size_mm']:g} mm"),
@@ -172,11 +177,19 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             ],
         ),
         "",
+        *_label_lines(card.get("labels")),
         *_evaluation_lines(card["evaluation"]),
         "",
         *_settings_lines(card),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _labels(labels: LabelDistribution) -> dict[str, Any]:
+    """The labels, each with the name of its input in the signatures."""
+    document, names = labels.to_json(), input_names(labels.schema)
+    document["labels"] = [{**label, "input": names[label["name"]]} for label in document["labels"]]
+    return document
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:
@@ -259,6 +272,43 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterato
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     written = [head, ("---",) * len(head), *rows]
     return [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in written]
+
+
+def _label_lines(labels: Mapping[str, Any] | None) -> list[str]:
+    """What can be asked for, and what comes together how often on the training side."""
+    if labels is None:
+        return []
+    rows = [
+        (
+            *(label["name"], label["input"]),
+            ", ".join(label["vocabulary"]) or _bin_in_words(label["range"]),
+        )
+        for label in labels["labels"]
+    ]
+    cells = [
+        (
+            *("unknown" if value is None else _bin_in_words(value) for value in cell["values"]),
+            f"fewer than {FEWEST_SUBJECTS}" if cell["subjects"] is None else cell["subjects"],
+            f"{cell['weight']:.1%}",
+        )
+        for cell in labels["cells"]
+    ]
+    names = [label["name"] for label in labels["labels"]]
+    return [
+        "## Labels",
+        "",
+        *_table(("label", "input of the signatures", "values on the training side"), rows),
+        "",
+        "Images that are asked for nothing have labels as they come together on the training side:",
+        "",
+        *_table((*names, "subjects", "of the slices"), cells),
+        "",
+    ]
+
+
+def _bin_in_words(value: str | Sequence[float]) -> str:
+    """A category, or the numbers from the smallest to the largest."""
+    return value if isinstance(value, str) else " to ".join(f"{number:g}" for number in dict.fromkeys(value))
 
 
 def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:

@@ -70,7 +70,7 @@ def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
         sampler, data_dir = open_export(config.saved_model), config.data_dir
         model = f"--saved_model={config.saved_model}"
     else:
-        sampler, run = open_run(config.run_dir)
+        sampler, run = open_run(config.run_dir, config.data_dir)
         data_dir, model = _find_data(config, run), f"--run_dir={config.run_dir}"
     check_trained_on(data_dir, sampler.trained_on, model)
     return sampler, data_dir

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mrisynth.data.label_cells import LabelDistribution, label_distribution
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
 from mrisynth.networks.flops import largest_activation
+from mrisynth.sampling.conditions import Condition, SeededLabels, input_names, named_inputs
 from mrisynth.sampling.latents import seeded_latents
 from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training.ema import AveragedGenerator, load_average
@@ -25,6 +28,9 @@ from mrisynth.training.run_config import RunConfig
 
 _ACTIVATION_VALUES = 2**26
 """So many images are drawn at once that the largest activation has no more values than this: 256 MiB."""
+
+_UNKNOWN = {tf.float32: float("nan"), tf.string: ""}
+"""What stands for an unknown label in the signatures of an export."""
 
 # What a SavedModel that is not ours can raise when it is read.
 _UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
@@ -37,6 +43,7 @@ class Sampler:
     Attributes:
         from_latents: Turns latents [N, latent_size] into images [N, r, r, channels], about -1 to 1.
         from_seeds: Turns a first seed (int64), a count (int32) and a truncation (float32) into such images.
+            Where there are labels, both take one more argument, the labels [N, width].
         resolution: Pixels along an edge of an image, r.
         latent_size: Length of a latent.
         channels: Names of the channels.
@@ -45,10 +52,13 @@ class Sampler:
         export: The folder that the generator was opened from; None for that of a run.
         card: The model card of an export; None if it has none.
         trained_on: Fingerprint of the data set that it was trained on; None where that is not known.
+        label_schema: The labels that it can be asked for; none of an unconditional generator.
+        labels: The labels that seeds have where a call gives none, as they are distributed on the training
+            side; None where that is not known, and they are unknown.
     """
 
-    from_latents: Callable[[tf.Tensor], tf.Tensor]
-    from_seeds: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+    from_latents: Callable[..., tf.Tensor]
+    from_seeds: Callable[..., tf.Tensor]
     resolution: int
     latent_size: int
     channels: tuple[str, ...] = ("image",)
@@ -57,14 +67,41 @@ class Sampler:
     export: ExportFolder | None = None
     card: Mapping[str, Any] | None = None
     trained_on: str | None = None
+    label_schema: LabelSchema = UNCONDITIONAL
+    labels: SeededLabels | None = None
 
-    def draw(self, first_seed: int, count: int, truncation: float = 1.0) -> NDArray[np.float32]:
+    def asking(self, asked: Sequence[Condition], force: bool = False) -> Sampler:
+        """The same generator, of which every image is asked for this.
+
+        Args:
+            asked: What is asked of labels.
+            force: Whether numbers and combinations may be asked for that the training side has not.
+
+        Raises:
+            UserError: If it has no such label, category, number or combination of categories.
+        """
+        if not asked:
+            return self
+        if self.labels is None:
+            raise UserError(
+                f"--condition={asked[0].name}: the model knows no labels, or has no card that names them"
+            )
+        return dataclasses.replace(self, labels=self.labels.asking(asked, force))
+
+    def draw(
+        self,
+        first_seed: int,
+        count: int,
+        truncation: float = 1.0,
+        labels: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """Draws the images of consecutive seeds in one call.
 
         Args:
             first_seed: Seed of the first image.
             count: Number of images.
             truncation: 1 leaves the images as they are, less makes them more alike.
+            labels: [count, label_schema.width], encoded by the schema; those of the seeds if None.
 
         Returns:
             Float32 [count, r, r, channels] in [-1, 1]. The same call gives the same bits; the same seed in a
@@ -73,10 +110,11 @@ class Sampler:
         Raises:
             UserError: If a pixel is not finite, or the device's memory is too small.
         """
+        if labels is None and self.labels is not None:
+            labels = self.labels.encode(first_seed, count)
         seed = tf.constant(first_seed, tf.int64)
-        return self._call(
-            count, self.from_seeds, seed, tf.constant(count), tf.constant(truncation, tf.float32)
-        )
+        inputs = (seed, tf.constant(count), tf.constant(truncation, tf.float32))
+        return self._call(count, self.from_seeds, *inputs, labels=labels)
 
     def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
         """Draws the images of many consecutive seeds, some at a time, as gray values of 8 bits.
@@ -99,11 +137,14 @@ class Sampler:
                 bar.update(part.stop - part.start)
         return gray
 
-    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    def images(
+        self, latents: NDArray[np.float32], labels: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Generates the images of latents, some at a time.
 
         Args:
             latents: Float32 [N, latent_size].
+            labels: [N, label_schema.width], encoded by the schema; all unknown if None.
 
         Returns:
             Float32 [N, r, r, channels] in [-1, 1].
@@ -111,17 +152,36 @@ class Sampler:
         Raises:
             UserError: If a pixel is not finite, or the device's memory is too small.
         """
-        parts = [latents[part] for part in self._parts(len(latents))]
-        return np.concatenate([self._call(len(part), self.from_latents, tf.constant(part)) for part in parts])
+        labels = self._known_or_unknown(labels, len(latents))
+        return np.concatenate(
+            [
+                self._call(
+                    part.stop - part.start,
+                    self.from_latents,
+                    tf.constant(latents[part]),
+                    labels=labels[part],
+                )
+                for part in self._parts(len(latents))
+            ]
+        )
 
     def _parts(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.at_once):
             yield slice(start, min(start + self.at_once, count))
 
+    def _known_or_unknown(self, labels: NDArray[np.float32] | None, count: int) -> NDArray[np.float32]:
+        return np.zeros((count, self.label_schema.width), np.float32) if labels is None else labels
+
     def _call(
-        self, count: int, function: Callable[..., tf.Tensor], *inputs: tf.Tensor
+        self,
+        count: int,
+        function: Callable[..., tf.Tensor],
+        *inputs: tf.Tensor,
+        labels: NDArray[np.float32] | None,
     ) -> NDArray[np.float32]:
         size = f"{self.resolution}x{self.resolution}"
+        if self.label_schema.width:
+            inputs = (*inputs, tf.constant(self._known_or_unknown(labels, count)))
         try:
             images = np.asarray(function(*inputs))
         except tf.errors.ResourceExhaustedError as error:
@@ -143,6 +203,8 @@ def sampler_of(
     alpha: float = 1.0,
     facts: Mapping[str, str | int | float] | None = None,
     at_most: int | None = None,
+    labels: LabelDistribution | None = None,
+    label_weight: float = 1.0,
 ) -> Sampler:
     """Makes a sampler of a network.
 
@@ -152,17 +214,26 @@ def sampler_of(
         alpha: Weight of the level's own image while it fades in.
         facts: What is known about the network.
         at_most: Number of images at a time, where memory is scarcer than usual.
+        labels: How the labels are distributed on the training side; None where there are none.
+        label_weight: Weight of the labels, which they gain in the course of a training.
     """
     resolution, latent_size = resolution_of(level), generator.latent_size
+    width = generator.label_schema.width
+    labels_spec = [tf.TensorSpec([None, width], tf.float32)] if width else []
+    stage = {"level": level, "alpha": alpha, **({"label_weight": label_weight} if width else {})}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, latent_size], tf.float32)])
-    def from_latents(latents: tf.Tensor) -> tf.Tensor:
-        return generator(latents, level=level, alpha=alpha)
+    @tf.function(input_signature=[tf.TensorSpec([None, latent_size], tf.float32), *labels_spec])
+    def from_latents(latents: tf.Tensor, encoded: tf.Tensor | None = None) -> tf.Tensor:
+        return generator(latents, labels=encoded, **stage)
 
-    @tf.function(input_signature=[tf.TensorSpec([], kind) for kind in (tf.int64, tf.int32, tf.float32)])
-    def from_seeds(first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+    scalars = [tf.TensorSpec([], kind) for kind in (tf.int64, tf.int32, tf.float32)]
+
+    @tf.function(input_signature=[*scalars, *labels_spec])
+    def from_seeds(
+        first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, encoded: tf.Tensor | None = None
+    ) -> tf.Tensor:
         latents = seeded_latents(first_seed, count, latent_size)
-        return generator(latents, level=level, alpha=alpha, truncation=truncation)
+        return generator(latents, truncation=truncation, labels=encoded, **stage)
 
     at_once = _images_at_once(generator.network_config(), resolution)
     return Sampler(
@@ -173,6 +244,8 @@ def sampler_of(
         channels=_channel_names(generator.channels),
         facts=facts or {},
         at_once=min(at_once, at_most or at_once),
+        label_schema=generator.label_schema,
+        labels=SeededLabels(labels) if labels else None,
     )
 
 
@@ -185,20 +258,30 @@ def _channel_names(count: int) -> tuple[str, ...]:
     return ("image",) if count == 1 else tuple(f"channel{number}" for number in range(1, count + 1))
 
 
-def open_run(run_dir: pathlib.Path) -> tuple[Sampler, RunConfig]:
+def open_run(run_dir: pathlib.Path, data_dir: pathlib.Path | None = None) -> tuple[Sampler, RunConfig]:
     """Opens the averaged generator of a run, at the resolution that the run has reached.
 
     Args:
         run_dir: The run's folder.
+        data_dir: Its data set, if it is no longer where it was; it says how labels are distributed.
 
     Returns:
         The generator and the settings of its run.
 
     Raises:
-        UserError: If there is no run, or no checkpoint that can be read.
+        UserError: If there is no run, no checkpoint that can be read, or, of a generator that knows labels,
+            no data set.
     """
     average = load_average(run_dir)
-    sampler = sampler_of(average.generator, average.level, average.alpha, _facts(average))
+    training = average.config.training
+    sampler = sampler_of(
+        average.generator,
+        average.level,
+        average.alpha,
+        _facts(average),
+        labels=label_distribution(data_dir or training.data_dir, training.label_schema),
+        label_weight=training.schedule.label_weight(average.images),
+    )
     return dataclasses.replace(sampler, trained_on=average.config.fingerprint), average.config
 
 
@@ -243,8 +326,9 @@ def open_export(path: pathlib.Path) -> Sampler:
             of another model.
     """
     folder = ExportFolder.newest(path)
-    model = _SavedModel(path, folder)
     card = folder.read_card() if folder.card.is_file() else None
+    labels = _labels_of_card(path, card)
+    model = _SavedModel(path, folder, labels.schema if labels else UNCONDITIONAL)
     if card and card["model"].get("checksum", folder.checksum) != folder.checksum:
         raise UserError(
             f"--saved_model={path} has the model card of another model (its checksum is not that of the "
@@ -261,7 +345,26 @@ def open_export(path: pathlib.Path) -> Sampler:
         export=folder,
         card=card,
         trained_on=card["data"].get("fingerprint") if card else None,
+        label_schema=model.schema,
+        labels=labels,
     )
+
+
+def _labels_of_card(path: pathlib.Path, card: Mapping[str, Any] | None) -> SeededLabels | None:
+    """The labels of seeds by what a model card says; None if it says nothing of labels.
+
+    Raises:
+        UserError: If what it says is damaged.
+    """
+    if not card or not card.get("labels"):
+        return None
+    try:
+        return SeededLabels(LabelDistribution.from_json(card["labels"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"--saved_model: what the model card of {path} says of labels is damaged ({error}); export the "
+            "model again"
+        ) from error
 
 
 def _export_facts(
@@ -288,8 +391,10 @@ class _SavedModel:
     Args:
         path: The export as the user names it.
         folder: Where it lies.
+        schema: The labels that its model card says it takes.
 
     Attributes:
+        schema: The same.
         latent_size: Length of a latent.
         shape: Shape of an image, (r, r, channels).
 
@@ -297,8 +402,8 @@ class _SavedModel:
         UserError: If it has no signature from latents to square images.
     """
 
-    def __init__(self, path: pathlib.Path, folder: ExportFolder) -> None:
-        self._path = path
+    def __init__(self, path: pathlib.Path, folder: ExportFolder, schema: LabelSchema) -> None:
+        self._path, self.schema = path, schema
         try:
             # Kept, as signatures do not keep their variables alive.
             with literal_folder(folder.path) as literal:
@@ -307,8 +412,15 @@ class _SavedModel:
             inputs, output = signature.structured_input_signature[1], signature.structured_outputs["images"]
             latents = inputs["latents"]
             ours = latents.dtype == tf.float32 and output.dtype.is_floating
-            ours = ours and set(inputs) in ({"latents"}, {"latents", "labels"})
-            self._label_width = inputs["labels"].shape[1] if "labels" in inputs else 0
+            self._unknown = {
+                name: tf.constant([_UNKNOWN[spec.dtype]])
+                for name, spec in inputs.items()
+                if name != "latents" and spec.shape.rank == 1
+            }
+            ours = ours and inputs.keys() == {"latents", *self._unknown}
+            names = set(input_names(schema).values())
+            # Without a card, all labels stay unknown.
+            ours = ours and (not names or names == self._unknown.keys())
         except _UNREADABLE as error:
             raise self._not_ours() from error
         if not ours:
@@ -322,21 +434,29 @@ class _SavedModel:
             raise self._not_square(output.shape)
         self.latent_size, self.shape = latents.shape[1], tuple(output.shape[1:])
 
-    def from_latents(self, latents: tf.Tensor) -> tf.Tensor:
+    def from_latents(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """See `Sampler`."""
-        return self._call("serving_default", len(latents), latents=latents)
+        return self._call("serving_default", len(latents), labels, latents=latents)
 
-    def from_seeds(self, first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor) -> tf.Tensor:
+    def from_seeds(
+        self, first_seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """See `Sampler`; without a signature for seeds, their latents are served."""
         if "generate" in self._model.signatures:
-            return self._call("generate", int(count), seed=first_seed, count=count, truncation=truncation)
+            inputs = {"seed": first_seed, "count": count, "truncation": truncation}
+            return self._call("generate", int(count), labels, **inputs)
         if truncation != 1:
             raise UserError(f"--saved_model={self._path} has no signature generate, which --truncation needs")
-        return self.from_latents(seeded_latents(first_seed, count, self.latent_size))
+        return self.from_latents(seeded_latents(first_seed, count, self.latent_size), labels)
 
-    def _call(self, signature: str, images_asked: int, **inputs: tf.Tensor) -> tf.Tensor:
-        if self._label_width:
-            inputs["labels"] = tf.zeros([images_asked, self._label_width])  # All unknown.
+    def _call(
+        self, signature: str, images_asked: int, labels: tf.Tensor | None, **inputs: tf.Tensor
+    ) -> tf.Tensor:
+        if labels is None:
+            inputs |= self._unknown
+        else:
+            named = named_inputs(self.schema, self.schema.decode(labels.numpy()))
+            inputs |= {name: tf.constant(values) for name, values in named.items()}
         try:
             images = self._model.signatures[signature](**inputs)["images"]
         except tf.errors.ResourceExhaustedError:

@@ -50,8 +50,8 @@ def check_data(config: TrainingConfig) -> tuple[TrainingConfig, Manifest]:
     return config, manifest
 
 
-Evaluate = Callable[[Generator, int, float], Mapping[str, float]]
-"""Takes the averaged generator, a level and alpha; returns numbers to show in TensorBoard."""
+Evaluate = Callable[[Generator, int, float, float], Mapping[str, float]]
+"""Takes the averaged generator, a level, alpha and the weight of labels; returns numbers for TensorBoard."""
 
 
 def train(
@@ -256,7 +256,8 @@ class _Trainer:
         if self._evaluate:
             before = position.image - position.phase.batch_size
             if position.image // runtime.eval_interval > before // runtime.eval_interval:
-                values = self._evaluate(self._state.average, position.phase.level, position.alpha)
+                stage = (position.phase.level, position.alpha, self._label_weight(position))
+                values = self._evaluate(self._state.average, *stage)
                 summaries.write_evaluation(position, values)
 
     def _rolled_back(self, position: Position, metrics: Metrics) -> bool:

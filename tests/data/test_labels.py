@@ -88,3 +88,12 @@ def test_examples_show_what_a_label_does():
     suffix, age = SCHEMA.labels
     assert suffix.examples() == ("FLAIR", "T1w")
     assert age.examples() == (30.0, 40.0, 50.0, 60.0, 70.0)
+
+
+def test_decoding_undoes_encoding():
+    table = {"suffix": ["T1w", None, "FLAIR"], "participant/age": [55.5, 48.25, None]}
+    decoded = SCHEMA.decode(SCHEMA.encode(table, 3))
+    assert decoded["suffix"] == table["suffix"]
+    assert decoded["participant/age"][:2] == pytest.approx([55.5, 48.25])
+    assert decoded["participant/age"][2] is None
+    np.testing.assert_array_equal(SCHEMA.encode(decoded, 3), SCHEMA.encode(table, 3))

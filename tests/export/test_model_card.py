@@ -8,10 +8,15 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import read_manifest
+from mrisynth.data.conditions import label_schema
 from mrisynth.data.manifest import write_manifest
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
+from mrisynth.sampling.conditions import Condition
+from mrisynth.sampling.generators import open_export, open_run
 from mrisynth.training.ema import load_average
+from mrisynth.training.state import TrainingState
+from tests import untrained_runs
 from tests.export import private_run
 from tests.untrained_runs import SCHEDULE
 
@@ -26,7 +31,6 @@ def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
         "letter": "c",
         "resolution": 16,
         "channels": ["FLAIR"],
-        "labels": [],
         "latent_size": 8,
         "parameters": card["model"]["parameters"],
         "weights_checksum": load_average(ended_run).checksum,
@@ -34,6 +38,7 @@ def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
         "attention_generator": [8],
         "attention_discriminator": [],
     }
+    assert "labels" not in card
     variables = tf.train.load_checkpoint(str(heads / "variables" / "variables")).get_variable_to_shape_map()
     sizes = [int(np.prod(shape)) for name, shape in variables.items() if "generator_variables" in name]
     assert card["model"]["parameters"] == sum(sizes)
@@ -77,3 +82,27 @@ def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
     private_run.write_run(tmp_path / "run", tmp_path)
     card = ExportFolder(export_run(tmp_path / "run", tmp_path / "model")).read_card()
     assert card["data"]["kind"] == "phantoms"
+
+
+def test_labels_that_the_model_knows_stand_in_the_card(small_dataset, tmp_path):
+    """What little is known of 6 subjects is their range, whatever is drawn has unknown labels."""
+    schema = label_schema(small_dataset, ("position_mm",))
+    state = TrainingState(untrained_runs.NETWORK, "float32", seed=0, label_schema=schema)
+    settings = {"conditions": ("position_mm",), "label_schema": schema}
+    fingerprint = read_manifest(small_dataset).fingerprint
+    run = (tmp_path / "run", state, SCHEDULE.iterations, small_dataset, fingerprint)
+    untrained_runs.write_run(*run, **settings)
+    folder = ExportFolder(export_run(tmp_path / "run", tmp_path / "model"))
+    (label,) = folder.read_card()["labels"]["labels"]
+    assert (label["name"], label["input"], label["kind"]) == ("position_mm", "position_mm", "continuous")
+    assert label["range"] == [min(min(label["bins"])), max(max(label["bins"]))]
+    assert folder.read_card()["labels"]["cells"] == [{"values": [None], "weight": 1.0, "subjects": None}]
+    page = folder.card_page.read_text()
+    low, high = label["range"]
+    assert f"| position_mm | position_mm | {low:g} to {high:g} |" in page
+    assert "| unknown | fewer than 10 | 100.0% |" in page
+    sampler, (of_run, _) = open_export(folder.path), open_run(tmp_path / "run")
+    assert sampler.label_schema == of_run.label_schema == schema
+    asked = [Condition.read(f"position_mm={low}:{high}")]
+    drawn = [each.asking(asked).draw(5, 4) for each in (sampler, of_run)]
+    np.testing.assert_allclose(*drawn, atol=1e-5)

@@ -12,8 +12,10 @@ from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import largest_activation
+from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.generators import Sampler, open_export, open_run, sampler_of
 from mrisynth.sampling.latents import seeded_latents
+from tests.label_tables import DISTRIBUTION, SCHEMA
 from tests.untrained_exports import CARD, write_card
 from tests.untrained_runs import make_state, write_run
 
@@ -193,7 +195,7 @@ def test_the_card_of_another_model_is_refused(heads, bare, tmp_path):
         (lambda latents: {"pictures": latents}, {"latents": [None, 4]}, "no signature serving_default"),
         (
             lambda latents, label: same_images(latents),
-            {"latents": [None, 4], "label": [None]},
+            {"latents": [None, 4], "label": [None, 3]},
             "no signature serving_default",
         ),
     ],
@@ -237,3 +239,77 @@ def test_without_a_signature_for_seeds_their_latents_are_served(tmp_path):
     np.testing.assert_allclose(drawn[:, 0, 0, 0], seeded_latents(7, 3, 4)[:, 0] / 10, rtol=1e-6)
     with pytest.raises(UserError, match="no signature generate, which --truncation needs"):
         sampler.draw(7, 3, truncation=0.5)
+
+
+def test_a_seed_has_labels_of_the_training_side(conditional):
+    sampler = open_export(conditional)
+    assert sampler.label_schema == SCHEMA
+    drawn = sampler.draw(20, 6)
+    given = sampler.draw(20, 6, labels=sampler.labels.encode(20, 6))
+    np.testing.assert_array_equal(drawn, given)
+    np.testing.assert_allclose(sampler.draw(23, 2), drawn[3:5], atol=1e-5)
+    np.testing.assert_allclose(sampler.draw_gray(20, 6), to_gray(drawn).astype(int), atol=1)
+    unknown = sampler.draw(20, 6, labels=np.zeros((6, SCHEMA.width), np.float32))
+    assert np.abs(drawn - unknown).max() > 0.01
+
+
+def test_labels_that_are_given_or_asked_for_reach_the_network(conditional):
+    sampler = open_export(conditional)
+    table = {"suffix": ["T2w"] * 4, "participant/sex": [None] * 4, "position_mm": [-12.0] * 4}
+    given = sampler.draw(7, 4, labels=SCHEMA.encode(table, 4))
+    asked = sampler.asking([Condition.read(text) for text in ("suffix=T2w", "sex=", "position_mm=-12")])
+    np.testing.assert_allclose(asked.draw(7, 4), given, atol=1e-6)
+    latents = seeded_latents(7, 4, 12).numpy()
+    np.testing.assert_allclose(sampler.images(latents, SCHEMA.encode(table, 4)), given, atol=1e-5)
+    assert np.abs(sampler.draw(7, 4) - given).max() > 0.01
+
+
+def test_a_network_and_its_export_give_a_seed_the_same_image(tmp_path):
+    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=SCHEMA)
+    folder = export_generator(generator, tmp_path / "model")
+    write_card(folder, {**CARD, "labels": DISTRIBUTION.to_json()})
+    of_network = sampler_of(generator, 1, labels=DISTRIBUTION)
+    np.testing.assert_allclose(open_export(folder).draw(0, 20), of_network.draw(0, 20), atol=1e-5)
+
+
+def test_labels_count_as_much_as_the_training_has_let_them_in():
+    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=SCHEMA)
+    for layer in generator.label_layers[2:]:
+        for variable in layer.trainable_variables:
+            variable.assign(tf.ones_like(variable))
+    labels = DISTRIBUTION.schema.encode({"suffix": ["T1w"] * 3}, 3)
+    drawn = [
+        sampler_of(generator, 1, labels=DISTRIBUTION, label_weight=weight).draw(0, 3, labels=labels)
+        for weight in (0.0, 1.0)
+    ]
+    expected = generator(seeded_latents(0, 3, 4), labels=labels, label_weight=0.0)
+    np.testing.assert_allclose(drawn[0], np.clip(expected, -1, 1), atol=1e-5)
+    assert np.abs(drawn[0] - drawn[1]).max() > 0.01
+
+
+def test_without_a_card_labels_are_unknown_and_nothing_can_be_asked(conditional, tmp_path):
+    shutil.copytree(conditional, tmp_path / "bare")
+    ExportFolder(tmp_path / "bare" / "1").card.unlink()
+    sampler, carded = open_export(tmp_path / "bare"), open_export(conditional)
+    unknown = carded.draw(3, 4, labels=np.zeros((4, SCHEMA.width), np.float32))
+    np.testing.assert_allclose(sampler.draw(3, 4), unknown, atol=1e-6)
+    with pytest.raises(UserError, match="--condition=suffix: the model knows no labels"):
+        sampler.asking([Condition.read("suffix=T1w")])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda labels: {**labels, "cells": [{}]}, "what the model card of .* says of labels is damaged"),
+        (lambda labels: {}, None),
+        (lambda labels: {**labels, "labels": labels["labels"][:1]}, "damaged|serving_default"),
+    ],
+)
+def test_a_card_whose_labels_are_not_the_models_is_refused(spoil, message, conditional, tmp_path):
+    folder = shutil.copytree(conditional, tmp_path / "model")
+    write_card(folder / "1", {**CARD, "labels": spoil(DISTRIBUTION.to_json())})
+    if message is None:
+        assert open_export(folder).labels is None
+    else:
+        with pytest.raises(UserError, match=message):
+            open_export(folder)

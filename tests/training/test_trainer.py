@@ -75,7 +75,7 @@ def trained(tmp_path_factory, small_dataset):
         config = make_config(run_dir, small_dataset, model, eval_interval=40)
         evaluated = []
 
-        def evaluate(generator, level, alpha):
+        def evaluate(generator, level, alpha, _):
             evaluated.append((generator.name, level, alpha))
             return {"measure": float(len(evaluated))}
 
@@ -342,7 +342,7 @@ def test_a_run_stopped_and_resumed_is_evaluated_as_often(tmp_path, small_dataset
     config = make_config(tmp_path / "run", small_dataset, "a", eval_interval=24)
     seen = []
 
-    def stop(generator, level, alpha):
+    def stop(generator, level, alpha, _):
         seen.append((level, alpha))
         signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
         return {}

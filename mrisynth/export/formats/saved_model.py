@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from mrisynth.atomic_io import folder_aside
+from mrisynth.data.labels import LabelSchema
+from mrisynth.export.label_inputs import encode_labels, unknown_labels
 from mrisynth.export.model_card import write_card
 from mrisynth.export.warmup import write_warmup
 from mrisynth.export_folder import ExportFolder, next_version
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
+from mrisynth.sampling.conditions import input_names
 from mrisynth.sampling.latents import seeded_latents
 
 
@@ -25,44 +29,63 @@ class _Served(tf.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__(name="mrisynth_generator")
         self.generator_variables = [tensorflow_variable(variable) for variable in generator.weights]
-        width = generator.label_schema.width
-        labels_spec = [tf.TensorSpec([None, width], tf.float32, name="labels")] if width else []
-        latents_spec = tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")
+        schema = generator.label_schema
+        latents_spec = [tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")]
         drawn = [
             tf.TensorSpec([], tf.int64, name="seed"),
             tf.TensorSpec([], tf.int32, name="count"),
             tf.TensorSpec([], tf.float32, name="truncation"),
-            *labels_spec,
         ]
 
-        def draw(
-            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None
-        ) -> tf.Tensor:
-            latents = seeded_latents(seed, count, generator.latent_size)
-            return tf.clip_by_value(generator(latents, truncation=truncation, labels=labels), -1.0, 1.0)
+        def make(latents: tf.Tensor, values: Mapping[str, tf.Tensor], **others: tf.Tensor) -> tf.Tensor:
+            labels = encode_labels(schema, values, tf.shape(latents)[0]) if schema.width else None
+            return tf.clip_by_value(generator(latents, labels=labels, **others), -1.0, 1.0)
 
-        @tf.function(input_signature=[latents_spec, *labels_spec])
-        def serve(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-            return {"images": tf.clip_by_value(generator(latents, labels=labels), -1.0, 1.0)}
+        def serve(latents: tf.Tensor, **values: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"images": make(latents, values)}
 
-        @tf.function(input_signature=drawn)
         def generate(
-            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None = None
+            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, **values: tf.Tensor
         ) -> dict[str, tf.Tensor]:
-            return {"images": draw(seed, count, truncation, labels)}
+            latents = seeded_latents(seed, count, generator.latent_size)
+            return {"images": make(latents, values, truncation=truncation)}
 
-        @tf.function(input_signature=drawn)
-        def png(
-            seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, labels: tf.Tensor | None = None
-        ) -> dict[str, tf.Tensor]:
-            images = draw(seed, count, truncation, labels)
+        def png(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
             # Channels lie side by side: PNG would take three of them for colors.
-            images = tf.concat(tf.split(images, generator.channels, axis=-1), axis=2)
+            images = tf.concat(tf.split(generate(**inputs)["images"], generator.channels, axis=-1), axis=2)
             gray = tf.cast(tf.round(127.5 * images + 127.5), tf.uint8)
             # TensorFlow Serving's REST writes what is called ..._bytes as base64.
             return {"png_bytes": tf.map_fn(tf.io.encode_png, gray, fn_output_signature=tf.string)}
 
-        self.functions = {"serving_default": serve, "generate": generate, "png": png}
+        self.functions = {
+            "serving_default": _signature(serve, latents_spec, schema),
+            "generate": _signature(generate, drawn, schema),
+            "png": _signature(png, drawn, schema),
+        }
+
+
+def _signature(
+    function: Callable[..., dict[str, tf.Tensor]], specs: Sequence[tf.TensorSpec], schema: LabelSchema
+) -> tf.types.experimental.PolymorphicFunction:
+    """A function of tensors that have these names, and of one more for every label, unknown if not given."""
+    names, defaults = input_names(schema), unknown_labels(schema)
+    label_specs = [
+        tf.TensorSpec([None], defaults[names[label.name]].dtype, names[label.name]) for label in schema.labels
+    ]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(spec.name, kind, default=defaults.get(spec.name, inspect.Parameter.empty))
+            for spec in (*specs, *label_specs)
+        ]
+    )
+
+    def named(*args: tf.Tensor, **kwargs: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(**signature.bind(*args, **kwargs).arguments)
+
+    # What TensorFlow takes names and defaults of a signature's inputs from.
+    named.__signature__ = signature
+    return tf.function(named, input_signature=[*specs, *label_specs])
 
 
 def export_generator(
@@ -77,8 +100,10 @@ def export_generator(
       truncation 1 leaves them as they are, less makes them more alike;
     - png: the same -> png_bytes, 8-bit PNG files with the channels side by side, string [N].
 
-    A generator with a label schema has one more input in each of them: labels [N, width] float32, encoded by
-    the schema that the model card holds; zeros are unknown.
+    A generator with a label schema has one more input for every label in each of them, by the names that
+    `mrisynth.sampling.conditions.input_names` gives: float32 [N] for a continuous one, NaN where unknown,
+    string [N] for a categorical one, "" where unknown, or [1] for all images; unknown is the default that
+    signatures carry. Another text than a category fails.
 
     The SavedModel computes in float32 whatever precision the generator was trained in. Beside it lie requests
     that warm the server up, and the model card. All of this is written aside and renamed, so that a server
@@ -119,8 +144,7 @@ def export_generator(
 
 def _warmup_requests(generator: Generator) -> dict[str, dict[str, tf.Tensor]]:
     """One request for one image to every signature."""
-    width = generator.label_schema.width
-    labels = {"labels": tf.zeros([1, width])} if width else {}
+    labels = unknown_labels(generator.label_schema)
     drawn = {
         "seed": tf.constant(0, tf.int64),
         "count": tf.constant(1, tf.int32),

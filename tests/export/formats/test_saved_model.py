@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
 
-from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
-from mrisynth.sampling.generators import open_export
 from mrisynth.sampling.latents import seeded_latents
+from tests.label_tables import SCHEMA
 
 pytestmark = pytest.mark.both_stacks
 
@@ -162,21 +162,97 @@ def test_several_channels_are_given_each_and_shown_side_by_side(tmp_path):
     np.testing.assert_array_equal(gray, to_gray(np.concatenate(list(images[0].transpose(2, 0, 1)), axis=1)))
 
 
-def test_a_conditional_generator_takes_labels_beside_everything_else(tmp_path):
-    schema = LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),))
-    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=schema)
-    exported = export_generator(generator, tmp_path / "model")
-    signatures = tf.saved_model.load(str(exported)).signatures
-    labels = schema.encode({"suffix": ["FLAIR", "T1w", None]}, 3)
-    latents = seeded_latents(5, 3, 4)
-    expected = np.clip(generator(latents, labels=labels), -1, 1)
-    inputs = {"seed": tf.constant(5, tf.int64), "count": tf.constant(3), "truncation": tf.constant(1.0)}
+@pytest.fixture(scope="module")
+def conditional():
+    """A generator that knows a contrast, a sex and a place."""
+    tf.keras.utils.set_random_seed(3)
+    return Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def signatures(conditional, tmp_path_factory):
+    exported = export_generator(conditional, tmp_path_factory.mktemp("conditional") / "model")
+    return tf.saved_model.load(str(exported)).signatures
+
+
+def seeds(first, count):
+    return {
+        "seed": tf.constant(first, tf.int64),
+        "count": tf.constant(count),
+        "truncation": tf.constant(1.0),
+    }
+
+
+LABELS = {
+    "suffix": tf.constant(["T1w", "", "n/a", "FLAIR"]),
+    "sex": tf.constant(["F", "M", "", ""]),
+    "position_mm": tf.constant([12.5, float("nan"), -1000, float("inf")]),
+}
+
+
+def test_a_conditional_generator_takes_a_tensor_for_every_label(conditional, signatures):
+    table = {
+        "suffix": ["T1w", None, None, "FLAIR"],
+        "participant/sex": ["F", "M", None, None],
+        "position_mm": [12.5, None, -1000, None],
+    }
+    latents = seeded_latents(5, 4, 4)
+    expected = np.clip(conditional(latents, labels=SCHEMA.encode(table, 4)), -1, 1)
     for images in (
-        signatures["serving_default"](latents=latents, labels=labels)["images"],
-        signatures["generate"](**inputs, labels=labels)["images"],
+        signatures["serving_default"](latents=latents, **LABELS)["images"],
+        signatures["generate"](**seeds(5, 4), **LABELS)["images"],
     ):
         np.testing.assert_allclose(images, expected, atol=1e-5)
-    assert len(signatures["png"](**inputs, labels=labels)["png_bytes"]) == 3
-    unknown = np.clip(generator(latents), -1, 1)
-    np.testing.assert_allclose(open_export(exported).draw(5, 3), unknown, atol=1e-5)
-    assert np.abs(unknown[:2] - expected[:2]).max() > 0.01
+    files = signatures["png"](**seeds(5, 4), **LABELS)["png_bytes"].numpy()
+    gray = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in files])
+    np.testing.assert_allclose(gray, to_gray(expected)[..., 0].astype(int), atol=1)
+    assert np.abs(conditional(latents) - expected)[0].max() > 0.01
+
+
+def test_one_value_is_for_all_images(signatures):
+    one = {"suffix": tf.constant(["T2w"]), "sex": tf.constant([""]), "position_mm": tf.constant([3.0])}
+    all_alike = {name: tf.tile(value, [5]) for name, value in one.items()}
+    np.testing.assert_array_equal(
+        signatures["generate"](**seeds(0, 5), **one)["images"],
+        signatures["generate"](**seeds(0, 5), **all_alike)["images"],
+    )
+
+
+def test_all_unknown_is_the_unconditional_network(conditional, signatures):
+    unknown = {
+        "suffix": tf.constant([""]),
+        "sex": tf.constant([""]),
+        "position_mm": tf.constant([float("nan")]),
+    }
+    images = signatures["generate"](**seeds(5, 3), **unknown)["images"]
+    np.testing.assert_allclose(images, np.clip(conditional(seeded_latents(5, 3, 4)), -1, 1), atol=1e-5)
+
+
+def test_signatures_carry_unknown_as_the_default_of_labels(conditional, tmp_path):
+    """By which a server answers plain calls, of seed, count and truncation, too."""
+    exported = export_generator(conditional, tmp_path / "model")
+    proto = saved_model_pb2.SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    definitions = proto.meta_graphs[0].signature_def
+    for name in ("serving_default", "generate", "png"):
+        defaults = {key: tf.make_ndarray(value) for key, value in definitions[name].defaults.items()}
+        assert defaults.keys() == {"suffix", "sex", "position_mm"}
+        assert defaults["suffix"].tolist() == defaults["sex"].tolist() == [b""]
+        assert np.isnan(defaults["position_mm"]).tolist() == [True]
+
+
+def test_a_text_that_is_no_category_fails_with_those_that_are(signatures):
+    asked = {**LABELS, "suffix": tf.constant(["T1w", "PD", "", ""])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="suffix is FLAIR, T1w, T2w"):
+        signatures["generate"](**seeds(0, 4), **asked)
+
+
+def test_without_labels_signatures_are_what_they_were(exported):
+    proto = saved_model_pb2.SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    for name, inputs in (
+        ("serving_default", {"latents"}),
+        ("generate", {"seed", "count", "truncation"}),
+        ("png", {"seed", "count", "truncation"}),
+    ):
+        definition = proto.meta_graphs[0].signature_def[name]
+        assert set(definition.inputs) == inputs
+        assert not definition.defaults

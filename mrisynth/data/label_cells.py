@@ -1,0 +1,193 @@
+"""How the labels of a training side are distributed, in cells that many subjects share.
+
+A generator that is not told every label needs rows of labels as they occur together. A row of a single
+subject would identify a person, so that nothing finer than a cell of `FEWEST_SUBJECTS` is ever kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.data.conditions import read_training_labels
+from mrisynth.data.labels import Label, LabelKind, LabelSchema, read_number
+
+FEWEST_SUBJECTS = 10
+_BINS = 5
+
+Bin = tuple[float, float]
+"""The smallest and the largest number of a bin."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelCell:
+    """What some rows of a label table have in common.
+
+    Attributes:
+        values: For every label of the schema a category, a bin, or None where it is unknown.
+        weight: Part of the training side's samples that the cell stands for.
+        subjects: Number of subjects whose samples these are; None where they are fewer than
+            `FEWEST_SUBJECTS`, which only the cell of unknown labels can be.
+    """
+
+    values: tuple[str | Bin | None, ...]
+    weight: float
+    subjects: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelDistribution:
+    """The labels of a training side: what there is, and how often it comes together.
+
+    Attributes:
+        schema: The labels.
+        bins: The bins of every label by its name, none of a categorical one. A number that is much more
+            frequent than others has a bin of its own, and those come first.
+        combinations: Every combination of categories that a sample has, in the order of the categorical
+            labels; None where one is unknown.
+        cells: The cells; their weights make 1.
+    """
+
+    schema: LabelSchema
+    bins: Mapping[str, tuple[Bin, ...]]
+    combinations: tuple[tuple[str | None, ...], ...]
+    cells: tuple[LabelCell, ...]
+
+    def range_of(self, label: Label) -> Bin:
+        """The smallest and the largest number of a continuous label on the training side."""
+        bins = self.bins[label.name]
+        return min(low for low, _ in bins), max(high for _, high in bins)
+
+    @property
+    def categorical(self) -> tuple[Label, ...]:
+        """The categorical labels."""
+        return tuple(label for label in self.schema.labels if label.kind is LabelKind.CATEGORICAL)
+
+    def to_json(self) -> dict[str, Any]:
+        """The distribution as JSON can hold it."""
+        labels = []
+        for label, entry in zip(self.schema.labels, self.schema.to_json(), strict=True):
+            numbers = label.kind is LabelKind.CONTINUOUS
+            extra = {"range": self.range_of(label), "bins": self.bins[label.name]} if numbers else {}
+            labels.append({**entry, **extra})
+        cells = [dataclasses.asdict(cell) for cell in self.cells]
+        return {"labels": labels, "combinations": self.combinations, "cells": cells}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> LabelDistribution:
+        """The distribution that `to_json` gave; entries of labels that are not ours do not matter.
+
+        Raises:
+            KeyError, TypeError or ValueError: If it is damaged.
+        """
+        known = [field.name for field in dataclasses.fields(Label)]
+        entries = document["labels"]
+        schema = LabelSchema(tuple(Label(**{name: entry[name] for name in known}) for entry in entries))
+        bins = {entry["name"]: tuple(map(_bin_of_json, entry.get("bins", ()))) for entry in entries}
+        cells = tuple(
+            LabelCell(
+                tuple(_bin_of_json(value) if isinstance(value, list) else value for value in cell["values"]),
+                float(cell["weight"]),
+                cell["subjects"],
+            )
+            for cell in document["cells"]
+        )
+        return cls(schema, bins, tuple(map(tuple, document["combinations"])), cells)
+
+
+def _bin_of_json(numbers: Sequence[float]) -> Bin:
+    low, high = map(float, numbers)
+    return low, high
+
+
+def find_bin(number: float, bins: Sequence[Bin]) -> Bin | None:
+    """The first bin that a number is in; None if it is in none of them."""
+    return next((each for each in bins if each[0] <= number <= each[1]), None)
+
+
+def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistribution | None:
+    """Describes how the labels of a data set's training side are distributed.
+
+    Args:
+        data_dir: A folder that `prepare_dataset` wrote.
+        schema: The labels.
+
+    Returns:
+        The distribution; None if the schema has no labels.
+
+    Raises:
+        UserError: If the folder is no prepared data set, or not a complete one.
+    """
+    return distribution_of(read_training_labels(data_dir), schema) if schema.width else None
+
+
+def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> LabelDistribution:
+    """Describes how the labels of a table are distributed.
+
+    The cell of a row has a category or a bin for every label. Where fewer than `FEWEST_SUBJECTS` have rows
+    in a cell, the last label of these rows is made unknown, and so on until there are enough or none is
+    known.
+
+    Args:
+        table: The columns of the schema's labels and `subject`, a row a sample.
+        schema: The labels.
+    """
+    columns, bins = [], {}
+    for label in schema.labels:
+        if label.kind is LabelKind.CATEGORICAL:
+            bins[label.name] = ()
+            columns.append([value if value in label.vocabulary else None for value in table[label.name]])
+        else:
+            numbers = [read_number(value) for value in table[label.name]]
+            bins[label.name] = _bins([number for number in numbers if number is not None])
+            columns.append(
+                [None if number is None else find_bin(number, bins[label.name]) for number in numbers]
+            )
+    rows = list(zip(*columns, strict=True))
+    categorical = [label.kind is LabelKind.CATEGORICAL for label in schema.labels]
+    combinations = {
+        tuple(value for value, is_category in zip(row, categorical, strict=True) if is_category)
+        for row in rows
+    }
+    cells = _cells(rows, table["subject"])
+    return LabelDistribution(schema, bins, tuple(sorted(combinations, key=repr)), cells)
+
+
+def _bins(numbers: Sequence[float]) -> tuple[Bin, ...]:
+    """Bins between quantiles; a number that two quantiles share has one of its own."""
+    edges: NDArray[np.float64] = np.quantile(numbers, np.linspace(0, 1, _BINS + 1), method="nearest")
+    values, counts = np.unique(edges, return_counts=True)
+    points = [(float(value),) * 2 for value in values[counts > 1]]
+    return (*points, *zip(values[:-1].tolist(), values[1:].tolist(), strict=True))
+
+
+def _cells(rows: Sequence[tuple[Any, ...]], subjects: Sequence[str]) -> tuple[LabelCell, ...]:
+    """The cells of rows, the most frequent first."""
+    labels = len(rows[0])
+    shared: dict[tuple[Any, ...], list[int]] = {}
+    left = list(range(len(rows)))
+    for known in range(labels, -1, -1):
+        grouped: dict[tuple[Any, ...], list[int]] = {}
+        for index in left:
+            grouped.setdefault((*rows[index][:known], *[None] * (labels - known)), []).append(index)
+        left = []
+        for values, indices in grouped.items():
+            if (
+                known == 0
+                or values in shared
+                or len({subjects[index] for index in indices}) >= FEWEST_SUBJECTS
+            ):
+                shared.setdefault(values, []).extend(indices)
+            else:
+                left += indices
+    cells = []
+    for values, indices in shared.items():
+        count = len({subjects[index] for index in indices})
+        weight = len(indices) / len(rows)
+        cells.append(LabelCell(values, weight, count if count >= FEWEST_SUBJECTS else None))
+    return tuple(sorted(cells, key=lambda cell: (-cell.weight, repr(cell.values))))

@@ -1,0 +1,313 @@
+"""What images are asked for, label by label, and which labels a seed has where nothing is asked.
+
+Whatever is drawn follows from the seed alone, by NumPy's Philox, whose numbers are the same in every version
+and on every machine: seed s has the same labels in a release, in the report and in Python.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import keyword
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrisynth.data.label_cells import Bin, LabelCell, LabelDistribution, find_bin
+from mrisynth.data.labels import UNKNOWN, Label, LabelKind, LabelSchema, read_number
+from mrisynth.errors import UserError
+
+Value = str | float | None
+Values = dict[str, list[Value]]
+"""Values of samples by the name of the label; None where one is unknown."""
+
+_OTHER_INPUTS = ("latents", "seed", "count", "truncation")
+_MOST_STEPS = 100
+_NO_BIN = (np.inf, -np.inf)
+"""In place of the bin of a number that is in none."""
+
+
+def input_names(schema: LabelSchema) -> dict[str, str]:
+    """What the labels are called where a served generator takes them, by their names.
+
+    It is what follows the last slash of the name, in small letters, with "_" for all but a to z and digits;
+    "label_" is put before what is taken or does not begin with a letter.
+    """
+    names: dict[str, str] = {}
+    for label in schema.labels:
+        name = re.sub(r"[^a-z0-9_]", "_", label.name.rsplit("/", 1)[-1].lower())
+        # "class" and the like cannot be arguments of a Python function.
+        if not name[:1].isalpha() or name in _OTHER_INPUTS or keyword.iskeyword(name):
+            name = f"label_{name}"
+        while name in names.values():
+            name = f"label_{name}"
+        names[label.name] = name
+    return names
+
+
+def named_inputs(schema: LabelSchema, values: Values) -> dict[str, NDArray]:
+    """Values of N samples as a served generator takes them.
+
+    Args:
+        schema: The labels.
+        values: By the name of the label.
+
+    Returns:
+        By the name of the input: numbers as float32 [N], NaN where unknown; categories as texts [N], ""
+        where unknown.
+    """
+    inputs: dict[str, NDArray] = {}
+    for label in schema.labels:
+        given, name = values[label.name], input_names(schema)[label.name]
+        if label.kind is LabelKind.CATEGORICAL:
+            inputs[name] = np.array([value or "" for value in given], object)
+        else:
+            inputs[name] = np.array([np.nan if value is None else value for value in given], np.float32)
+    return inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """What is asked of one label.
+
+    Attributes:
+        name: The label, in full or what follows its last slash.
+        text: What is asked: a category; a number, or FROM:TO; nothing, or "n/a", for unknown.
+    """
+
+    name: str
+    text: str
+
+    @classmethod
+    def read(cls, text: str, flag: str = "--condition") -> Condition:
+        """Reads "NAME=VALUE".
+
+        Raises:
+            UserError: If it is not written that way.
+        """
+        name, separator, value = text.partition("=")
+        if not (name and separator):
+            raise UserError(f"{flag}={text} is not NAME=VALUE, as in suffix=T1w or position_mm=10:30")
+        return cls(name, "" if value.strip() == UNKNOWN else value.strip())
+
+    def range(self) -> Bin | None:
+        """The smallest and the largest number that may be drawn, or None where nothing is known.
+
+        Raises:
+            UserError: If it is no number and no range.
+        """
+        if not self.text:
+            return None
+        ends = [read_number(end) for end in self.text.split(":")]
+        if None in ends or len(ends) > 2 or ends[0] > ends[-1]:
+            raise UserError(
+                f"--condition={self.name}={self.text}: {self.name} is a number, or a range as in 10:30"
+            )
+        return ends[0], ends[-1]
+
+
+def uniform(seed: int, name: str) -> float:
+    """A number from U[0, 1) for a seed and a label; the name "" is for the choice of a cell."""
+    key = (seed % 2**64) + (zlib.crc32(name.encode()) << 64)
+    return float(np.random.Philox(key=key).random_raw() >> 11) * 2.0**-53
+
+
+class SeededLabels:
+    """The labels of seeds: what is asked of them, all else as it is distributed on the training side.
+
+    The labels that nothing is asked of are a cell's, taken among those that agree with what is asked.
+
+    Args:
+        distribution: The labels of the training side.
+        asked: What is asked of some of them.
+        force: Whether numbers and combinations may be asked for that the training side has not.
+
+    Attributes:
+        schema: The labels.
+
+    Raises:
+        UserError: If the model has no such label, category, number or combination of categories.
+    """
+
+    def __init__(
+        self, distribution: LabelDistribution, asked: Sequence[Condition] = (), force: bool = False
+    ) -> None:
+        self.schema = distribution.schema
+        self._distribution = distribution
+        self._inputs = input_names(self.schema)
+        self._asked: dict[str, str | Bin | None] = {}
+        for condition in asked:
+            label = _find(condition, self.schema)
+            if label.name in self._asked:
+                raise UserError(
+                    f"--condition asks for {label.name} twice; ask once, for one value or a range"
+                )
+            self._asked[label.name] = self._checked(condition, label, force)
+        if not force:
+            self._check_combination()
+        self._agreeing = functools.cache(self._find_agreeing)
+
+    def asking(self, asked: Sequence[Condition], force: bool = False) -> SeededLabels:
+        """The labels of the same seeds where this, and nothing else, is asked."""
+        return SeededLabels(self._distribution, asked, force)
+
+    def values(self, first_seed: int, count: int) -> Values:
+        """The values of consecutive seeds, which do not depend on how many are drawn at a time.
+
+        Args:
+            first_seed: The first of them.
+            count: How many.
+        """
+        rows = [self._row(seed) for seed in range(first_seed, first_seed + count)]
+        return {label.name: [row[index] for row in rows] for index, label in enumerate(self.schema.labels)}
+
+    def encode(self, first_seed: int, count: int) -> NDArray[np.float32]:
+        """The same, encoded: float32 [count, schema.width]."""
+        return self.schema.encode(self.values(first_seed, count), count)
+
+    def sweep(self, asked: Condition, force: bool = False) -> tuple[str, list[str | float]]:
+        """The values that one label is to take in turn.
+
+        Args:
+            asked: FIRST:LAST:STEP of a number, or categories with commas between them.
+            force: Whether numbers may be asked for that the training side has not.
+
+        Returns:
+            The name of the label, and the values.
+
+        Raises:
+            UserError: If the model has no such label, or not these values.
+        """
+        label = _find(asked, self.schema, "--sweep")
+        if label.name in self._asked:
+            raise UserError(
+                f"--sweep moves {label.name}, which --condition holds still; leave one of them out"
+            )
+        if label.kind is LabelKind.CATEGORICAL:
+            texts: Sequence[str | float] = asked.text.split(",")
+        else:
+            texts = _steps(asked)
+        for text in texts:
+            self._checked(Condition(label.name, str(text)), label, force, "--sweep")
+        return label.name, list(texts)
+
+    def _checked(
+        self, condition: Condition, label: Label, force: bool, flag: str = "--condition"
+    ) -> str | Bin | None:
+        if label.kind is LabelKind.CATEGORICAL:
+            if condition.text and condition.text not in label.vocabulary:
+                raise UserError(
+                    f"{flag}: {label.name} is {', '.join(label.vocabulary)}, never {condition.text}"
+                )
+            return condition.text or None
+        asked, (low, high) = condition.range(), self._distribution.range_of(label)
+        if asked and not force and not low <= asked[0] <= asked[1] <= high:
+            raise UserError(
+                f"{flag}: {label.name} goes from {low:g} to {high:g} on the training side, not to "
+                f"{condition.text}; --force asks for it all the same"
+            )
+        return asked
+
+    def _check_combination(self) -> None:
+        categories = [self._asked.get(label.name) for label in self._distribution.categorical]
+        if not any(
+            all(asked in (None, there) for asked, there in zip(categories, combination, strict=True))
+            for combination in self._distribution.combinations
+        ):
+            words = " and ".join(
+                f"{label.name}={category}"
+                for label, category in zip(self._distribution.categorical, categories, strict=True)
+                if category
+            )
+            raise UserError(
+                f"--condition: no training subject has {words} together; --force asks for it all the same"
+            )
+
+    def _row(self, seed: int) -> tuple[Value, ...]:
+        asked = {
+            name: self._drawn(seed, name, part) if isinstance(part, tuple) else part
+            for name, part in self._asked.items()
+        }
+        targets = []
+        for label in self.schema.labels:
+            value = asked.get(label.name)
+            if label.kind is LabelKind.CONTINUOUS and value is not None:
+                value = find_bin(value, self._distribution.bins[label.name]) or _NO_BIN
+            targets.append(value)
+        cells, weights = self._agreeing(tuple(targets))
+        cell = cells[int(np.searchsorted(weights, uniform(seed, "") * weights[-1], side="right"))]
+        return tuple(
+            asked[label.name]
+            if label.name in asked
+            else (self._drawn(seed, label.name, part) if isinstance(part, tuple) else part)
+            for label, part in zip(self.schema.labels, cell.values, strict=True)
+        )
+
+    def _drawn(self, seed: int, name: str, between: Bin) -> float:
+        return draw_between(seed, self._inputs[name], between)
+
+    def _find_agreeing(
+        self, targets: tuple[str | Bin | None, ...]
+    ) -> tuple[Sequence[LabelCell], NDArray[np.float64]]:
+        """The cells that agree with categories and bins, or else do not contradict them; sums of weights."""
+        for also in ((), (None,)):
+            cells = [
+                cell
+                for cell in self._distribution.cells
+                if all(
+                    target is None or value == target or value in also
+                    for value, target in zip(cell.values, targets, strict=True)
+                )
+            ]
+            if cells:
+                return cells, np.cumsum([cell.weight for cell in cells])
+        return [LabelCell((None,) * len(targets), 1.0, None)], np.ones(1)
+
+
+def draw_between(seed: int, name: str, between: Bin) -> float:
+    """A number between two others, uniformly, by the seed and the name of the label's input."""
+    low, high = between
+    return low + uniform(seed, name) * (high - low)
+
+
+def between_rows(first: Mapping[str, Value], last: Mapping[str, Value], part: float) -> dict[str, Value]:
+    """Labels on the way from one image to another: numbers move evenly, all else changes half-way.
+
+    Args:
+        first: Values where the way begins, by the name of the label.
+        last: Values where it ends.
+        part: How far along the way, from 0 to 1.
+    """
+    row = {}
+    for name, begin in first.items():
+        end = last[name]
+        if isinstance(begin, float) and isinstance(end, float):
+            row[name] = begin + part * (end - begin)
+        else:
+            row[name] = begin if part < 0.5 else end
+    return row
+
+
+def _find(condition: Condition, schema: LabelSchema, flag: str = "--condition") -> Label:
+    for label in schema.labels:
+        if condition.name in (label.name, label.name.rsplit("/", 1)[-1]):
+            return label
+    names = ", ".join(label.name for label in schema.labels)
+    raise UserError(f"{flag}={condition.name}: the model has no such label; it knows {names}")
+
+
+def _steps(asked: Condition) -> list[float]:
+    """The numbers FIRST, FIRST + STEP, ... up to LAST."""
+    numbers = [read_number(part) for part in asked.text.split(":")]
+    usage = f"--sweep={asked.name}={asked.text}: write FIRST:LAST:STEP, as in {asked.name}=-40:60:20"
+    if None in numbers or len(numbers) != 3 or numbers[2] == 0:
+        raise UserError(usage)
+    first, last, step = numbers
+    # A little more, lest rounding loses the last one.
+    count = int((last - first) / step + 1e-6) + 1 if (last - first) * step >= 0 else 0
+    if not 2 <= count <= _MOST_STEPS:
+        raise UserError(f"{usage}; that makes {count} values, 2 to {_MOST_STEPS} can be shown")
+    return [first + index * step for index in range(count)]
