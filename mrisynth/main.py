@@ -160,7 +160,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
     scans = config.folder.phantom_scans
     if not scans.exists():
         with naming_disk_errors(config.run_dir, "--run_dir"):
-            write_phantoms(scans, subjects, seed=0)
+            write_phantoms(scans, subjects, seed=0, contrasts=config.phantom_contrasts)
     prepare_dataset(
         PreparationConfig(
             input=(str(scans),),

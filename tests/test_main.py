@@ -10,10 +10,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from mrisynth import main
+from mrisynth import data, main
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
+from mrisynth.phantoms import dataset
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
 from tests.programs import TRAIN, begin, call, check_refusal, start
@@ -81,6 +82,15 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
     main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
     assert [config.output for config in asked] == ([tmp_path / "evaluation"] if again else [])
     assert capsys.readouterr().out == ("found\n" if again else "")
+
+
+def test_phantoms_are_drawn_and_prepared_in_the_contrast_that_was_asked_for(tmp_path, monkeypatch):
+    drawn, prepared = [], []
+    monkeypatch.setattr(dataset, "write_phantoms", lambda *_, contrasts, **__: drawn.append(contrasts))
+    monkeypatch.setattr(data, "prepare_dataset", prepared.append)
+    config = TrainingConfig(tmp_path, tmp_path / "data", phantom_subjects=2, phantom_contrasts=("T2w",))
+    main._prepare_phantoms(config, 2)
+    assert (drawn, [each.suffix for each in prepared]) == ([("T2w",)], ["T2w"])
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from absl import flags
 from mrisynth.cli import network_flags
 from mrisynth.cli.flag_values import batch_sizes, define_fields, from_flags, group, integers, path
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig
+from mrisynth.phantoms.contrast import CONTRASTS
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
 from mrisynth.training.schedule import DEFAULT_BATCH_SIZES, GrowthSchedule
@@ -68,7 +69,7 @@ def _define_run(values: flags.FlagValues) -> None:
     define_fields(
         TrainingConfig,
         {
-            "phantom_contrasts": "Contrast of these phantoms: FLAIR, T1w or T2w.",
+            "phantom_contrasts": f"Contrast of these phantoms, one of {', '.join(CONTRASTS)}.",
             "conditions": "Labels that the generator can then be asked for: columns of the data set's "
             "labels.tsv, as in suffix,position_mm,age; their kind may be stated, as in age:continuous.",
         },
