@@ -165,7 +165,7 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         PreparationConfig(
             input=(str(scans),),
             output=str(config.data_dir),
-            suffix=config.phantom_contrasts[0],
+            suffix=",".join(config.phantom_contrasts),
             masks="derivatives/lesion",
             resolution=config.network.resolution,
             # As before there was a choice: the same phantoms train the same model.

@@ -96,10 +96,16 @@ def test_phantoms_are_drawn_and_prepared_in_the_contrast_that_was_asked_for(tmp_
 @pytest.mark.slow
 def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
     flags = ["--model=a", *TINY[:4], *TINY[5:], "--phantom_subjects=6", f"--run_dir={tmp_path / 'run'}"]
-    result = start(TRAIN, *flags)
+    result = start(TRAIN, *flags, "--phantom_contrasts=T2w,FLAIR", "--conditions=suffix,age")
     assert result.returncode == 0, result.stderr
     manifest = read_manifest(tmp_path / "run" / "phantoms" / "prepared")
     assert manifest.settings["slices"] == "isotropic"
+    assert manifest.channels == ("image",)
+    assert [source.suffix for source in manifest.used] == ["FLAIR", "T2w"] * 6
+    card = json.loads(
+        (tmp_path / "run" / "saved_model" / "1" / "assets.extra" / "model_card.json").read_text()
+    )
+    assert [label["name"] for label in card["model"]["labels"]] == ["suffix", "participant/age"]
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ from mrisynth.errors import UserError
 
 _SCANS = {
     "output": "Folder for the prepared data set; made by this program.",
-    "suffix": "Contrast to take, for instance FLAIR; empty takes the only one there is.",
+    "suffix": "Contrast to take, for instance FLAIR, or several, of which each scan is a sample with its "
+    "contrast as a label: FLAIR,T1w[ce-GAD],T1w[!ce] (where one suffix has several, by BIDS entities); empty "
+    "takes the only one there is.",
     "series": "Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.",
     "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
     "empty goes by BIDS names, else by what tells the paths apart.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from mrisynth.cores import available_cores
 from mrisynth.data.planes import Plane
 from mrisynth.data.resampling import Interpolation, SliceMode
+from mrisynth.data.wanted_contrasts import wanted_contrasts
 from mrisynth.errors import UserError
 
 
@@ -19,7 +20,9 @@ class PreparationConfig:
     Attributes:
         input: Folders and files to take scans from.
         output: Folder for the prepared data set; made by the preparation.
-        suffix: BIDS suffix to take, for instance "FLAIR"; empty takes the only one there is.
+        suffix: BIDS suffix to take, for instance "FLAIR", or several with commas between them, whose scans
+            are samples with their contrast as a label (see `wanted_contrasts`); empty takes the only one
+            there is.
         series: Regular expression that chooses DICOM series by their descriptions, in place of `suffix`.
         subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
         plane: How scans are sliced.
@@ -97,6 +100,7 @@ class PreparationConfig:
             "--volume_index is 0 or more": self.volume_index >= 0,
             "--num_workers is 0 (one per core) or more": self.num_workers >= 0,
         }
+        wanted_contrasts(self.suffix)
         for requirement, is_met in requirements.items():
             if not is_met:
                 raise UserError(requirement)

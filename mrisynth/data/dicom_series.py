@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mrisynth.data.dicom_headers import DEFLATED, DamagedHeaderError, Header, read_header
+from mrisynth.data.wanted_contrasts import WantedContrast, the_one
 from mrisynth.errors import UserError
 
 _EXTENSIONS = (".dcm", ".ima", ".dicom")
@@ -88,7 +89,7 @@ def look_at(path: Path, place: Path) -> DicomFile | None:
 def find_series(
     found: list[DicomFile],
     salt: str,
-    suffix: str = "",
+    wanted: Sequence[WantedContrast] = (),
     series: str = "",
     subject_of: Callable[[str], str] | None = None,
 ) -> list[Series]:
@@ -97,9 +98,9 @@ def find_series(
     Args:
         found: The files of all inputs.
         salt: What is hashed along with IDs and UIDs; the same one gives the same names.
-        suffix: Contrast to take, a word of the series' descriptions; empty takes the only description there
+        wanted: Contrasts to take, words of the series' descriptions; none takes the only description there
             is.
-        series: Regular expression that chooses by description, in place of `suffix`.
+        series: Regular expression that chooses by description, in place of `wanted`.
         subject_of: Says by a file's name whose it is, or "", in place of the patient's ID.
 
     Returns:
@@ -116,9 +117,11 @@ def find_series(
         elif file.header.rows or file.header.series:  # Else a list of files (DICOMDIR).
             key = file.header.series or file.name.rpartition("/")[0]  # Without a UID, its folder's files.
             groups.setdefault((file.header.patient, key), []).append(file)
-    wanted = _choose(list(groups.values()), suffix, series)
+    chosen = _choose(list(groups.values()), wanted, series)
     doubtful = _doubtful_patients(file.header for files in groups.values() for file in files)
-    described = [_series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files in wanted]
+    described = [
+        _series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files, suffix in chosen
+    ]
     described += [_damaged(files, salt) for files in damaged.values()]
     return sorted(described, key=lambda one: one.name)
 
@@ -133,15 +136,19 @@ def salted(salt: str, text: str) -> str:
     return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()[:12]
 
 
-def _choose(groups: list[list[DicomFile]], suffix: str, series: str) -> list[list[DicomFile]]:
-    """The groups of files whose descriptions are wanted."""
+def _choose(
+    groups: list[list[DicomFile]], wanted: Sequence[WantedContrast], series: str
+) -> list[tuple[list[DicomFile], str]]:
+    """The groups of files whose descriptions are wanted, each with the contrast that was asked for or ""."""
     if not groups:
         return []
-    pattern = _wanted(suffix, series)
-    if pattern is not None:
-        chosen = [files for files in groups if pattern.search(files[0].header.description)]
+    pattern = _compiled(series)
+    if wanted or pattern is not None:
+        labels = [_label(files[0].header, wanted, pattern) for files in groups]
+        chosen = [(files, label) for files, label in zip(groups, labels, strict=True) if label is not None]
         if not chosen:
-            flag = f"--series={series}" if series else f"--suffix={suffix}"
+            asked = ",".join(one.text for one in wanted)
+            flag = f"--series={series}" if series else f"--suffix={asked}"
             raise UserError(f"{flag}: no DICOM series is called so; there are {_listed(groups)}")
         return chosen
     usable = [files for files in groups if not _fault([file.header for file in files])]
@@ -150,22 +157,27 @@ def _choose(groups: list[list[DicomFile]], suffix: str, series: str) -> list[lis
             f"--series: the DICOM files are of the series {_listed(usable)}; choose by a regular expression, "
             "or by --suffix=WORD"
         )
-    return groups
+    return [(files, "") for files in groups]
 
 
-def _wanted(suffix: str, series: str) -> re.Pattern[str] | None:
-    """What descriptions are to hold; None if there is no wish."""
-    if series:
-        try:
-            return re.compile(series, re.I)
-        except re.error as error:
-            raise UserError(f"--series is not a regular expression: {error}") from error
-    if not suffix:
-        return None
-    # A word ends where letters turn to digits, too: T2FLAIR is a FLAIR, but T10 is no T1.
-    before = "[a-z]" if suffix[0].isalpha() else r"\d"
-    after = "[a-z]" if suffix[-1].isalpha() else r"\d"
-    return re.compile(f"(?<!{before}){re.escape(suffix)}(?!{after})", re.I)
+def _label(header: Header, wanted: Sequence[WantedContrast], pattern: re.Pattern[str] | None) -> str | None:
+    """What a series' contrast is called, "" if by its description; None if the series is not wanted."""
+    if pattern is not None:
+        if not pattern.search(header.description):
+            return None
+        if len(wanted) < 2:
+            return wanted[0].label if wanted else ""
+    matching = [one for one in wanted if one.describes(header.description)]
+    if matching and _fault([header]):
+        return matching[0].label
+    return the_one(matching, f"the DICOM series {_shown(header)}").label if matching else None
+
+
+def _compiled(series: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(series, re.I) if series else None
+    except re.error as error:
+        raise UserError(f"--series is not a regular expression: {error}") from error
 
 
 def _listed(groups: list[list[DicomFile]]) -> str:

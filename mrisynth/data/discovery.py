@@ -17,6 +17,7 @@ from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
 from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, stem
 from mrisynth.data.subjects import subjects_of
+from mrisynth.data.wanted_contrasts import WantedContrast, the_one, wanted_contrasts
 from mrisynth.errors import UserError
 
 
@@ -31,7 +32,8 @@ class Scan:
         input: The input it was found in.
         subject: Whose scan it is.
         session: BIDS session, for instance "ses-1"; empty if none.
-        suffix: BIDS suffix, for instance "FLAIR"; empty if none.
+        suffix: BIDS suffix, for instance "FLAIR", or the label of the contrast that was asked for; empty if
+            none.
         participant: The columns of participants.tsv for this subject.
         mask: Its lesion mask; None if there is none.
         fault: Why it cannot be used, if that is known from the outside; else empty.
@@ -68,8 +70,8 @@ def find_scans(
 
     Args:
         inputs: Folders and files.
-        suffix: Contrast to take: what names end in, behind an underscore or hyphen; empty takes the only one
-            a BIDS folder has, or every file of other folders.
+        suffix: Contrasts to take (see `wanted_contrasts`): what names end in, behind an underscore or
+            hyphen; empty takes the only one a BIDS folder has, or every file of other folders.
         subject_regex: Regular expression that finds the subject in a file's path (see `subjects_of`).
         masks: Folder of lesion masks, absolute or relative to each input folder; empty for none.
         series: Regular expression that chooses DICOM series by their descriptions.
@@ -82,7 +84,7 @@ def find_scans(
     Raises:
         UserError: Something is not there, nothing is found, or a choice has to be made.
     """
-    pattern = _compiled(subject_regex)
+    pattern, wanted = _compiled(subject_regex), wanted_contrasts(suffix)
     places = [_place(Path(place)) for place in inputs]
     given_in = _shared_folder([place.parent for place in places if not place.is_dir()])
     found: dict[str, Scan] = {}
@@ -91,14 +93,15 @@ def find_scans(
         if not place.is_dir():
             scans = _given(place, _relative(place, given_in), dicom_files)
         else:
-            scans = _scans_in_folder(place, suffix, mask_folder(place, masks) if masks else None, dicom_files)
+            scans = _scans_in_folder(place, wanted, mask_folder(place, masks) if masks else None, dicom_files)
         for scan in scans:
             found.setdefault(os.path.realpath(scan.path), scan)
     shared = _shared_folder([place if place.is_dir() else place.parent for place in places])
     scans = _with_participants(_with_subjects(list(found.values()), shared, pattern))
     scans = _with_masks(scans, masks) if masks else scans
-    scans += _dicom_scans(dicom_files, suffix, series, pattern, salt)
+    scans += _dicom_scans(dicom_files, wanted, series, pattern, salt)
     _check_any(scans, inputs)
+    _check_every_contrast(scans, wanted)
     return scans
 
 
@@ -172,9 +175,9 @@ def _given(path: Path, name: str, dicom_files: list[DicomFile]) -> list[Scan]:
 
 
 def _scans_in_folder(
-    folder: Path, suffix: str, masks: MaskFolder | None, dicom_files: list[DicomFile]
+    folder: Path, wanted: Sequence[WantedContrast], masks: MaskFolder | None, dicom_files: list[DicomFile]
 ) -> list[Scan]:
-    """The scans of one contrast below a folder, and what cannot be read there.
+    """The scans of the contrasts that are wanted below a folder, and what cannot be read there.
 
     DICOM files are added to those found.
     """
@@ -185,8 +188,8 @@ def _scans_in_folder(
             unreadable.append(_scan(f"{name}/", path, folder, fault=fault))
         elif masks is None or not masks.holds(path):
             scans.append(_scan(name, path, folder))
-    if suffix:
-        scans = _with_suffix(scans, suffix, folder)
+    if wanted:
+        scans = _with_suffix(scans, wanted, folder)
     elif is_bids(folder):
         scans = _with_only_contrast(scans, folder)
     else:
@@ -195,7 +198,11 @@ def _scans_in_folder(
 
 
 def _dicom_scans(
-    files: list[DicomFile], suffix: str, series: str, pattern: re.Pattern[str] | None, salt: str
+    files: list[DicomFile],
+    wanted: Sequence[WantedContrast],
+    series: str,
+    pattern: re.Pattern[str] | None,
+    salt: str,
 ) -> list[Scan]:
     """The scans that DICOM files make up."""
     missing = "" if dicom.dcm2niix() else dicom.ADVICE
@@ -212,26 +219,53 @@ def _dicom_scans(
             warnings=found.warnings,
         )
         for found in find_series(
-            files, salt, suffix, series, (lambda name: subjects_of([name], pattern)[0]) if pattern else None
+            files, salt, wanted, series, (lambda name: subjects_of([name], pattern)[0]) if pattern else None
         )
     ]
 
 
-def _with_suffix(scans: list[Scan], suffix: str, folder: Path) -> list[Scan]:
-    """The scans whose names end in a suffix, in its capital letters or, if there is none, in any.
+def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Path) -> list[Scan]:
+    """The scans of the contrasts that are wanted, in their capital letters or, if none is, in any.
 
     Raises:
-        UserError: There is none.
+        UserError: There is none, or one is of two contrasts.
     """
-    for ignored in (0, re.IGNORECASE):
-        ending = re.compile(rf"(?:^|[-_ .]){re.escape(suffix)}$", ignored)
-        chosen = [scan for scan in scans if ending.search(stem(scan.name))]
-        if chosen:
-            return [dataclasses.replace(scan, suffix=scan.suffix or suffix) for scan in chosen]
-    if scans:
-        there = ", ".join(sorted({contrast(scan.name) or stem(scan.name) for scan in scans})[:8])
-        raise UserError(f"--suffix={suffix}: no such scan below {folder}; there are {there}")
-    return []
+    fitting: dict[Path, list[WantedContrast]] = {}
+    for contrast_ in wanted:
+        for ignore_case in (False, True):
+            matching = [scan for scan in scans if contrast_.matches(scan.name, ignore_case)]
+            for scan in matching:
+                fitting.setdefault(scan.path, []).append(contrast_)
+            if matching:
+                break
+    if scans and not fitting:
+        asked = ",".join(one.text for one in wanted)
+        raise UserError(f"--suffix={asked}: no such scan below {folder}; there are {_listed(scans)}")
+    only = len(wanted) == 1 and wanted[0].label == wanted[0].suffix
+    chosen = [(scan, the_one(fitting[scan.path], scan.name)) for scan in scans if scan.path in fitting]
+    return [
+        dataclasses.replace(scan, suffix=(only and scan.suffix) or contrast_.label)
+        for scan, contrast_ in chosen
+    ]
+
+
+def _check_every_contrast(scans: Sequence[Scan], wanted: Sequence[WantedContrast]) -> None:
+    """Checks that each of several contrasts is there, in whatever input.
+
+    Raises:
+        UserError: One is not.
+    """
+    there = {scan.suffix for scan in scans}
+    for contrast_ in wanted[: len(wanted) * (len(wanted) > 1)]:
+        if contrast_.label not in there:
+            raise UserError(
+                f"--suffix: there is no scan {contrast_.text}; there are {', '.join(sorted(there))}"
+            )
+
+
+def _listed(scans: Sequence[Scan]) -> str:
+    """What contrasts there are, by the names of some files."""
+    return ", ".join(sorted({contrast(scan.name) or stem(scan.name) for scan in scans})[:8])
 
 
 def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
@@ -247,7 +281,10 @@ def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
     called = {kind for kind, count in counts.items() if kind and (count > 1 or is_contrast(kind))}
     kinds = sorted(named or called)
     if len(kinds) > 1:
-        raise UserError(f"--suffix: {folder} holds {', '.join(kinds)}; choose one, as in --suffix={kinds[0]}")
+        raise UserError(
+            f"--suffix: {folder} holds {', '.join(kinds)}; choose one or several, as in --suffix={kinds[0]} "
+            f"or --suffix={','.join(kinds)}"
+        )
     only = kinds[0] if kinds else ""
     return [_as_contrast(scan, only, is_named=bool(named)) for scan in scans]
 
@@ -259,7 +296,7 @@ def _with_mixed_contrasts(scans: list[Scan]) -> list[Scan]:
     if len({kind.casefold() for kind in kinds.values()}) < 2:
         return scans
     warning = (
-        f"contrasts mixed: there are {', '.join(sorted(set(kinds.values())))}; --suffix takes one of them"
+        f"contrasts mixed: there are {', '.join(sorted(set(kinds.values())))}; --suffix takes those named"
     )
     return [
         dataclasses.replace(scan, warnings=(*scan.warnings, warning)) if scan.path in kinds else scan

@@ -184,7 +184,8 @@ class TrainingConfig:
         run_dir: The folder for everything that the run writes.
         data_dir: A prepared data set.
         phantom_subjects: How many phantoms are drawn into data_dir first; None where it is given.
-        phantom_contrasts: What these are drawn in; one of `mrisynth.phantoms.contrast.CONTRASTS`.
+        phantom_contrasts: What these are drawn in, of `mrisynth.phantoms.contrast.CONTRASTS`; each scan of
+            several is a sample with its contrast as the label "suffix".
         model: "a", "b", "c" or "d" of [ABS], which the other settings have their defaults from.
         network: Size of the networks.
         schedule: Growth of the networks.
@@ -215,9 +216,10 @@ class TrainingConfig:
             )
         if self.phantom_subjects is not None and self.phantom_subjects < 2:
             raise UserError(f"--phantom_subjects={self.phantom_subjects} must be at least 2")
-        if len(self.phantom_contrasts) != 1 or self.phantom_contrasts[0] not in CONTRASTS:
+        drawn = set(self.phantom_contrasts)
+        if not drawn or not drawn <= CONTRASTS.keys() or len(drawn) < len(self.phantom_contrasts):
             flag = f"--phantom_contrasts={','.join(self.phantom_contrasts)}"
-            raise UserError(f"{flag}: a run learns one contrast; name one of {', '.join(CONTRASTS)}")
+            raise UserError(f"{flag}: name one or several of {', '.join(CONTRASTS)}, each once")
 
     @property
     def folder(self) -> RunFolder:

@@ -28,6 +28,7 @@ def test_every_setting_has_a_flag(parse):
             "--input=A",
             "--output=B",
             "--suffix=T1w",
+            "--series=x",
             "--subject_regex=x",
             "--plane=coronal",
             "--slices=native",

@@ -131,6 +131,7 @@ def test_where_a_run_goes(parse):
     assert str(config.data_dir) == "runs/model_d/phantoms/prepared"
     assert (config.phantom_subjects, config.phantom_contrasts) == (32, ("FLAIR",))
     assert parse("--phantom_contrasts=T2w").phantom_contrasts == ("T2w",)
+    assert parse("--phantom_contrasts=FLAIR,T1w,T2w").phantom_contrasts == ("FLAIR", "T1w", "T2w")
     given = parse("--data_dir=D", "--run_dir=R", "--phantom_contrasts=T2w")
     assert str(given.data_dir) == "D"
     assert (given.phantom_subjects, given.phantom_contrasts) == (None, ("FLAIR",))
@@ -151,9 +152,9 @@ def test_where_a_run_goes(parse):
         (["--checkpoint_minutes=-1"], "--checkpoint_minutes"),
         (["--grid_interval=0"], "--grid_interval=0"),
         (["--phantom_subjects=1"], "--phantom_subjects"),
-        (["--phantom_contrasts=PD"], "--phantom_contrasts=PD: .* name one of FLAIR, T1w, T2w"),
-        (["--phantom_contrasts=T1w,T2w"], "--phantom_contrasts=T1w,T2w: a run learns one contrast"),
-        (["--phantom_contrasts="], "--phantom_contrasts=: a run learns one"),
+        (["--phantom_contrasts=PD"], "--phantom_contrasts=PD: name one or several of FLAIR, T1w, T2w"),
+        (["--phantom_contrasts=T1w,T1w"], "--phantom_contrasts=T1w,T1w: .* each once"),
+        (["--phantom_contrasts="], "--phantom_contrasts=: name one or several"),
         (["--seed=-1"], "--seed=-1"),
         (["--drift=nan"], "--drift=nan"),
         (["--gp_interval=0"], "--gp_interval=0"),

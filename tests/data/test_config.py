@@ -35,6 +35,7 @@ def test_settings_are_what_decides_the_contents():
         ({"resolution": 48}, "--resolution"),
         ({"resolution": 2}, "--resolution"),
         ({"plane": "tilted"}, "--plane"),
+        ({"suffix": "FLAIR,T1w[ce"}, "--suffix"),
         ({"interpolation": "nearest"}, "--interpolation"),
         ({"voxel_size": 0.0}, "--voxel_size"),
         ({"voxel_size": math.nan}, "--voxel_size"),

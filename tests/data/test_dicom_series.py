@@ -5,6 +5,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, generate_uid
 
 from mrisynth.data.dicom_series import find_series, look_at, salted
+from mrisynth.data.wanted_contrasts import wanted_contrasts
 from mrisynth.errors import UserError
 from tests.data.dicom_files import CONFIDENTIAL, secrets_of, write_series
 
@@ -12,10 +13,10 @@ FEW = range(3, 25)
 """Slices to leave out for a series of three."""
 
 
-def found(folder, **choice):
+def found(folder, suffix="", **choice):
     """The series below a folder."""
     files = [look_at(path, folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    return find_series([file for file in files if file], "salt", **choice)
+    return find_series([file for file in files if file], "salt", wanted_contrasts(suffix), **choice)
 
 
 def test_series_are_put_together_by_uid_wherever_their_files_lie(tmp_path):
@@ -67,6 +68,18 @@ def test_a_word_or_a_regular_expression_chooses_by_description(choice, expected,
     assert descriptions == sorted(expected)
     if "suffix" in choice:
         assert {one.suffix for one in series} == {choice["suffix"]}
+
+
+def test_each_of_several_words_is_the_contrast_of_its_series(tmp_path):
+    for number, description in enumerate(("Ax FLAIR", "T1w tra", "T1w T2 localizer", "PD")):
+        write_series(tmp_path / str(number), leave_out=range(1, 25), SeriesDescription=description)
+    series = found(tmp_path, suffix="flair,T1w,T2")
+    shown = {look_at(one.files[0], tmp_path).header.description: one.suffix for one in series}
+    assert shown == {"Ax FLAIR": "flair", "T1w tra": "T1w", "T1w T2 localizer": "T1w"}
+    assert {one.suffix for one in found(tmp_path, suffix="flair,T1w", series="^ax|^pd")} == {"flair"}
+    write_series(tmp_path / "both", leave_out=range(1, 25), SeriesDescription="T2 FLAIR")
+    with pytest.raises(UserError, match="--suffix: the DICOM series T2-FLAIR fits T2 and FLAIR"):
+        found(tmp_path, suffix="T2,FLAIR")
 
 
 def test_a_choice_is_asked_for_where_there_is_one(tmp_path):

@@ -50,6 +50,26 @@ def test_the_contrast_is_asked_for_only_where_there_is_a_choice(tmp_path):
         find_scans((str(tmp_path),), suffix="PD")
 
 
+def test_scans_of_several_contrasts_have_theirs_as_they_were_asked_for(tmp_path):
+    kinds = ("FLAIR", "T1w", "ce-GAD_T1w", "T2w")
+    touch(tmp_path / "a", *[f"sub-{n}/anat/sub-{n}_{kind}.nii" for n in (1, 2) for kind in kinds])
+    touch(tmp_path / "b", "p1_pd.nii", "p2_pd.nii")
+    asked = "flair,T1w[ce-GAD],T1w[!ce]"
+    scans = find_scans((str(tmp_path / "a"),), suffix=asked)
+    ends = ["1_FLAIR", "1_T1w", "1_ce-GAD_T1w", "2_FLAIR", "2_T1w", "2_ce-GAD_T1w"]
+    assert [scan.name.split("/sub-")[1] for scan in scans] == [f"{end}.nii" for end in ends]
+    assert [scan.suffix for scan in scans] == ["flair", "T1w", "ce-GAD_T1w"] * 2
+    assert {scan.subject for scan in scans} == {"sub-1", "sub-2"}
+    places = (str(tmp_path / "a"), str(tmp_path / "b"))
+    assert sorted(scan.suffix for scan in find_scans(places, suffix="T2w,PD")) == ["PD", "PD", "T2w", "T2w"]
+    with pytest.raises(UserError, match="--suffix: there is no scan DWI; there are FLAIR"):
+        find_scans(places[:1], suffix="FLAIR,DWI")
+    with pytest.raises(UserError, match=r"--suffix: .*_ce-GAD_T1w.nii fits T1w and T1w\[ce-GAD\]; tell"):
+        find_scans(places[:1], suffix="T1w,T1w[ce-GAD]")
+    with pytest.raises(UserError, match="--suffix=SWI,DWI: no such scan below .*; there are FLAIR, T1w, T2w"):
+        find_scans(places[:1], suffix="SWI,DWI")
+
+
 def test_any_other_folder_gives_every_scan_once(tmp_path):
     touch(
         tmp_path,

@@ -65,6 +65,29 @@ def test_everything_is_written_and_described(data_dir):
     assert {path.name for path in data_dir.iterdir()} == arrays | others
 
 
+def test_scans_of_several_contrasts_are_samples_each_with_its_contrast_and_range(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=4)
+    for path in sorted(scans.glob("sub-*/anat/*_FLAIR.nii.gz")):
+        image = nibabel.load(path)
+        image = nibabel.Nifti1Image(1e4 + 3e4 * image.get_fdata(dtype=np.float32), image.affine)
+        nibabel.save(image, path.with_name(path.name.replace("FLAIR", "T1w")))
+    names = {"both": "FLAIR,T1w", "flair": "FLAIR", "t1w": "T1w"}
+    made = {
+        name: prepare_dataset(input=scans, output=tmp_path / name, suffix=suffix, **SMALL)
+        for name, suffix in names.items()
+    }
+    assert made["both"].channels == ("image",)
+    assert made["both"].labels["suffix"] == {"kind": "categorical", "values": ("FLAIR", "T1w")}
+    assert made["both"].splits["heldout"].subjects == made["flair"].splits["heldout"].subjects
+    suffixes = np.array(read_labels(tmp_path / "both", made["both"], "train")["suffix"])
+    both = open_images(tmp_path / "both", made["both"], "train", 64)
+    for name in ("flair", "t1w"):
+        alone = open_images(tmp_path / name, made[name], "train", 64)
+        np.testing.assert_array_equal(both[suffixes == names[name]], alone)
+    ranges = {source.suffix: source.intensity_range for source in made["both"].sources[:2]}
+    assert ranges["T1w"] == pytest.approx([1e4 + 3e4 * value for value in ranges["FLAIR"]], rel=1e-5)
+
+
 def test_two_workers_write_the_same_bytes_as_one(bids_folder, data_dir, tmp_path):
     settings = {**SMALL, "num_workers": 2}
     prepare_dataset(input=bids_folder, output=tmp_path / "two", masks="derivatives/lesion", **settings)
