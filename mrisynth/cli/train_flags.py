@@ -69,8 +69,8 @@ def _define_run(values: flags.FlagValues) -> None:
     define_fields(
         TrainingConfig,
         {
-            "phantom_contrasts": f"Contrasts of these phantoms, of {', '.join(CONTRASTS)}; of several, each scan "
-            "is a sample with its contrast as the label suffix.",
+            "phantom_contrasts": f"Contrasts of these phantoms, of {', '.join(CONTRASTS)}; of several, "
+            "each scan is a sample with its contrast as the label suffix.",
             "conditions": "Labels that the generator can then be asked for: columns of the data set's "
             "labels.tsv, as in suffix,position_mm,age; their kind may be stated, as in age:continuous.",
         },
