@@ -13,7 +13,7 @@ AIR = -1.0
 _LEAST_SPREAD = 1e-5
 """A range that is a smaller part of its ends leaves fewer than a hundred gray values in single precision."""
 
-_SCALABLE = (1e-30, 1e30)
+_NARROWEST, _WIDEST = 1e-30, 1e30
 """A narrower or wider range cannot be computed with in single precision."""
 
 
@@ -89,7 +89,7 @@ def intensity_range(values: NDArray[np.float32], percentiles: tuple[float, float
         raise UnusableScanError("none of its voxels is a number")
     if values.min() == values.max():
         raise UnusableScanError(f"all its voxels are {values.flat[0]:g}")
-    if not _can_be_scaled(float(values.min()), float(values.max())):
+    if not _tells_apart(float(values.min()), float(values.max())):
         raise UnusableScanError(
             f"its intensities leave no range to scale ({values.min():.9g} to {values.max():.9g})"
         )
@@ -144,6 +144,8 @@ def from_unit_range(values: NDArray[np.floating], intensities: tuple[float, floa
 
 def _can_be_scaled(low: float, high: float) -> bool:
     """Whether single precision tells enough gray values apart between two intensities."""
-    narrowest, widest = _SCALABLE
-    spread = high - low
-    return narrowest < spread < widest and spread > _LEAST_SPREAD * max(abs(low), abs(high))
+    return high - low < _WIDEST and _tells_apart(low, high)
+
+
+def _tells_apart(low: float, high: float) -> bool:
+    return high - low > max(_NARROWEST, _LEAST_SPREAD * max(abs(low), abs(high)))

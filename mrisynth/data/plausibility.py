@@ -33,6 +33,9 @@ _HEAD_RADIUS_MM = 90.0
 _LENGTHS_MM = (80.0, 600.0)
 """Scans of heads are longer than the first along two axes at least, and nowhere longer than the second."""
 
+_CLIPPED = 0.03
+"""More of a scan's voxels have its greatest intensity only if all brighter ones were set to it."""
+
 _TYPICAL = (5.0, 99.5)
 """Percentiles between which the intensities of all but padding lie."""
 
@@ -53,7 +56,7 @@ def find_missing(voxels: NDArray[np.float32]) -> tuple[NDArray[np.bool_] | None,
         padding = find_padding(voxels, values) if values.size else None
         if padding is not None:
             warnings.append(
-                f"padding: {padding.mean():.1%} of its voxels are {np.median(voxels[padding]):g}, far from "
+                f"padding: {padding.mean():.1%} of its voxels are {_most(voxels[padding]):g}, far from "
                 "all others; they count as air"
             )
             missing |= padding
@@ -110,6 +113,9 @@ def doubts(
             "intensities run over: its brightest voxels lie beside its most negative; were they stored as "
             "signed numbers that cannot hold them?"
         )
+    values = voxels.ravel() if missing is None else voxels[~missing]
+    if (clipped := np.mean(values == values.max())) > _CLIPPED:
+        warnings.append(f"intensities clipped: {clipped:.0%} of its voxels have the greatest; is it a mask?")
     edges = box_edges(voxels.shape)
     scanned = edges if missing is None else edges & ~missing
     if np.any(scanned) and not (missing is not None and lacks_air(missing)):
@@ -129,7 +135,7 @@ def cut_sides(
     intensities: tuple[float, float],
     stack_axis: int,
 ) -> list[str]:
-    """The sides on which a scan's field of view ends within the head.
+    """Whether a scan's field of view ends within the head, in a sentence that names the sides.
 
     The lower side is left out, where every scan ends within the neck, and so are both ends of the stack of
     slices, where a head may be covered in part.
@@ -141,7 +147,7 @@ def cut_sides(
         stack_axis: The RAS axis from slice to slice, 0 to 2.
 
     Returns:
-        Any of "left", "right", "back", "front", "top".
+        Warnings, at most one; it names any of "left", "right", "back", "front" and "top".
     """
     inside = voxels > intensities[0] + _TISSUE * (intensities[1] - intensities[0])
     spacing = nibabel.affines.voxel_sizes(affine)
@@ -155,7 +161,9 @@ def cut_sides(
             shown = [area for area in ordered[: 1 + len(ordered) // 20] if area > 0.01 * areas.max()]
             if name and ras_axis != stack_axis and shown and shown[0] > most:
                 sides.append(name)
-    return sorted(sides)
+    if not sides:
+        return []
+    return [f"head cut: the scan's field of view ends within the head ({', '.join(sorted(sides))})"]
 
 
 def size_doubts(affine: NDArray[np.float64], shape: tuple[int, ...]) -> list[str]:
@@ -188,8 +196,10 @@ def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> 
         return None
     for distance in (0.5, 2.0):
         padding = voxels < min(0.0, first - distance * (last - first))
+        if padding.mean() < 0.001:  # A few voxels may be darker than others, but not as far as this.
+            padding = voxels < min(0.0, first - 10.0 * (last - first))
         # Numbers that ran over are far below the others, too, but all different.
-        if not padding.any() or np.mean(voxels[padding] == np.median(voxels[padding])) < 0.3:
+        if not padding.any() or np.mean(voxels[padding] == _most(voxels[padding])) < 0.3:
             return None
         if not lacks_air(padding):
             return padding
@@ -204,6 +214,11 @@ def _padding_above(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> 
         return None
     first, last = np.percentile(values[values < highest], _TYPICAL)
     return padding if highest > last + 10.0 * (last - first) > last else None
+
+
+def _most(values: NDArray[np.float32]) -> float:
+    """The value that most have, if most have the same one."""
+    return float(np.sort(values)[values.size // 2])
 
 
 def _has_few_values(values: NDArray[np.float32]) -> bool:
@@ -238,7 +253,11 @@ def _is_phase(values: NDArray[np.float32]) -> bool:
 def _has_run_over(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None, wraps_at: int) -> bool:
     """Whether neighbors lie further apart than the numbers of the file reach to either side."""
     widest = 0.6 * wraps_at
-    if not wraps_at or not np.nanmax(voxels) - np.nanmin(voxels) > widest:
+    values = voxels.ravel() if missing is None else voxels[~missing]
+    lowest, highest = float(values.min()), float(values.max())
+    if highest - lowest <= widest or lowest < -wraps_at / 2 or highest >= wraps_at / 2:
+        return False
+    if not np.array_equal(values, np.rint(values)):
         return False
     scanned = voxels if missing is None else np.where(missing, np.float32(np.nan), voxels)
     return sum(np.count_nonzero(np.abs(np.diff(scanned, axis=axis)) > widest) for axis in range(3)) >= 3

@@ -40,8 +40,8 @@ class StoredVolume:
     Attributes:
         voxels: Float32 [I, J, K] in the file's own axes, scaled by the file's slope and intercept.
         affine: Float64 [4, 4], from indices of `voxels` to RAS coordinates in mm.
-        wraps_at: Number of values that the file's numbers can take if they are signed whole numbers without
-            a slope, which another program may have written without a sign; else 0.
+        wraps_at: Where the file's numbers may have run over: at 2**16 or, of single bytes, 2**8; 0 if they
+            have a slope or no sign. Numbers of more bytes may have been converted after they ran over.
         are_labels: Whether the header says that the voxels are labels.
         warnings: What a user should know about the file, in sentences.
     """
@@ -210,11 +210,14 @@ def _mgh_warnings(image: nibabel.MGHImage) -> tuple[str, ...]:
     """Whether an MGH file says where its voxels lie; if not, nibabel fills in FreeSurfer's defaults."""
     with image.file_map["image"].get_prepare_fileobj("rb") as file:
         is_known = any(file.read(30)[28:])
-    return () if is_known else (unknown_orientation("its header's goodRASFlag is 0", image.affine),)
+    if is_known:
+        return ()
+    reason = "its header's goodRASFlag is 0 (its voxel size of 1 mm is a guess, too)"
+    return (unknown_orientation(reason, image.affine),)
 
 
 def _wraps_at(dtype: np.dtype) -> int:
-    return 2 ** (8 * dtype.itemsize) if dtype.kind == "i" else 0
+    return 0 if dtype.kind not in "if" else 2**8 if dtype.itemsize == 1 else 2**16
 
 
 def _refuse_what_is_no_volume(file: _OpenFile) -> None:

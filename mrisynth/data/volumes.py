@@ -126,10 +126,10 @@ def load_volume(
     missing, warnings = find_missing(voxels)
     filled, (low, high) = find_range(voxels, missing, intensity_percentiles)
     refuse_what_is_no_image(voxels, missing)
-    warnings += doubts(voxels, missing, (low, high), stored.wraps_at)
+    warnings += doubts(voxels, missing, (low, high), stored.wraps_at) or cut_sides(
+        filled, affine, (low, high), PLANES[Plane(plane)].stack_axis
+    )
     warnings += size_doubts(affine, voxels.shape)
-    if sides := cut_sides(filled, affine, (low, high), PLANES[Plane(plane)].stack_axis):
-        warnings.append(f"head cut: the scan's field of view ends within the head ({', '.join(sides)})")
     if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:
         affine = straightened(affine, voxels.shape)
     grid = choose_grid(voxels.shape, affine, voxel_size, SliceMode(slices), Plane(plane))

@@ -42,6 +42,7 @@ def test_unit_range_by_hand():
         [1e9, 1e9 + 1000],
         [0.0, 1e-35],
         [-2e38, 2e38],
+        [1.0, 1e31],
         [np.finfo(np.float32).tiny, 2 * np.finfo(np.float32).tiny],
     ],
     ids=str,
@@ -57,6 +58,13 @@ def test_a_few_bright_voxels_on_a_constant_are_no_histogram_but_have_a_range():
     voxels[:3000] -= np.float32(6e-8)
     voxels[-10:] = 50.0
     assert intensity_range(voxels, (1.0, 100.0)) == (pytest.approx(1.0), 50.0)
+
+
+def test_one_voxel_of_an_absurd_intensity_changes_nothing():
+    voxels = np.linspace(0, 1000, 10001).astype(np.float32)
+    expected = intensity_range(voxels, (1.0, 99.0))
+    voxels[-1] = 1e35
+    assert intensity_range(voxels, (1.0, 99.0)) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(("shape", "count"), [((40, 40, 40), 4 * 3 * 4 * 36 + 8 * 8), ((10, 10, 1), 36)])

@@ -36,7 +36,9 @@ def test_an_ordinary_scan_is_complete_and_beyond_doubt():
         assert doubts_of(scan, 2**16) == []
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -32768, -1e6, -1e30, -999, 9999999, 1e30])
+@pytest.mark.parametrize(
+    "value", [np.nan, np.inf, -np.inf, -32768, -1e6, -1e30, -3.4e38, -999, 9999999, 1e30, 3.4e38]
+)
 def test_what_was_not_scanned_is_found_by_any_mark(value):
     padded = HEAD.copy()
     padded[:4] = padded[-4:] = value
@@ -66,6 +68,10 @@ def test_negative_air_is_air_and_no_padding():
     masked = np.where(TISSUE, HEAD - 1024, -1024).astype(np.float32)
     assert find_missing(masked)[0] is None
     assert find_missing((HEAD - HEAD.mean()) / HEAD.std())[0] is None
+    scores = np.where(TISSUE, RNG.normal(0, 1, HEAD.shape), 0).astype(np.float32)
+    assert find_missing(scores)[0] is None
+    scores[0, 0, 0] = -1e6
+    assert np.flatnonzero(find_missing(scores)[0]).tolist() == [0]
 
 
 def test_air_that_is_missing_below_negative_tissue_is_named():
@@ -97,7 +103,7 @@ def test_what_is_no_image_of_intensities_is_refused(voxels, reason):
     "voxels",
     [
         1200 - HEAD,
-        np.where(TISSUE, HEAD, 2000),
+        np.where(TISSUE, HEAD, 2000 + HEAD),
         HEAD * np.where(TISSUE, np.sin(6 * SAWTOOTH), NOISE),
         np.where(TISSUE, 2048 + 2047 * SAWTOOTH, 2048 + 2047 * NOISE),
     ],
@@ -133,18 +139,20 @@ def test_a_scan_that_is_no_size_for_a_head_is_named(spacing, shape, warned):
     ids=["right", "front and back", "stack", "close to the head"],
 )
 def test_sides_on_which_the_head_is_cut_are_named(cut, sides):
+    expected = [f"head cut: the scan's field of view ends within the head ({', '.join(sides)})"] * bool(sides)
     for turn in ("RAS", "LPS", "SAR"):
         part = reoriented(nibabel.Nifti1Image(HEAD, head_image().affine).slicer[cut], turn)
         voxels = part.get_fdata(dtype=np.float32)
-        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == sides
+        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == expected
         voxels[0] = 10.0  # A blank row at one border.
-        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == sides
+        assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=2) == expected
 
 
 def test_the_top_of_a_head_is_missed_where_slices_run_through_it():
     part = nibabel.Nifti1Image(HEAD, head_image().affine).slicer[:, :, 12:38]
     voxels = part.get_fdata(dtype=np.float32)
-    assert cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=1) == ["top"]
+    (warning,) = cut_sides(voxels, part.affine, (10.0, 750.0), stack_axis=1)
+    assert warning.endswith("(top)")
 
 
 def test_numbers_that_ran_over_are_named():
@@ -155,6 +163,13 @@ def test_numbers_that_ran_over_are_named():
     assert doubts_of(few.view(np.int16).astype(np.float32), 2**16) == ["intensities run over"]
     assert doubts_of((HEAD / 4).astype(np.uint8).view(np.int8).astype(np.float32), 2**8) != []
     assert doubts_of(bright.astype(np.float32), 2**16) == []
+    assert doubts_of(bright.view(np.int16) + np.float32(0.5), 2**16) == []
+
+
+def test_intensities_that_were_clipped_are_named():
+    shares = np.clip((HEAD - 300) / 300, 0, 1)
+    assert doubts_of(shares) == ["intensities clipped"]
+    assert doubts_of(np.minimum(HEAD, 770)) == []
 
 
 def test_a_full_range_with_a_slope_is_no_overflow(tmp_path):

@@ -341,7 +341,7 @@ def test_analyze_knows_its_orientation_from_a_mat_file_only(tmp_path):
 
 @pytest.mark.parametrize(
     ("dtype", "slope", "wraps_at"),
-    [("int16", 1, 2**16), ("int8", 1, 2**8), ("uint16", 1, 0), ("int16", 2, 0)],
+    [("int16", 1, 2**16), ("int8", 1, 2**8), ("float32", 1, 2**16), ("uint16", 1, 0), ("int16", 2, 0)],
 )
 def test_signed_numbers_without_a_slope_may_have_run_over(dtype, slope, wraps_at, tmp_path):
     image = nibabel.Nifti1Image((head_image().get_fdata() / 8).astype(dtype), head_image().affine)
