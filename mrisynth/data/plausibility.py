@@ -194,16 +194,16 @@ def _padding_below(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> 
     first, last = np.percentile(others, _TYPICAL)
     if first == last:
         return None
-    for distance in (0.5, 2.0):
+    for distance in (0.5, 2.0, 10.0):
         padding = voxels < min(0.0, first - distance * (last - first))
-        if padding.mean() < 0.001:  # A few voxels may be darker than others, but not as far as this.
-            padding = voxels < min(0.0, first - 10.0 * (last - first))
-        # Numbers that ran over are far below the others, too, but all different.
-        if not padding.any() or np.mean(voxels[padding] == _most(voxels[padding])) < 0.3:
+        if not padding.any():
             return None
-        if not lacks_air(padding):
+        # Numbers that ran over are far below the others, too, but all different; and a few voxels may be.
+        is_one_value = np.mean(voxels[padding] == _most(voxels[padding])) >= 0.3
+        is_area = distance == 10.0 or padding.mean() >= 0.001
+        if is_one_value and is_area and (distance > 0.5 or not lacks_air(padding)):
             return padding
-    return padding
+    return None
 
 
 def _padding_above(voxels: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_] | None:
