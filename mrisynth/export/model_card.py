@@ -25,8 +25,11 @@ from mrisynth.metrics.estimates import Spread
 from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
 
-# Settings that say where scans lie or how subjects are named.
-_PRIVATE_SETTINGS = ("input", "masks", "output", "subject_regex")
+# Settings of the preparation that say nothing of where scans lie or how subjects are named.
+_SHOWN_SETTINGS = (
+    *("suffix", "plane", "slices", "voxel_size", "interpolation", "resolution", "field_of_view"),
+    *("intensity_percentiles", "min_head_fraction", "holdout", "stratify", "volume_index"),
+)
 _KINDS = {"phantoms": "head phantoms drawn by mrisynth", "scans": "a data set of scans"}
 _INTENDED_USE = (
     "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
@@ -82,7 +85,7 @@ def describe(
         },
         "data": _data(manifest),
         "preparation": {
-            setting: value for setting, value in manifest.settings.items() if setting not in _PRIVATE_SETTINGS
+            setting: manifest.settings[setting] for setting in _SHOWN_SETTINGS if setting in manifest.settings
         },
         "geometry": {
             "plane": manifest.plane,

@@ -39,7 +39,10 @@ def write_data_set(small_dataset, folder) -> Manifest:
         side: dataclasses.replace(split, subjects=tuple(names[name] for name in split.subjects))
         for side, split in manifest.splits.items()
     }
-    private = {"input": ["/mnt/klinik"], "masks": "/mnt/klinik/masks", "subject_regex": "(Quasimodo.)"}
+    private = {
+        **{"input": ["/mnt/klinik"], "masks": "/mnt/klinik/masks", "subject_regex": "(Quasimodo.)"},
+        **{"holdout_subjects": ["Zebediah1"], "series": "Xylophon"},
+    }
     manifest = dataclasses.replace(
         manifest, settings={**manifest.settings, **private}, sources=sources, splits=splits, labels={}
     )
