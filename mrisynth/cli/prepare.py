@@ -13,8 +13,11 @@ from absl import flags
 from mrisynth.cli import app, prepare_flags
 from mrisynth.data import Manifest, prepare_dataset
 from mrisynth.data.contact_sheet import CONTACT_SHEET
+from mrisynth.data.label_groups import LabelGroups, label_groups
 from mrisynth.data.manifest import lengths_in_words
 from mrisynth.privacy.verdict import Thresholds, lack_of_subjects
+
+_MOST_ROWS = 12
 
 
 def main() -> None:
@@ -41,8 +44,28 @@ def summary(manifest: Manifest, output: str) -> str:
     lines.append(f"slices: {slices_in_words(manifest)}")
     lines.append(f"files: {len(manifest.used)} used, {len(manifest.skipped)} skipped")
     lines += warnings(manifest)
+    lines += groups_in_words(label_groups(manifest))
     lines.append(f"see {output}/{CONTACT_SHEET}")
     return "\n".join(lines)
+
+
+def groups_in_words(groups: LabelGroups) -> list[str]:
+    """Subjects by combination of categories, and what to know before a generator is asked for these."""
+    lines = []
+    if groups.labels:
+        head = (*groups.labels, "train", "heldout")
+        rows = [(*values, *map(str, counts)) for values, counts in groups.subjects.items()]
+        widths = [max(map(len, column)) for column in zip(head, *rows[:_MOST_ROWS], strict=True)]
+        lines.append("subjects by label:")
+        for row in (head, *rows[:_MOST_ROWS]):
+            cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+            lines.append(f"  {'  '.join(cells).rstrip()}")
+        if len(rows) > _MOST_ROWS:
+            lines.append(f"  and {len(rows) - _MOST_ROWS} more combinations")
+    lines += [f"confounded: {sentence}" for sentence in groups.confounded[:_MOST_ROWS]]
+    if groups.identifying:
+        lines.append(f"no conditions, since they identify people: {', '.join(groups.identifying)}")
+    return lines
 
 
 def few_subjects(training: int, heldout: int, holdout: float) -> list[str]:

@@ -85,6 +85,27 @@ def _kind(condition: str, kind: str, values: Sequence[str]) -> LabelKind:
         raise UserError(f"--conditions={condition}: a kind is {' or '.join(LabelKind)}") from error
 
 
+def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> bool:
+    """Whether a label has a value of its own for every subject, as names and numbers of people are.
+
+    Args:
+        kind: How the values are read; of numbers, measurements may differ from subject to subject.
+        subjects: Whose each value is.
+        values: As the label table has them.
+    """
+    known = {pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")}
+    different, people = {value for _, value in known}, {subject for subject, _ in known}
+    if kind is LabelKind.CATEGORICAL:
+        return len(different) >= max(2, len(people))
+    numbers = [read_number(value) for value in different]
+    one_each = len(known) == len(people) == len(set(numbers))
+    return one_each and len(people) >= _FEWEST_NUMBERS and all(map(_is_whole, numbers))
+
+
+def _is_whole(number: float | None) -> bool:
+    return number is not None and number.is_integer()
+
+
 def _label(name: str, kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> Label:
     """One label; a value that a subject has more than once counts once."""
     known = sorted({pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")})
@@ -93,14 +114,15 @@ def _label(name: str, kind: LabelKind, subjects: Sequence[str], values: Sequence
             f"--conditions: {name} has {'one value' if known else 'no value'} on the training side; "
             "there is nothing to ask for"
         )
+    if kind is LabelKind.CONTINUOUS:
+        numbers = [_read(name, subject, value) for subject, value in known]
+    if identifies_people(kind, subjects, values):
+        raise UserError(
+            f"--conditions: {name} has as many values as there are subjects; it identifies people, and a "
+            "generator must not be asked for one of them"
+        )
     if kind is LabelKind.CATEGORICAL:
-        vocabulary = sorted({value for _, value in known})
-        if len(vocabulary) >= len({subject for subject, _ in known}):
-            raise _identifying(name)
-        return Label(name, kind, tuple(vocabulary))
-    numbers = [_read(name, subject, value) for subject, value in known]
-    if _are_identifiers([subject for subject, _ in known], numbers):
-        raise _identifying(name)
+        return Label(name, kind, tuple(sorted({value for _, value in known})))
     # [CC] section 3: the rule of thumb for the width of a Gaussian kernel.
     bandwidth = 1.06 * len(numbers) ** -0.2
     return Label(name, kind, (), float(np.mean(numbers)), float(np.std(numbers)), bandwidth)
@@ -114,16 +136,3 @@ def _read(name: str, subject: str, value: str) -> float:
             f"came from, write {UNKNOWN} where it is unknown, or ask for {name}:categorical"
         )
     return number
-
-
-def _are_identifiers(subjects: Sequence[str], numbers: Sequence[float]) -> bool:
-    """Whether numbers are more likely those of people than anything measured."""
-    one_each = len(set(subjects)) == len(subjects) == len(set(numbers))
-    return one_each and len(numbers) >= _FEWEST_NUMBERS and all(number.is_integer() for number in numbers)
-
-
-def _identifying(name: str) -> UserError:
-    return UserError(
-        f"--conditions: {name} has as many values as there are subjects; it identifies people, and a "
-        "generator must not be asked for one of them"
-    )

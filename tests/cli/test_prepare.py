@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from mrisynth.cli.prepare import few_subjects, summary
+from mrisynth.cli.prepare import few_subjects, groups_in_words, summary
 from mrisynth.data import read_manifest
+from mrisynth.data.label_groups import LabelGroups
 from tests.programs import ROOT, call, check_refusal
 
 PROGRAM = "tools/prepare_data.py"
@@ -43,6 +44,32 @@ def test_it_says_which_slices_were_acquired_and_how_thick_they_are(small_dataset
     said = summary(dataclasses.replace(manifest, sources=tuple(sources)), "DATA")
     words = "slices: as acquired in 7 of 8 files, 3 to 4 mm thick; interpolated in 1 of 8 files, 1 mm thick"
     assert words in said.splitlines()
+
+
+def test_it_shows_which_subjects_share_labels_and_what_comes_together(small_dataset):
+    manifest = read_manifest(small_dataset)
+    sources = [
+        dataclasses.replace(
+            source,
+            suffix="T2w" if number < 4 else "FLAIR",
+            participant={"site": "B" if number < 4 else "A", "code": f"x{number}", "age": str(40 + number)},
+        )
+        for number, source in enumerate(manifest.sources)
+    ]
+    said = summary(dataclasses.replace(manifest, sources=tuple(sources)), "DATA").splitlines()
+    table = said[said.index("subjects by label:") + 1 :][:3]
+    assert [row.split() for row in table[:1]] == [["suffix", "site", "train", "heldout"]]
+    assert {tuple(row.split()[:2]) for row in table[1:]} == {("FLAIR", "A"), ("T2w", "B")}
+    assert sum(int(number) for row in table[1:] for number in row.split()[2:]) == 8
+    assert "confounded: suffix and site say the same of every scan (FLAIR: A, T2w: B)" in said
+    assert "no conditions, since they identify people: code" in said
+
+
+def test_a_table_has_no_more_than_twelve_rows():
+    subjects = {(f"site {number}",): (2, 1) for number in range(15)}
+    said = groups_in_words(LabelGroups(("site",), subjects, ("a",) * 20, ()))
+    assert said[-13:] == ["  and 3 more combinations", *["confounded: a"] * 12]
+    assert len(said) == 2 + 12 + 1 + 12
 
 
 def test_it_counts_files_by_what_they_are_warned_of(small_dataset):
