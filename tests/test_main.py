@@ -105,7 +105,7 @@ def test_phantoms_are_drawn_where_no_data_is_given(tmp_path):
     card = json.loads(
         (tmp_path / "run" / "saved_model" / "1" / "assets.extra" / "model_card.json").read_text()
     )
-    assert [label["name"] for label in card["model"]["labels"]] == ["suffix", "participant/age"]
+    assert [label["name"] for label in card["labels"]["labels"]] == ["suffix", "participant/age"]
 
 
 @pytest.mark.slow
