@@ -1,7 +1,9 @@
-"""Draws images from an exported generator: a data set that others can use, or a way from image to image.
+"""Draws images from an exported generator: a data set that others can use, or pictures of what it can draw.
 
     mrisynth-generate --saved_model=flair_phantom --count=1000 --output=DIR
     mrisynth-generate --saved_model=saved_models/NAME --count=1000 --output=DIR --format=png --bits=16
+    mrisynth-generate --saved_model=saved_models/NAME --count=1000 --output=DIR --condition=suffix=T1w
+    mrisynth-generate --saved_model=saved_models/NAME --sweep=position_mm=-40:60:20 --output=sweep.png
     mrisynth-generate --saved_model=saved_models/NAME --interpolate=way.gif
 
 It needs nothing but the export. The same command again goes on where the last one stopped; a larger --count
@@ -15,7 +17,7 @@ from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 from absl import flags
 
 from mrisynth.cli import generate_flags
-from mrisynth.sampling.config import InterpolationConfig
+from mrisynth.sampling.config import InterpolationConfig, SweepConfig
 
 
 def main() -> None:
@@ -31,6 +33,11 @@ def _generate(values: flags.FlagValues) -> None:
         from mrisynth.sampling.interpolation import write_interpolation
 
         print(write_interpolation(config))
+        return
+    if isinstance(config, SweepConfig):
+        from mrisynth.sampling.sweep import write_sweep
+
+        print(write_sweep(config))
         return
     from mrisynth.release.release import make_release
 

@@ -12,7 +12,8 @@ from mrisynth.errors import UserError
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats import FORMATS
 from mrisynth.release.formats.png import BITS
-from mrisynth.sampling.config import InterpolationConfig
+from mrisynth.sampling.conditions import Condition
+from mrisynth.sampling.config import InterpolationConfig, SweepConfig
 
 _IMAGES = {
     "saved_model": "An exported generator, NAME or NAME/VERSION.",
@@ -28,6 +29,10 @@ _COPIES = {
     **COPY_RATIO,
     "release_despite_copies": "Draw images although the model's evaluation found copies; every file says so.",
 }
+_CONDITION = (
+    "NAME=VALUE, what is asked of a label of every image: a category, a number, a range as in 10:30, or "
+    "nothing for unknown; may be given several times. Other labels are as in the training data."
+)
 _RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
 
 
@@ -36,9 +41,19 @@ def define(values: flags.FlagValues) -> None:
     shown = group(values, "Images")
     define_fields(ReleaseConfig, _IMAGES, **shown)
     text = (
-        f"Images of the release; seeds on the way of --interpolate, {InterpolationConfig.count} if not given."
+        "Images of the release; seeds on the way of --interpolate or in the rows of --sweep, "
+        f"{InterpolationConfig.count} if not given."
     )
     flags.DEFINE_integer("count", None, text, **shown)
+    shown = group(values, "Labels")
+    flags.DEFINE_multi_string("condition", [], _CONDITION, **shown)
+    text = (
+        "In place of a release, a .gif or .png file --output of the same images while a label moves: "
+        "NAME=FIRST:LAST:STEP, or NAME=CATEGORY,CATEGORY."
+    )
+    flags.DEFINE_string("sweep", None, text, **shown)
+    text = "Ask for numbers and combinations that the training data have not."
+    flags.DEFINE_bool("force", False, text, **shown)
     shown = group(values, "Release")
     define_fields(ReleaseConfig, _RELEASE, **shown)
     text = "; ".join(f"{name}: {kind.summary}" for name, kind in FORMATS.items()) + "."
@@ -56,7 +71,7 @@ def define(values: flags.FlagValues) -> None:
     define_fields(InterpolationConfig, text, **shown)
 
 
-def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig:
+def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig | SweepConfig:
     """Makes a configuration of the flags.
 
     Raises:
@@ -65,8 +80,11 @@ def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig:
     if not values.saved_model:
         raise UserError("give --saved_model, a generator that mrisynth exported, as in saved_models/NAME")
     saved_model = shipped.saved_model(values.saved_model)
+    asked = tuple(Condition.read(text) for text in values.condition)
+    if values.sweep:
+        return _sweep(values, saved_model, asked)
     if values.interpolate:
-        return _interpolation(values, saved_model)
+        return _interpolation(values, saved_model, asked)
     for name, example in (("count", "100"), ("output", "DIR")):
         if values[name].value in (None, ""):
             raise UserError(f"give --{name}, as in --{name}={example}, or --interpolate=way.gif")
@@ -82,10 +100,13 @@ def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig:
         output=path(values, "output"),
         bits=int(values.bits) if values.bits else None,
         data_dir=path(values, "data_dir"),
+        conditions=asked,
     )
 
 
-def _interpolation(values: flags.FlagValues, saved_model: pathlib.Path) -> InterpolationConfig:
+def _interpolation(
+    values: flags.FlagValues, saved_model: pathlib.Path, asked: tuple[Condition, ...]
+) -> InterpolationConfig:
     given = [name for name in _RELEASE_ONLY if values[name].present]
     if given:
         raise UserError(f"--{given[0]} is for a release; --interpolate shows images as they are")
@@ -95,4 +116,22 @@ def _interpolation(values: flags.FlagValues, saved_model: pathlib.Path) -> Inter
         saved_model=saved_model,
         picture=path(values, "interpolate"),
         count=InterpolationConfig.count if values.count is None else values.count,
+        conditions=asked,
+    )
+
+
+def _sweep(values: flags.FlagValues, saved_model: pathlib.Path, asked: tuple[Condition, ...]) -> SweepConfig:
+    for name in ("interpolate", "steps", *(name for name in _RELEASE_ONLY if name != "output")):
+        if values[name].present:
+            raise UserError(f"--{name} is not for --sweep, which shows the same images while a label moves")
+    if not values.output:
+        raise UserError("give --output, a .gif or .png file for --sweep, as in --output=sweep.png")
+    return from_flags(
+        values,
+        SweepConfig,
+        saved_model=saved_model,
+        output=path(values, "output"),
+        sweep=Condition.read(values.sweep, "--sweep"),
+        count=SweepConfig.count if values.count is None else values.count,
+        conditions=asked,
     )

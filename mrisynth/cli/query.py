@@ -1,6 +1,7 @@
 """Asks a running TensorFlow Serving for images and saves them.
 
     mrisynth-query --server=localhost:8501 --model=NAME --count=16 --seed=0 --output=images.png
+    mrisynth-query --server=localhost:8501 --model=NAME --condition=suffix=T1w --output=images.png
     mrisynth-query --server=localhost:8500 --protocol=grpc --model=NAME --output=images.npy
 
 gRPC needs tensorflow-serving-api (mrisynth's extra serving), REST nothing.

@@ -9,6 +9,7 @@ from absl import flags
 
 from mrisynth.cli.flag_values import define_fields, from_flags, group, path
 from mrisynth.errors import UserError
+from mrisynth.sampling.conditions import Condition
 from mrisynth.serving.client import PROTOCOLS, SIGNATURES, Query
 
 
@@ -49,6 +50,11 @@ def define(values: flags.FlagValues) -> None:
         },
         **shown,
     )
+    text = (
+        "NAME=VALUE, what is asked of a label: a category, a number or a range as in 10:30; may be given "
+        "several times. Other labels are unknown."
+    )
+    flags.DEFINE_multi_string("condition", [], text, **shown)
     text = "NAME.png for one picture of all, NAME.npy for an array, else a folder of PNG files."
     flags.DEFINE_string("output", None, text, **shown)
 
@@ -62,4 +68,5 @@ def config(values: flags.FlagValues) -> QueryConfig:
     for name in ("model", "output"):
         if not values[name].value:
             raise UserError("give --model=NAME, as the server knows it, and --output=FILE or folder")
-    return QueryConfig(from_flags(values, Query), path(values, "output"))
+    conditions = tuple(Condition.read(text) for text in values.condition)
+    return QueryConfig(from_flags(values, Query, conditions=conditions), path(values, "output"))

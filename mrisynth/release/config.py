@@ -9,6 +9,7 @@ from typing import Any
 from mrisynth.errors import UserError
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release.formats import FORMATS
+from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.config import check_seed
 
 
@@ -29,6 +30,8 @@ class ReleaseConfig:
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
             other, as in the evaluation.
         release_despite_copies: Whether to release from a model whose evaluation found copies.
+        conditions: What is asked of labels of every image; the others are as on the training side.
+        force: Whether what the training side has not may be asked for.
     """
 
     saved_model: pathlib.Path
@@ -42,6 +45,8 @@ class ReleaseConfig:
     data_dir: pathlib.Path | None = None
     copy_ratio: float = Thresholds.copy_ratio
     release_despite_copies: bool = False
+    conditions: tuple[Condition, ...] = ()
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.count < 1:

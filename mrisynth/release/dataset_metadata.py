@@ -20,14 +20,23 @@ _ASSUMED = (
 )
 
 
-def sidecars(description: Mapping[str, Any]) -> Callable[[int], str]:
-    """From an image's seed to the JSON beside it, all but the seed encoded once and for all.
+def sidecars(description: Mapping[str, Any]) -> Callable[[int, Mapping[str, Any]], str]:
+    """From an image's seed and labels to the JSON beside it, all else encoded once and for all.
 
     Args:
         description: What the JSON of all images says.
+
+    Returns:
+        A function of the seed and of the values that the image was asked for, by the name of the label, None
+        where one was unknown. Without labels nothing is said of them.
     """
     before, _, after = json_text({"Seed": 0, **description}).partition("0")
-    return lambda seed: f"{before}{seed}{after}"
+
+    def sidecar(seed: int, labels: Mapping[str, Any]) -> str:
+        said = json_text({"Labels": dict(labels)})[1:-3] if labels else ""
+        return f"{before}{seed}{',' if said else ''}{said}{after}"
+
+    return sidecar
 
 
 def image_description(

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,7 @@ from mrisynth.release.dataset_metadata import dataset_description, image_descrip
 from mrisynth.release.formats import FORMATS
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.conditions import Value, Values
 from mrisynth.sampling.generators import Sampler, open_export
 from mrisynth.sampling.provenance import Provenance
 
@@ -82,7 +83,7 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
     Raises:
         UserError: If it cannot be drawn, written, or is another release than the one in its folder.
     """
-    sampler = sampler or open_export(config.saved_model)
+    sampler = (sampler or open_export(config.saved_model)).asking(config.conditions, config.force)
     if len(sampler.channels) > 1:
         raise UserError(
             f"--saved_model={config.saved_model} draws the channels {', '.join(sampler.channels)}; releases "
@@ -94,7 +95,7 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         config.output, config.count, geometry, provenance, sampler.resolution, config.format_options
     )
     _check_filter(config, sampler)
-    settings = _settings(config, provenance, files)
+    settings = _settings(config, sampler, provenance, files)
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
@@ -165,7 +166,7 @@ def _draw(
     config: ReleaseConfig,
     sampler: Sampler,
     files: ReleaseFormat,
-    sidecar: Callable[[int], str],
+    sidecar: Callable[[int, Mapping[str, Value]], str],
     copies: CopyFilter | None,
     seeds: list[int],
     progress: bool,
@@ -177,15 +178,16 @@ def _draw(
         ThreadPoolExecutor(_WRITERS) as writers,
         tqdm(total=config.count, initial=len(seeds), unit="image", disable=not progress, leave=False) as bar,
     ):
-        for first, images in _blocks(config, sampler, next_seed):
+        for first, images, labels in _blocks(config, sampler, next_seed):
             block_seeds = first + np.arange(len(images))
             if copies is not None:
                 block_seeds = block_seeds[~copies.find(to_gray(images))]
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
             numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
+            asked = [{name: column[seed - first] for name, column in labels.items()} for seed in new]
             block = [
-                (number, seed, images[seed - first], sidecar(seed))
-                for number, seed in zip(numbers, new, strict=True)
+                (number, seed, images[seed - first], sidecar(seed, row))
+                for number, seed, row in zip(numbers, new, asked, strict=True)
             ]
             waiting.append(writers.submit(_write, files, block))
             seeds += new
@@ -209,16 +211,21 @@ def _write(files: ReleaseFormat, block: list[tuple[int, int, NDArray[np.float32]
         files.write(*image)
 
 
-def _blocks(config: ReleaseConfig, sampler: Sampler, seed: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The block that a seed is in and all that follow: first seed and images."""
+def _blocks(
+    config: ReleaseConfig, sampler: Sampler, seed: int
+) -> Iterator[tuple[int, NDArray[np.float32], Values]]:
+    """The block that a seed is in and all that follow: first seed, images, and what these were asked for."""
     size = block_size(sampler.resolution)
     first = config.seed + (seed - config.seed) // size * size
     while True:
-        yield first, sampler.draw(first, size, config.truncation)
+        labels = sampler.labels.values(first, size) if sampler.labels else {}
+        yield first, sampler.draw(first, size, config.truncation), labels
         first += size
 
 
-def _settings(config: ReleaseConfig, provenance: Provenance, files: ReleaseFormat) -> dict[str, Any]:
+def _settings(
+    config: ReleaseConfig, sampler: Sampler, provenance: Provenance, files: ReleaseFormat
+) -> dict[str, Any]:
     """What makes two releases one and the same, but for the number of images."""
     settings = {
         "saved_model": f"{provenance.model}/{provenance.version}".rstrip("/"),
@@ -228,6 +235,7 @@ def _settings(config: ReleaseConfig, provenance: Provenance, files: ReleaseForma
         "seed": config.seed,
         "truncation": config.truncation,
         "filter_copies": config.data_dir is not None,
+        **({"condition": [str(condition) for condition in config.conditions]} if sampler.labels else {}),
         **files.settings,
     }
     if config.data_dir is not None:

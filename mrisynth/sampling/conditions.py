@@ -24,24 +24,31 @@ Value = str | float | None
 Values = dict[str, list[Value]]
 """Values of samples by the name of the label; None where one is unknown."""
 
-_OTHER_INPUTS = ("latents", "seed", "count", "truncation")
+OTHER_INPUTS = ("latents", "seed", "count", "truncation")
+"""What a served generator takes beside labels."""
+
 _MOST_STEPS = 100
 _NO_BIN = (np.inf, -np.inf)
 """In place of the bin of a number that is in none."""
 
 
-def input_names(schema: LabelSchema) -> dict[str, str]:
-    """What the labels are called where a served generator takes them, by their names.
+def input_name(label: str) -> str:
+    """What a label is called where a served generator takes it, unless another one is called so already.
 
     It is what follows the last slash of the name, in small letters, with "_" for all but a to z and digits;
     "label_" is put before what is taken or does not begin with a letter.
     """
+    name = re.sub(r"[^a-z0-9_]", "_", label.rsplit("/", 1)[-1].lower())
+    # "class" and the like cannot be arguments of a Python function.
+    reserved = not name[:1].isalpha() or name in OTHER_INPUTS or keyword.iskeyword(name)
+    return f"label_{name}" if reserved else name
+
+
+def input_names(schema: LabelSchema) -> dict[str, str]:
+    """What the labels are called where a served generator takes them, by their names."""
     names: dict[str, str] = {}
     for label in schema.labels:
-        name = re.sub(r"[^a-z0-9_]", "_", label.name.rsplit("/", 1)[-1].lower())
-        # "class" and the like cannot be arguments of a Python function.
-        if not name[:1].isalpha() or name in _OTHER_INPUTS or keyword.iskeyword(name):
-            name = f"label_{name}"
+        name = input_name(label.name)
         while name in names.values():
             name = f"label_{name}"
         names[label.name] = name
@@ -92,6 +99,9 @@ class Condition:
         if not (name and separator):
             raise UserError(f"{flag}={text} is not NAME=VALUE, as in suffix=T1w or position_mm=10:30")
         return cls(name, "" if value.strip() == UNKNOWN else value.strip())
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.text}"
 
     def range(self) -> Bin | None:
         """The smallest and the largest number that may be drawn, or None where nothing is known.

@@ -82,11 +82,21 @@ class Sampler:
         """
         if not asked:
             return self
+        labels = self.labels_to_ask(f"--condition={asked[0].name}")
+        return dataclasses.replace(self, labels=labels.asking(asked, force))
+
+    def labels_to_ask(self, flag: str) -> SeededLabels:
+        """The labels of seeds, where something is to be asked of them.
+
+        Args:
+            flag: What asks for them.
+
+        Raises:
+            UserError: If there are none.
+        """
         if self.labels is None:
-            raise UserError(
-                f"--condition={asked[0].name}: the model knows no labels, or has no card that names them"
-            )
-        return dataclasses.replace(self, labels=self.labels.asking(asked, force))
+            raise UserError(f"{flag}: the model knows no labels, or has no model card that names them")
+        return self.labels
 
     def draw(
         self,

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from mrisynth.atomic_io import write_bytes_aside
-from mrisynth.errors import naming_disk_errors
-from mrisynth.image_io import enlarge, make_grid, side_by_side, to_gray, write_png
+from mrisynth.sampling.conditions import SeededLabels, between_rows
 from mrisynth.sampling.config import InterpolationConfig
 from mrisynth.sampling.generators import Sampler, open_export
 from mrisynth.sampling.latents import seeded_latents
+from mrisynth.sampling.pictures import write_picture
 from mrisynth.sampling.provenance import Provenance
 
-_FILM_PIXELS = 256
 _FRAME_MILLISECONDS = 80
 
 
@@ -35,19 +31,14 @@ def write_interpolation(config: InterpolationConfig) -> str:
     Raises:
         UserError: If the generator or the picture's place is no good.
     """
-    sampler = open_export(config.saved_model)
+    sampler = open_export(config.saved_model).asking(config.conditions, config.force)
     provenance = Provenance.of(sampler, config.release_despite_copies)
     legs = legs_between_seeds(sampler, config.seed, config.count, config.steps)
-    with naming_disk_errors(config.picture, "--interpolate"):
-        if config.picture.suffix.lower() == ".png":
-            shown = legs.reshape(-1, *legs.shape[2:])
-            grid = make_grid(shown, columns=config.steps)
-            write_png(config.picture, grid, description=provenance.statement)
-        else:
-            # Where one leg ends, the next one begins.
-            shown = np.concatenate([legs[0], *legs[1:, 1:]])
-            write_bytes_aside(config.picture, _film(shown, provenance.statement))
-    return f"{config.picture}: {len(shown)} images\n{provenance.on_copying}"
+    # Where one leg ends, the next one begins.
+    film = np.concatenate([legs[0], *legs[1:, 1:]])
+    write_picture(config.picture, "--interpolate", legs, film, _FRAME_MILLISECONDS, provenance.statement)
+    shown = len(film) if config.picture.suffix.lower() == ".gif" else len(legs) * config.steps
+    return f"{config.picture}: {shown} images\n{provenance.on_copying}"
 
 
 def legs_between_seeds(sampler: Sampler, first_seed: int, count: int, steps: int) -> NDArray[np.float32]:
@@ -67,8 +58,20 @@ def legs_between_seeds(sampler: Sampler, first_seed: int, count: int, steps: int
     """
     stops = seeded_latents(first_seed, count, sampler.latent_size).numpy()
     legs = [great_circle(*ends, steps) for ends in itertools.pairwise(stops)]
-    images = sampler.images(np.concatenate(legs))
+    labels = _labels_on_the_way(sampler.labels, first_seed, count, steps) if sampler.labels else None
+    images = sampler.images(np.concatenate(legs), labels)
     return images.reshape(count - 1, steps, *images.shape[1:])
+
+
+def _labels_on_the_way(labels: SeededLabels, first_seed: int, count: int, steps: int) -> NDArray[np.float32]:
+    """The labels of the images on all legs, encoded: those of the seeds at their ends."""
+    values = labels.values(first_seed, count)
+    stops = [{name: column[index] for name, column in values.items()} for index in range(count)]
+    rows = [
+        between_rows(*ends, part) for ends in itertools.pairwise(stops) for part in np.linspace(0, 1, steps)
+    ]
+    table = {name: [row[name] for row in rows] for name in values}
+    return labels.schema.encode(table, len(rows))
 
 
 def great_circle(first: NDArray[np.float32], last: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
@@ -94,20 +97,3 @@ def great_circle(first: NDArray[np.float32], last: NDArray[np.float32], steps: i
         np.sin((1 - parts) * angle) * first / lengths[0] + np.sin(parts * angle) * last / lengths[1]
     ) / np.sin(angle)
     return ((lengths[0] + parts * (lengths[1] - lengths[0])) * directions).astype(np.float32)
-
-
-def _film(images: NDArray[np.float32], comment: str) -> bytes:
-    """A GIF file of images [N, H, W, channels], enlarged by whole factors so that one sees them."""
-    frames = enlarge(side_by_side(to_gray(images)), _FILM_PIXELS // images.shape[1])
-    first, *others = map(Image.fromarray, frames)
-    file = io.BytesIO()
-    first.save(
-        file,
-        format="GIF",
-        save_all=True,
-        append_images=others,
-        duration=_FRAME_MILLISECONDS,
-        loop=0,
-        comment=comment.encode(),
-    )
-    return file.getvalue()

@@ -8,15 +8,19 @@ import http.client
 import io
 import ipaddress
 import json
+import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from google.protobuf import json_format
 from numpy.typing import NDArray
 from PIL import Image
 
 from mrisynth.errors import UserError
+from mrisynth.sampling.conditions import OTHER_INPUTS, Condition, draw_between, input_name
 
 PROTOCOLS = ("rest", "grpc")
 SIGNATURES = ("generate", "png", "serving_default")
@@ -37,6 +41,7 @@ class Query:
         count: Number of images.
         seed: Seed of the first image; each next one has the next seed.
         truncation: 1 leaves the images as they are, less makes them more alike.
+        conditions: What is asked of labels; the others are unknown.
     """
 
     server: str
@@ -46,6 +51,7 @@ class Query:
     count: int = 16
     seed: int = 0
     truncation: float = 1.0
+    conditions: tuple[Condition, ...] = ()
 
     def __post_init__(self) -> None:
         host, separator, port = self.server.rpartition(":")
@@ -91,27 +97,62 @@ def fetch(query: Query) -> NDArray[np.float32] | NDArray[np.uint8]:
     Raises:
         UserError: If the server does not answer or refuses, or a package is missing.
     """
-    ask, latent_size = (
-        (_ask_grpc, _latent_size_grpc) if query.protocol == "grpc" else (_ask_rest, _latent_size_rest)
+    ask, signatures = (
+        (_ask_grpc, _signatures_grpc) if query.protocol == "grpc" else (_ask_rest, _signatures_rest)
     )
-    answer = ask(query, _inputs(query, latent_size))
+    known = signatures(query)
+    if query.signature not in known:
+        raise _lacks_signature(query)
+    answer = ask(query, _inputs(query, known[query.signature]["inputs"]))
     if query.signature != "png":
         return np.asarray(answer, np.float32)
     images = np.stack([np.asarray(Image.open(io.BytesIO(file))) for file in answer])
     return images.reshape(*images.shape[:3], -1)
 
 
-def _inputs(query: Query, latent_size: Callable[[Query], int]) -> dict[str, NDArray]:
-    """The tensors of the query's signature, by name."""
+def _inputs(query: Query, described: Mapping[str, Mapping[str, Any]]) -> dict[str, NDArray]:
+    """The tensors of the query's signature, by name.
+
+    Args:
+        query: What is asked.
+        described: Type and shape of every input, as the server describes them.
+    """
+    labels = _labels(query, described)
     if query.signature == "serving_default":
         from mrisynth.sampling.latents import seeded_latents
 
-        return {"latents": seeded_latents(query.seed, query.count, latent_size(query)).numpy()}
+        latent_size = int(described["latents"]["tensor_shape"]["dim"][1]["size"])
+        return {"latents": seeded_latents(query.seed, query.count, latent_size).numpy(), **labels}
     return {
         "seed": np.int64(query.seed),
         "count": np.int32(query.count),
         "truncation": np.float32(query.truncation),
+        **labels,
     }
+
+
+def _labels(query: Query, described: Mapping[str, Mapping[str, Any]]) -> dict[str, NDArray]:
+    """What is asked of every label that the signature takes, by the name of the input."""
+    known = sorted(described.keys() - set(OTHER_INPUTS))
+    asked = {input_name(condition.name): condition for condition in query.conditions}
+    for name, condition in asked.items():
+        if name not in known:
+            words = f"it knows {', '.join(known)}" if known else "it knows none"
+            raise UserError(f"--condition={condition.name}: --model={query.model} has no such label; {words}")
+    return {
+        name: _label(query, name, described[name]["dtype"] == "DT_STRING", asked.get(name)) for name in known
+    }
+
+
+def _label(query: Query, name: str, is_category: bool, asked: Condition | None) -> NDArray:
+    """The values of one label: one for all images, or as many as there are."""
+    if is_category:
+        return np.array([asked.text if asked else ""], object)
+    numbers = asked.range() if asked else None
+    if numbers is None:
+        return np.array([np.nan], np.float32)
+    seeds = range(query.seed, query.seed + query.count)
+    return np.array([draw_between(seed, name, numbers) for seed in seeds], np.float32)
 
 
 def _ask_rest(query: Query, inputs: Mapping[str, NDArray]) -> list:
@@ -126,11 +167,9 @@ def _ask_rest(query: Query, inputs: Mapping[str, NDArray]) -> list:
     return outputs
 
 
-def _latent_size_rest(query: Query) -> int:
-    signatures = _call_rest(query, "/metadata")["metadata"]["signature_def"]["signature_def"]
-    if query.signature not in signatures:
-        raise _lacks_signature(query)
-    return int(signatures[query.signature]["inputs"]["latents"]["tensor_shape"]["dim"][1]["size"])
+def _signatures_rest(query: Query) -> dict[str, Any]:
+    """Every signature of the model by its name: the JSON of its SignatureDef."""
+    return _call_rest(query, "/metadata")["metadata"]["signature_def"]["signature_def"]
 
 
 def _call_rest(query: Query, method: str, body: Mapping[str, object] | None = None) -> dict:
@@ -178,15 +217,14 @@ def _ask_grpc(query: Query, inputs: Mapping[str, NDArray]) -> NDArray:
     return tf.make_ndarray(output)
 
 
-def _latent_size_grpc(query: Query) -> int:
+def _signatures_grpc(query: Query) -> dict[str, Any]:
+    """See `_signatures_rest`."""
     apis = _import_apis()
     request = apis.get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     request.model_spec.name = query.model
     signatures = apis.get_model_metadata_pb2.SignatureDefMap()
     _call_grpc(query, "GetModelMetadata", request).metadata["signature_def"].Unpack(signatures)
-    if query.signature not in signatures.signature_def:
-        raise _lacks_signature(query)
-    return signatures.signature_def[query.signature].inputs["latents"].tensor_shape.dim[1].size
+    return json_format.MessageToDict(signatures, preserving_proto_field_name=True)["signature_def"]
 
 
 def _call_grpc(query: Query, method: str, request: object) -> object:
@@ -247,7 +285,9 @@ def _refusal(query: Query, message: str, unknown_model: bool) -> UserError:
         )
     if "signature" in message and "not found" in message:
         return _lacks_signature(query)
-    return UserError(f"--server={query.server} refuses --signature={query.signature}: {message}")
+    assertion = re.search(r"assertion failed: \[(.*?)\]", message)
+    words = assertion[1] if assertion else " ".join(message.split())
+    return UserError(f"--server={query.server} refuses --signature={query.signature}: {words}")
 
 
 def _lacks_signature(query: Query) -> UserError:

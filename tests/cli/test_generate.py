@@ -42,6 +42,14 @@ def test_a_release_says_what_it_holds_and_nothing_else(model, tmp_path):
     assert again.stdout == f"{tmp_path / 'out'}: 5 images, nothing left to do\n{said}"
 
 
+def test_images_can_be_asked_for(conditional, tmp_path):
+    flags = [f"--saved_model={conditional}", "--condition=suffix=T1w", "--condition=sex="]
+    ended = call(PROGRAM, *flags, "--count=2", f"--output={tmp_path / 'out'}")
+    assert ended.returncode == 0, ended.stderr
+    ended = call(PROGRAM, *flags, "--sweep=position_mm=-40:40:40", f"--output={tmp_path / 'sweep.gif'}")
+    assert "sweep.gif: position_mm at -40, 0, 40 for 5 seeds" in ended.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["nifti", "png", "npy"])
 def test_killed_at_any_moment_and_started_again(form, model, tmp_path):
@@ -95,6 +103,7 @@ def _has_begun(folder, form, times):
         (["--filter_copies", "--data_dir=/nowhere"], "--data_dir: there is no folder /nowhere"),
         (["--filter_copies", "--data_dir=DATA", "--copy_ratio=2"], "--copy_ratio=2.0 must be"),
         (["--interpolate=way.gif"], "--output is for a release"),
+        (["--condition=suffix=T1w"], "--condition=suffix: the model knows no labels"),
         (["--seeds=3"], "--seeds is not a flag"),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 
 from mrisynth.cli import generate_flags
 from mrisynth.errors import UserError
+from mrisynth.sampling.conditions import Condition
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -50,3 +51,38 @@ def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse, tmp_path, monk
 def test_what_is_for_a_release_is_refused_beside_interpolate(parse, flag):
     with pytest.raises(UserError, match=f"--{flag.split('=')[0]} is for a release"):
         parse("--saved_model=S", "--interpolate=way.gif", f"--{flag}")
+
+
+def test_what_is_asked_of_labels(parse):
+    asked = ["--condition=suffix=T1w", "--condition=position_mm=10:30", "--condition=age=", "--force"]
+    conditions = (Condition("suffix", "T1w"), Condition("position_mm", "10:30"), Condition("age", ""))
+    for rest in (
+        ["--count=3", "--output=O"],
+        ["--interpolate=way.gif"],
+        ["--sweep=sex=F,M", "--output=S.png"],
+    ):
+        config = parse("--saved_model=S", *rest, *asked)
+        assert config.conditions == conditions
+        assert config.force
+    assert parse("--saved_model=S", "--count=3", "--output=O").conditions == ()
+
+
+def test_a_sweep(parse):
+    config = parse("--saved_model=S", "--sweep=position_mm=-40:60:20", "--output=sweep.gif", "--seed=3")
+    assert (config.sweep, str(config.output)) == (Condition("position_mm", "-40:60:20"), "sweep.gif")
+    assert (config.seed, config.count) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--sweep=sex=F,M"], "give --output, a .gif or .png file for --sweep"),
+        (["--sweep=sex", "--output=S.png"], "--sweep=sex is not NAME=VALUE"),
+        (["--sweep=sex=F,M", "--output=S.png", "--format=png"], "--format is not for --sweep"),
+        (["--sweep=sex=F,M", "--output=S.png", "--interpolate=way.gif"], "--interpolate is not for --sweep"),
+        (["--condition=T1w", "--count=3", "--output=O"], "--condition=T1w is not NAME=VALUE"),
+    ],
+)
+def test_sweeps_and_conditions_that_cannot_be_are_refused(flags, message, parse):
+    with pytest.raises(UserError, match=message):
+        parse("--saved_model=S", *flags)

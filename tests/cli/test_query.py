@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mrisynth.sampling.conditions import Condition
 from mrisynth.serving import client
 from tests.programs import call, check_refusal
 
@@ -25,10 +26,12 @@ def asked(monkeypatch):
 
 
 def test_images_are_saved_and_it_says_where(asked, tmp_path):
-    ended = call(PROGRAM, "--model=heads", "--count=3", "--seed=5", f"--output={tmp_path / 'images.npy'}")
+    flags = ["--model=heads", "--count=3", "--seed=5", "--condition=age=30", "--condition=suffix=T1w"]
+    ended = call(PROGRAM, *flags, f"--output={tmp_path / 'images.npy'}")
     assert ended.stdout == f"3 images of 4x4 are in {tmp_path / 'images.npy'}.\n"
     (query,) = asked
     assert (query.model, query.count, query.seed) == ("heads", 3, 5)
+    assert query.conditions == (Condition("age", "30"), Condition("suffix", "T1w"))
     assert np.load(tmp_path / "images.npy").shape[:3] == (3, 4, 4)
 
 

@@ -14,7 +14,8 @@ from mrisynth.errors import UserError
 from mrisynth.release import release as module
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats import FORMATS
-from mrisynth.sampling.generators import Sampler
+from mrisynth.sampling.conditions import Condition
+from mrisynth.sampling.generators import Sampler, open_export
 from tests.folders import contents
 from tests.untrained_exports import write_card
 
@@ -240,3 +241,40 @@ def test_models_of_several_channels_are_refused(sampler, release, tmp_path):
     with pytest.raises(UserError, match="draws the channels FLAIR, T1w; releases are made of models of one"):
         module.make_release(config, progress=False, sampler=several)
     assert not (tmp_path / "out").exists()
+
+
+def asked_of(folder):
+    """The labels that the JSON of every image names, in their order."""
+    return [json.loads(path.read_text())["Labels"] for path in sorted(folder.rglob("sub-*_*.json"))]
+
+
+def test_images_have_their_seeds_labels_whatever_was_drawn_before(release, conditional, tmp_path):
+    release("whole", saved_model=conditional, count=BLOCK + 6)
+    for count in (5, BLOCK + 6):
+        release(saved_model=conditional, count=count)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    values = open_export(conditional).labels.values(0, BLOCK + 6)
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    assert asked_of(tmp_path / "out") == rows
+
+
+def test_what_is_asked_for_makes_another_release(release, conditional, tmp_path):
+    t1 = (Condition.read("suffix=T1w"), Condition.read("sex="))
+    release(saved_model=conditional, count=3, conditions=t1)
+    for row in asked_of(tmp_path / "out"):
+        assert (row["suffix"], row["participant/sex"]) == ("T1w", None)
+        assert -40 <= row["position_mm"] <= 40
+    with pytest.raises(
+        UserError, match=r"holds a release with --condition=\['suffix=T1w', 'sex='\], not \[\]"
+    ):
+        release(saved_model=conditional, count=4)
+    assert release(saved_model=conditional, count=4, conditions=t1).drawn == 1
+
+
+def test_what_a_model_cannot_be_asked_for_leaves_no_folder(release, conditional, model, tmp_path):
+    for saved_model, text in ((conditional, "suffix=PD"), (conditional, "position_mm=90"), (model, "age=3")):
+        with pytest.raises(UserError, match="--condition"):
+            release(saved_model=saved_model, count=2, conditions=(Condition.read(text),))
+    assert not (tmp_path / "out").exists()
+    forced = (Condition.read("position_mm=90"),)
+    assert release(saved_model=conditional, count=2, conditions=forced, force=True).drawn == 2

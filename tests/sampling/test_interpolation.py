@@ -11,6 +11,7 @@ from PIL import Image, ImageSequence
 from mrisynth.errors import UserError
 from mrisynth.image_io import make_grid, to_gray
 from mrisynth.sampling.config import InterpolationConfig
+from mrisynth.sampling.generators import open_export
 from mrisynth.sampling.interpolation import great_circle, legs_between_seeds, write_interpolation
 from tests.untrained_exports import CARD, evaluation, write_card
 
@@ -88,3 +89,11 @@ def test_parallel_latents_are_no_trouble():
     np.testing.assert_allclose(
         great_circle(latent, 2 * latent, 3), [latent, 1.5 * latent, 2 * latent], rtol=1e-5
     )
+
+
+def test_legs_of_a_model_with_labels_end_at_the_seeds_images_too(conditional):
+    opened = open_export(conditional)
+    legs = legs_between_seeds(opened, 20, 3, 4)
+    images = opened.draw(20, 3)
+    np.testing.assert_allclose(legs[:, 0], images[:-1], atol=1e-5)
+    np.testing.assert_allclose(legs[:, -1], images[1:], atol=1e-5)

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from mrisynth.errors import UserError
 from mrisynth.image_io import to_gray
+from mrisynth.sampling.conditions import Condition
+from mrisynth.sampling.generators import open_export
 from mrisynth.serving.client import PROTOCOLS, Query, fetch
 
 pytestmark = pytest.mark.both_stacks
@@ -101,6 +103,57 @@ def test_what_the_server_says_is_passed_on(protocol, foreign_server):
         fetch(query)
 
 
+@pytest.fixture(scope="module")
+def asked_server(conditional):
+    """A server of a model that knows labels."""
+    from tests.serving.model_server import ModelServer
+
+    server = ModelServer({"asked": conditional})
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("signature", ["generate", "png", "serving_default"])
+def test_what_is_asked_of_labels_is_what_a_sampler_draws(protocol, signature, asked_server, conditional):
+    """With the same numbers of a range for the same seeds; what is not asked is unknown here."""
+    asked = tuple(Condition.read(text) for text in ("suffix=T2w", "position_mm=-30:0"))
+    unknown = (*asked, Condition.read("participant/sex="))
+    expected = open_export(conditional).asking(unknown).draw(40, 3)
+    query = Query(address(asked_server, protocol), protocol, "asked", signature, 3, 40, conditions=asked)
+    images = fetch(query)
+    if signature == "png":
+        np.testing.assert_allclose(images, to_gray(expected).astype(int), atol=1)
+    else:
+        np.testing.assert_allclose(images, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_plain_calls_of_a_model_with_labels_ask_for_nothing(protocol, asked_server, conditional):
+    sampler = open_export(conditional)
+    unknown = np.zeros((3, sampler.label_schema.width), np.float32)
+    images = fetch(Query(address(asked_server, protocol), protocol, "asked", count=3, seed=40))
+    np.testing.assert_allclose(images, sampler.draw(40, 3, labels=unknown), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age=30", "--condition=age: --model=asked has no such label; it knows position_mm, sex, suffix"),
+        ("suffix=PD", "refuses --signature=generate: .*suffix is FLAIR, T1w, T2w"),
+        ("position_mm=high", "position_mm is a number"),
+    ],
+)
+def test_what_a_model_cannot_be_asked_is_one_sentence(text, message, asked_server):
+    with pytest.raises(UserError, match=message):
+        fetch(Query(asked_server.rest, model="asked", conditions=(Condition.read(text),)))
+
+
+def test_what_is_asked_of_a_model_without_labels_is_refused(server):
+    with pytest.raises(UserError, match="--condition=age: --model=heads has no such label; it knows none"):
+        fetch(Query(server.rest, model="heads", conditions=(Condition.read("age=30"),)))
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
@@ -125,8 +178,7 @@ def test_the_other_protocols_port_is_said_in_a_sentence(server):
 
 def test_what_is_no_model_server_is_said_in_a_sentence():
     class Page(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+        def do_GET(self):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"<html>")
