@@ -13,6 +13,10 @@ _SCANS = {
     "suffix": "Contrast to take, for instance FLAIR, or several, of which each scan is a sample with its "
     "contrast as a label: FLAIR,T1w[ce-GAD],T1w[!ce] (where one suffix has several, by BIDS entities); empty "
     "takes the only one there is.",
+    "channels": "Contrasts of a session that are the channels of its samples, on the grid of the first, and "
+    "mask:NAME for its mask of --masks: FLAIR,T1w[!ce],mask:lesion.",
+    "allow_missing": "Use sessions that lack another channel than the first; labels has/... say which have "
+    "it.",
     "series": "Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.",
     "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
     "empty goes by BIDS names, else by what tells the paths apart.",

@@ -148,7 +148,7 @@ def _choose(
         chosen = [(files, label) for files, label in zip(groups, labels, strict=True) if label is not None]
         if not chosen:
             asked = ",".join(one.text for one in wanted)
-            flag = f"--series={series}" if series else f"--suffix={asked}"
+            flag = f"--series={series}" if series else f"{wanted[0].flag}={asked}"
             raise UserError(f"{flag}: no DICOM series is called so; there are {_listed(groups)}")
         return chosen
     usable = [files for files in groups if not _fault([file.header for file in files])]

@@ -16,47 +16,15 @@ from mrisynth.data.file_search import fault_of_file, fault_of_part, walk
 from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
 from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, stem
+from mrisynth.data.scans import Scan
 from mrisynth.data.subjects import subjects_of
 from mrisynth.data.wanted_contrasts import WantedContrast, the_one, wanted_contrasts
 from mrisynth.errors import UserError
 
 
-@dataclasses.dataclass(frozen=True)
-class Scan:
-    """A file that may be a scan, and what its name and folder say about it.
-
-    Attributes:
-        path: The file.
-        name: Its path relative to the input folder, with forward slashes; of files that are given themselves,
-            relative to the folder that they share.
-        input: The input it was found in.
-        subject: Whose scan it is.
-        session: BIDS session, for instance "ses-1"; empty if none.
-        suffix: BIDS suffix, for instance "FLAIR", or the label of the contrast that was asked for; empty if
-            none.
-        participant: The columns of participants.tsv for this subject.
-        mask: Its lesion mask; None if there is none.
-        fault: Why it cannot be used, if that is known from the outside; else empty.
-        files: The DICOM files that it is made of; empty for any other file.
-        warnings: What a user should know about it, as far as that is known from the outside.
-    """
-
-    path: Path
-    name: str
-    input: str
-    subject: str
-    session: str = ""
-    suffix: str = ""
-    participant: dict[str, str] = dataclasses.field(default_factory=dict)
-    mask: Path | None = None
-    fault: str = ""
-    files: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 def find_scans(
     inputs: tuple[str, ...],
-    suffix: str = "",
+    suffix: str | Sequence[WantedContrast] = "",
     subject_regex: str = "",
     masks: str = "",
     series: str = "",
@@ -84,7 +52,10 @@ def find_scans(
     Raises:
         UserError: Something is not there, nothing is found, or a choice has to be made.
     """
-    pattern, wanted = _compiled(subject_regex), wanted_contrasts(suffix)
+    pattern, wanted = (
+        _compiled(subject_regex),
+        wanted_contrasts(suffix) if isinstance(suffix, str) else suffix,
+    )
     places = [_place(Path(place)) for place in inputs]
     given_in = _shared_folder([place.parent for place in places if not place.is_dir()])
     found: dict[str, Scan] = {}
@@ -240,7 +211,7 @@ def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Pa
                 break
     if scans and not fitting:
         asked = ",".join(one.text for one in wanted)
-        raise UserError(f"--suffix={asked}: no such scan below {folder}; there are {_listed(scans)}")
+        raise UserError(f"{wanted[0].flag}={asked}: no such scan below {folder}; there are {_listed(scans)}")
     only = len(wanted) == 1 and wanted[0].label == wanted[0].suffix
     chosen = [(scan, the_one(fitting[scan.path], scan.name)) for scan in scans if scan.path in fitting]
     return [
@@ -259,7 +230,7 @@ def _check_every_contrast(scans: Sequence[Scan], wanted: Sequence[WantedContrast
     for contrast_ in wanted[: len(wanted) * (len(wanted) > 1)]:
         if contrast_.label not in there:
             raise UserError(
-                f"--suffix: there is no scan {contrast_.text}; there are {', '.join(sorted(there))}"
+                f"{contrast_.flag}: there is no scan {contrast_.text}; there are {', '.join(sorted(there))}"
             )
 
 

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from mrisynth.data.conditions import read_training_labels
 from mrisynth.data.labels import Label, LabelKind, LabelSchema, read_number
-from mrisynth.errors import UserError
 
 FEWEST_SUBJECTS = 10
 _BINS = 5
 
-Bin = tuple[float, float, float]
-"""The smallest number of a bin, the mean of those in it, and the largest."""
+Bin = tuple[float, float]
+"""The smallest and the largest number of a bin."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +58,10 @@ class LabelDistribution:
     combinations: tuple[tuple[str | None, ...], ...]
     cells: tuple[LabelCell, ...]
 
-    def range_of(self, label: Label) -> tuple[float, float]:
+    def range_of(self, label: Label) -> Bin:
         """The smallest and the largest number of a continuous label on the training side."""
         bins = self.bins[label.name]
-        return min(low for low, _, _ in bins), max(high for _, _, high in bins)
+        return min(low for low, _ in bins), max(high for _, high in bins)
 
     @property
     def categorical(self) -> tuple[Label, ...]:
@@ -102,13 +101,13 @@ class LabelDistribution:
 
 
 def _bin_of_json(numbers: Sequence[float]) -> Bin:
-    low, mean, high = map(float, numbers)
-    return low, mean, high
+    low, high = map(float, numbers)
+    return low, high
 
 
 def find_bin(number: float, bins: Sequence[Bin]) -> Bin | None:
     """The first bin that a number is in; None if it is in none of them."""
-    return next((each for each in bins if each[0] <= number <= each[2]), None)
+    return next((each for each in bins if each[0] <= number <= each[1]), None)
 
 
 def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistribution | None:
@@ -122,18 +121,9 @@ def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistri
         The distribution; None if the schema has no labels.
 
     Raises:
-        UserError: If the folder is no prepared data set, not a complete one, or has no values of a label.
+        UserError: If the folder is no prepared data set, or not a complete one.
     """
-    if not schema.width:
-        return None
-    table = read_training_labels(data_dir)
-    for label in schema.labels:
-        if not any(label.encode(table.get(label.name, ()))[:, -1]):
-            raise UserError(
-                f"--data_dir: {data_dir} has no values of {label.name}, which the generator knows; name the "
-                "data set that it was trained on"
-            )
-    return distribution_of(table, schema)
+    return distribution_of(read_training_labels(data_dir), schema) if schema.width else None
 
 
 def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> LabelDistribution:
@@ -154,12 +144,7 @@ def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> 
             columns.append([value if value in label.vocabulary else None for value in table[label.name]])
         else:
             numbers = [read_number(value) for value in table[label.name]]
-            known = [
-                (number, subject)
-                for number, subject in zip(numbers, table["subject"], strict=True)
-                if number is not None
-            ]
-            bins[label.name] = _bins(*zip(*known, strict=True))
+            bins[label.name] = _bins([number for number in numbers if number is not None])
             columns.append(
                 [None if number is None else find_bin(number, bins[label.name]) for number in numbers]
             )
@@ -173,25 +158,12 @@ def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> 
     return LabelDistribution(schema, bins, tuple(sorted(combinations, key=repr)), cells)
 
 
-def _bins(numbers: Sequence[float], subjects: Sequence[str]) -> tuple[Bin, ...]:
-    """Bins between quantiles; a number that two quantiles share has one of its own.
-
-    Where fewer than `FEWEST_SUBJECTS` have numbers in a bin, its middle stands for their mean.
-    """
+def _bins(numbers: Sequence[float]) -> tuple[Bin, ...]:
+    """Bins between quantiles; a number that two quantiles share has one of its own."""
     edges: NDArray[np.float64] = np.quantile(numbers, np.linspace(0, 1, _BINS + 1), method="nearest")
     values, counts = np.unique(edges, return_counts=True)
-    points = [(float(value),) * 3 for value in values[counts > 1]]
-    ends = zip(values[:-1].tolist(), values[1:].tolist(), strict=True)
-    bins = [*points, *((low, (low + high) / 2, high) for low, high in ends)]
-    within: dict[Bin, list[int]] = {}
-    for index, number in enumerate(numbers):
-        within.setdefault(find_bin(number, bins), []).append(index)
-    return tuple(
-        (each[0], float(np.mean([numbers[index] for index in within[each]])), each[2])
-        if len({subjects[index] for index in within.get(each, ())}) >= FEWEST_SUBJECTS
-        else each
-        for each in bins
-    )
+    points = [(float(value),) * 2 for value in values[counts > 1]]
+    return (*points, *zip(values[:-1].tolist(), values[1:].tolist(), strict=True))
 
 
 def _cells(rows: Sequence[tuple[Any, ...]], subjects: Sequence[str]) -> tuple[LabelCell, ...]:

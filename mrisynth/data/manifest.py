@@ -66,6 +66,8 @@ class Source:
         participant: The subject's columns of participants.tsv.
         mask: The lesion mask's path; empty if none.
         mask_checksum: Like `checksum`, of the lesion mask.
+        others: The scans of its session that are further channels, by contrast: `name`, `checksum` and
+            `intensity_range` of each.
         warnings: What a user should know about the file, in sentences.
     """
 
@@ -94,6 +96,7 @@ class Source:
     participant: dict[str, str] = dataclasses.field(default_factory=dict)
     mask: str = ""
     mask_checksum: str = ""
+    others: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -149,6 +152,7 @@ class Manifest:
             (
                 *(source.subject, source.session, source.suffix, source.split),
                 *(source.checksum, source.mask_checksum, source.participant),
+                *(other["checksum"] for other in source.others.values()),
             )
             for source in self.used
         ]

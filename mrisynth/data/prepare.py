@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,10 @@ from tqdm import tqdm
 from mrisynth import __version__
 from mrisynth.atomic_io import move_files
 from mrisynth.data import dicom, dicom_series
+from mrisynth.data.channels import one_scan_a_session, wanted_channels
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
-from mrisynth.data.discovery import Scan, find_scans
+from mrisynth.data.discovery import find_scans
 from mrisynth.data.duplicates import Copies, same_voxels, warned
 from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
@@ -40,6 +42,7 @@ from mrisynth.data.manifest import (
 )
 from mrisynth.data.planes import PLANES
 from mrisynth.data.resampling import SliceMode
+from mrisynth.data.scans import Scan
 from mrisynth.data.slices import field_of_view_pixels
 from mrisynth.data.split import check_together, held_out, named_subjects
 from mrisynth.data.storage import LABELS_FILE, SampleWriter
@@ -53,7 +56,7 @@ _UNFINISHED = ".unfinished"
 _SALT = "salt.txt"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
 
-_Identity = tuple[str, str, str, str, dict[str, str]]
+_Identity = tuple[str, str, str, str, dict[str, str], dict[str, str]]
 
 
 def prepare_dataset(
@@ -83,7 +86,10 @@ def prepare_dataset(
     config = dataclasses.replace(config, **settings) if config else PreparationConfig(**settings)
     output = Path(config.output).resolve()
     salt = _salt(output)
-    scans = find_scans(config.input, config.suffix, config.subject_regex, config.masks, config.series, salt)
+    channels = wanted_channels(config.channels) if config.channels else None
+    wanted = channels.contrasts if channels else config.suffix
+    scans = find_scans(config.input, wanted, config.subject_regex, config.masks, config.series, salt)
+    scans = one_scan_a_session(scans, channels, config.allow_missing) if channels else scans
     config = _checked_split(config, scans, salt)
     existing = _existing(output, scans, config)
     if existing is not None:
@@ -149,18 +155,26 @@ def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Man
 def _identities(manifest: Manifest) -> list[_Identity]:
     """What identifies each scan that a data set was made from, wherever it lies."""
     return [
-        (source.name, source.subject, source.checksum, source.mask_checksum, _known(source.participant))
+        (
+            *(source.name, source.subject, source.checksum, source.mask_checksum),
+            *(_known(source.participant), _checksums_of(source.others)),
+        )
         for source in manifest.sources
     ]
 
 
 def _identity(scan: Scan) -> _Identity:
     """What identifies a scan that was found just now, as `_identities` has it."""
-    digests: dict[str, str] = {}
+    digests: dict[str, Any] = {}
     with contextlib.suppress(UserError):
         digests = checksums(scan)
     found = (digests.get("checksum", ""), digests.get("mask_checksum", ""))
-    return scan.name, scan.subject, *found, _known(scan.participant)
+    others = _checksums_of(digests.get("others", {}))
+    return scan.name, scan.subject, *found, _known(scan.participant), others
+
+
+def _checksums_of(others: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {contrast: other["checksum"] for contrast, other in others.items()}
 
 
 def _known(participant: dict[str, str]) -> dict[str, str]:
@@ -171,8 +185,8 @@ def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     """Names the settings that differ, save for those that only say where the scans are."""
     there = {"slices": SliceMode.ISOTROPIC, **manifest.settings}  # Until there was a choice, all were.
     asked = config.settings()
-    keys = sorted(asked.keys() - {"input", "masks"})
-    return ", ".join(f"--{key}={there.get(key)}" for key in keys if asked[key] != there.get(key))
+    keys = sorted((asked.keys() | there.keys() & {"channels"}) - {"input", "masks"})
+    return ", ".join(f"--{key}={there.get(key)}" for key in keys if asked.get(key) != there.get(key))
 
 
 def _prepare(
@@ -287,13 +301,16 @@ def _extract_all(
 
 def _converted(scan: Scan, place: Path) -> Scan:
     """The scan itself, or what dcm2niix makes of its DICOM files in a new folder."""
-    if not scan.files or scan.fault:
-        return scan
-    place.mkdir()
-    path, fault, warnings = dicom.convert(scan.files, place)
-    return dataclasses.replace(
-        scan, path=path or scan.path, fault=fault, warnings=(*scan.warnings, *warnings)
+    others = tuple(
+        other and _converted(other, place / str(number)) for number, other in enumerate(scan.others)
     )
+    faults = [f"{other.name} cannot be used: {other.fault}" for other in others if other and other.fault]
+    if scan.fault or faults or not scan.files:
+        return dataclasses.replace(scan, others=others, fault=scan.fault or "; ".join(faults))
+    place.mkdir(parents=True, exist_ok=True)
+    path, fault, warnings = dicom.convert(scan.files, place)
+    warnings = (*scan.warnings, *warnings)
+    return dataclasses.replace(scan, path=path or scan.path, fault=fault, warnings=warnings, others=others)
 
 
 def _source(scan: Scan, extracted: ExtractedScan, columns: list[str]) -> Source:
@@ -341,10 +358,11 @@ def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) 
         )
     used = [source for source in sources if not source.skipped]
     suffixes = {source.suffix for source in used}
+    only = suffixes.pop() or _UNKNOWN_CHANNEL if len(suffixes) == 1 else _UNKNOWN_CHANNEL
     return Manifest(
         version=__version__,
         settings=config.settings(),
-        channels=(suffixes.pop() or _UNKNOWN_CHANNEL if len(suffixes) == 1 else _UNKNOWN_CHANNEL,),
+        channels=wanted_channels(config.channels).names if config.channels else (only,),
         plane=config.plane,
         orientation=PLANES[config.plane].description,
         resolutions=config.resolutions,

@@ -70,6 +70,10 @@ class Grid:
             sizes[self.stack_axis] = self.slice_spacing
         return tuple(map(tuple, (self.affine[:3, :3] / sizes).tolist()))
 
+    def for_source(self, affine: NDArray[np.float64]) -> Grid:
+        """The same voxels, to bring another scan to that has this affine."""
+        return dataclasses.replace(self, to_source=np.linalg.inv(affine) @ self.affine)
+
 
 def choose_grid(
     shape: tuple[int, int, int], affine: NDArray[np.float64], voxel_size: float, mode: SliceMode, plane: Plane
@@ -121,7 +125,7 @@ def resample(
     Args:
         voxels: Float32 [I, J, K].
         affine: From indices of `voxels` to mm.
-        grid: Made of the shape of `voxels` and of `affine`.
+        grid: Made of the shape of `voxels` and of `affine`, or `for_source`.
         order: Of the spline, 1 linear, 3 cubic.
         fill: For what lies outside the old grid.
 
@@ -279,7 +283,8 @@ def _smooth_for(voxels: NDArray[np.float32], affine: NDArray[np.float64], grid: 
     """Smooths along axes that are about to be sampled more coarsely, so that fine detail does not alias."""
     for axis, size in enumerate(nibabel.affines.voxel_sizes(affine)):
         sigma = (grid.voxel_size / size - 1.0) / 2.0
-        kept = grid.stack_axis is not None and grid.to_source[axis, grid.stack_axis] != 0
+        across = None if grid.stack_axis is None else np.argmax(np.abs(grid.to_source[:3, grid.stack_axis]))
+        kept = axis == across
         # Below a quarter of a voxel the Gaussian's neighbors weigh under 0.04 %: nothing to compute.
         if sigma > 0.25 and voxels.shape[axis] > 1 and not kept:
             voxels = ndimage.gaussian_filter1d(voxels, sigma, axis=axis, mode="nearest")

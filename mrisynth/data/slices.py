@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import nibabel
 import numpy as np
@@ -31,6 +32,8 @@ class SliceStack:
         dropped: How many slices were left out, by reason.
         center_mm: RAS coordinates of the center of the field of view, and of the head along the third axis.
         cropped_mm: By how much the head reaches beyond the field of view, at most, on any side.
+        others: What other volumes show at the same places, each like `images`.
+        covered: Part of the head that each of the masks in `covering` covers.
     """
 
     images: NDArray[np.float32]
@@ -40,6 +43,8 @@ class SliceStack:
     dropped: dict[str, int]
     center_mm: tuple[float, float, float]
     cropped_mm: float
+    others: tuple[NDArray[np.float32], ...] = ()
+    covered: tuple[float, ...] = ()
 
 
 def extract_slices(
@@ -49,6 +54,8 @@ def extract_slices(
     field_of_view: float,
     min_head_fraction: float,
     mask: NDArray[np.bool_] | None = None,
+    others: Sequence[NDArray[np.float32]] = (),
+    covering: Sequence[NDArray[np.bool_]] = (),
 ) -> SliceStack:
     """Cuts a volume into slices and keeps those that show enough of the head.
 
@@ -60,6 +67,8 @@ def extract_slices(
             taller than it loses its lower end, any other too large head both ends.
         min_head_fraction: Least head area of a slice, as a part of the area in the largest slice.
         mask: Lesions, on the grid of the volume.
+        others: Arrays on the grid of the volume, in [-1, 1], that are cut in the same way.
+        covering: Boolean arrays on that grid; how much of the head they cover is told.
 
     Returns:
         The slices, in ascending order along the slicing axis.
@@ -77,16 +86,21 @@ def extract_slices(
         raise UnusableScanError(f"none of its {len(stack)} slices shows a head ({_listed(dropped)})")
     pixels = field_of_view_pixels(field_of_view, volume.voxel_size)
     corner, cropped = _place_field_of_view(head.box, pixels, anchor_top=axes.row_axis == 2)
-    images = rescale(_cut_out(stack, kept, corner, pixels), resolution)
+    images, *further = (
+        np.clip(rescale(_cut_out(each, kept, corner, pixels), resolution), -1.0, 1.0)
+        for each in (stack, *map(axes.to_images, others))
+    )
     center = [sum(head.box[0]) / 2, corner[0] + (pixels - 1) / 2, corner[1] + (pixels - 1) / 2]
     return SliceStack(
-        images=np.clip(images, -1.0, 1.0),
+        images=images,
         indices=kept,
         positions_mm=(kept - center[0]) * volume.grid.slice_spacing,
         lesion_fractions=_lesion_fractions(mask, axes, kept, head),
         dropped=dropped,
         center_mm=_to_ras(center, volume, axes),
         cropped_mm=cropped * volume.voxel_size,
+        others=tuple(further),
+        covered=tuple(_covered(axes.to_images(each), head) for each in covering),
     )
 
 
@@ -232,6 +246,12 @@ def _lesion_fractions(
     lesion = pool(axes.to_images(mask)[kept].astype(np.float32), head.pooling)
     inside = head.mask[kept]
     return np.sum(lesion * inside, axis=(1, 2), dtype=np.float64) / np.count_nonzero(inside, axis=(1, 2))
+
+
+def _covered(inside: NDArray[np.bool_], head: Head) -> float:
+    """The part of a head's voxels that are inside of something."""
+    pooled = pool(inside.astype(np.float32), head.pooling)
+    return float(np.sum(pooled * head.mask, dtype=np.float64) / np.count_nonzero(head.mask))
 
 
 def _to_ras(center: list[float], volume: Volume, axes: SlicingAxes) -> tuple[float, float, float]:

@@ -5,8 +5,8 @@ train-r0064.npy   the images of a split at one resolution: uint16 [N, 64, 64, ch
 labels.tsv        one row a sample, in the order of its split's images; "n/a" where unknown: split,
                   subject, session, suffix, source (index of the file in the manifest), slice_index (in
                   the resampled volume, or among the scan's own slices), position_mm (along the slicing
-                  axis, from the head's center), lesion_fraction (part of the head), participant/...
-                  (columns of participants.tsv)
+                  axis, from the head's center), lesion_fraction (part of the head), has/... (whether it has a
+                  channel, with --allow_missing), participant/... (columns of participants.tsv)
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ class SampleWriter(contextlib.ExitStack):
 
     def _write_table(self, manifest: Manifest) -> None:
         columns = sorted({column for source in manifest.sources for column in source.participant})
-        names = [*_COLUMNS, *(f"participant/{column}" for column in columns)]
+        has = [f"has/{name}" for name in manifest.channels[1:] if manifest.settings.get("allow_missing")]
+        names = [*_COLUMNS, *has, *(f"participant/{column}" for column in columns)]
         with (self._folder / LABELS_FILE).open("w", **_TEXT) as file:
             table = csv.DictWriter(file, names, UNKNOWN, delimiter="\t", lineterminator="\n")
             table.writeheader()

@@ -151,6 +151,56 @@ def load_volume(
     )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Beside:
+    """A scan on the grid of another one.
+
+    Attributes:
+        data: Float32 array of the other's shape in [-1, 1], by this scan's own range; air where there is
+            nothing of it.
+        covered: Boolean, where this scan has voxels.
+        intensity_range: Its own intensities that became -1 and 1.
+        warnings: What a user should know about the file, in sentences.
+    """
+
+    data: NDArray[np.float32]
+    covered: NDArray[np.bool_]
+    intensity_range: tuple[float, float]
+    warnings: tuple[str, ...]
+
+
+def load_beside(
+    path: str | Path,
+    volume: Volume,
+    interpolation: str = "linear",
+    intensity_percentiles: tuple[float, float] = (1.0, 99.5),
+    volume_index: int = 0,
+) -> Beside:
+    """Reads a scan and brings it to the grid of another one by their affines, scaled by its own intensities.
+
+    Args:
+        path: As of `load_volume`.
+        volume: The volume that has the grid.
+        interpolation: "linear" or "cubic".
+        intensity_percentiles: As of `load_volume`.
+        volume_index: As of `load_volume`.
+
+    Raises:
+        UnusableScanError: The file is no scan that can be used; the message is the reason.
+    """
+    stored = read_scan(path, volume_index)
+    if stored.are_labels:
+        raise UnusableScanError("its header says that its voxels are labels, no image")
+    missing, warnings = find_missing(stored.voxels)
+    filled, (low, high) = find_range(stored.voxels, missing, intensity_percentiles)
+    refuse_what_is_no_image(stored.voxels, missing)
+    warnings += doubts(stored.voxels, missing, (low, high), stored.wraps_at)
+    grid = volume.grid.for_source(stored.affine)
+    data = resample(filled, stored.affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
+    covered = _nearest(np.ones(stored.voxels.shape, bool), stored.affine, volume)
+    return Beside(to_unit_range(data, (low, high)), covered, (low, high), (*stored.warnings, *warnings))
+
+
 def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
     """Reads a mask and places it on the grid of `volume` by nearest neighbor.
 
@@ -167,7 +217,12 @@ def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
     stored = read_scan(path)
     inside = np.nan_to_num(stored.voxels) > 0
     refuse_other_space(inside, stored.affine, volume.source_shape, volume.source_affine)
-    matrix, offset = index_map(stored.affine, volume.affine)
+    return _nearest(inside, stored.affine, volume)
+
+
+def _nearest(inside: NDArray[np.bool_], affine: NDArray[np.float64], volume: Volume) -> NDArray[np.bool_]:
+    """Places a mask on the grid of a volume by nearest neighbor."""
+    matrix, offset = index_map(affine, volume.affine)
     # "grid-constant" reaches to the edges of the outermost voxels, not to their centers alone.
     return ndimage.affine_transform(
         inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, mode="grid-constant", cval=0

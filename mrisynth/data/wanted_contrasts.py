@@ -24,12 +24,14 @@ class WantedContrast:
         suffix: What names of its scans end in, behind an underscore or hyphen.
         having: BIDS entities that these names have, each with its value, which is empty if any will do.
         lacking: The same for entities that they do not have.
+        flag: What it was asked for with.
     """
 
     text: str
     suffix: str
     having: tuple[tuple[str, str], ...] = ()
     lacking: tuple[tuple[str, str], ...] = ()
+    flag: str = "--suffix"
 
     @property
     def label(self) -> str:
@@ -55,21 +57,27 @@ class WantedContrast:
         return not self.having and re.search(word, description, re.IGNORECASE) is not None
 
 
-def wanted_contrasts(text: str) -> tuple[WantedContrast, ...]:
-    """Reads --suffix.
+def split_contrasts(text: str) -> list[str]:
+    """The parts of a text that commas separate, but for those between brackets."""
+    return [part.strip() for part in _BETWEEN.split(text) if part.strip()]
+
+
+def wanted_contrasts(text: str, flag: str = "--suffix") -> tuple[WantedContrast, ...]:
+    """Reads a flag that names contrasts.
 
     Args:
         text: Contrasts separated by commas, as in "FLAIR,T1w[ce-GAD],T1w[!ce]"; empty for none.
+        flag: What an error calls it.
 
     Raises:
         UserError: It is not written that way, or two contrasts would have one name.
     """
-    wanted = tuple(_read(part.strip()) for part in _BETWEEN.split(text) if part.strip())
+    wanted = tuple(_read(part, flag) for part in split_contrasts(text))
     labels = [contrast.label.casefold() for contrast in wanted]
     for number, label in enumerate(labels):
         if label in labels[:number]:
             both = f"{wanted[labels.index(label)].text} and {wanted[number].text}"
-            raise UserError(f"--suffix={text}: {both} would have one name; take one of them")
+            raise UserError(f"{flag}={text}: {both} would have one name; take one of them")
     return wanted
 
 
@@ -86,25 +94,25 @@ def the_one(matching: Sequence[WantedContrast], name: str) -> WantedContrast:
     if len(matching) > 1:
         both = " and ".join(contrast.text for contrast in matching)
         raise UserError(
-            f"--suffix: {name} fits {both}; tell them apart by BIDS entities, as in T1w[ce-GAD],T1w[!ce], or "
-            "by longer words"
+            f"{matching[0].flag}: {name} fits {both}; tell them apart by BIDS entities, as in "
+            "T1w[ce-GAD],T1w[!ce], or by longer words"
         )
     return matching[0]
 
 
-def _read(part: str) -> WantedContrast:
+def _read(part: str, flag: str) -> WantedContrast:
     match = _WANTED.fullmatch(part)
     chosen = (
         [_ENTITY.fullmatch(entity.strip()) for entity in match[2].split(",")] if match and match[2] else []
     )
     if not match or None in chosen:
         raise UserError(
-            f"--suffix has '{part}'; write FLAIR, or T1w[ce-GAD] for names with this BIDS entity, or "
+            f"{flag} has '{part}'; write FLAIR, or T1w[ce-GAD] for names with this BIDS entity, or "
             "T1w[!ce] for names without it"
         )
     having = tuple((entity[2], entity[3] or "") for entity in chosen if not entity[1])
     lacking = tuple((entity[2], entity[3] or "") for entity in chosen if entity[1])
-    return WantedContrast(part, match[1], having, lacking)
+    return WantedContrast(part, match[1], having, lacking, flag)
 
 
 def _has(there: dict[str, str], entity: tuple[str, str]) -> bool:

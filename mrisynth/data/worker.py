@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.data.channels import wanted_channels
 from mrisynth.data.config import PreparationConfig
-from mrisynth.data.discovery import Scan
+from mrisynth.data.intensities import AIR
 from mrisynth.data.resampling import thick_plane
 from mrisynth.data.scan_files import checksum, files_of, is_phantom
+from mrisynth.data.scans import Scan
 from mrisynth.data.slices import SliceStack, extract_slices, halve
 from mrisynth.data.storage import quantize
-from mrisynth.data.volumes import Volume, load_mask, load_volume
+from mrisynth.data.volumes import Beside, Volume, load_beside, load_mask, load_volume
 from mrisynth.errors import UnusableScanError
 
 HISTOGRAM_BINS = 256
 
 _WORTH_MENTIONING_MM = 5.0
+_LEAST_OVERLAP = 0.9
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,9 +36,11 @@ class ExtractedScan:
 
     Attributes:
         facts: What the manifest says about the file, by the names of `manifest.Source`.
-        images: Little-endian uint16 [N, r, r, 1] for every resolution r; empty if the scan is of no use.
+        images: Little-endian uint16 [N, r, r, channels] for every resolution r; empty if the scan is
+            of no use.
         labels: What the label table says about each of the N slices.
-        histogram: Pixels of the largest images by intensity, in `HISTOGRAM_BINS` equal bins over [-1, 1].
+        histogram: Pixels of the largest images' first channel by intensity, in `HISTOGRAM_BINS` equal bins
+            over [-1, 1].
         phantom: Whether the scan was drawn by `mrisynth.phantoms`.
     """
 
@@ -71,21 +78,27 @@ def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
         return ExtractedScan(facts | {"skipped": f"cannot be used ({reason[:160]})"})
 
 
-def checksums(scan: Scan) -> dict[str, str]:
-    """The checksum of a scan, and of its mask if it has one that can be read, by the names of `Source`.
+def checksums(scan: Scan) -> dict[str, Any]:
+    """Checksums of a scan, its further channels, and its mask if that can be read, by the names of `Source`.
 
     Returns:
-        Both; neither for a file that is known not to be usable, unless it is DICOM.
+        All; none for a file that is known not to be usable, unless it is DICOM.
 
     Raises:
         UnusableScanError: The scan cannot be read.
     """
     if scan.fault and not scan.files:
         return {}
-    digests = {"checksum": checksum(scan.files or files_of(scan.path))}
+    digests = {"checksum": checksum(scan.read_from)}
     if scan.mask is not None:
         with contextlib.suppress(UnusableScanError):
             digests["mask_checksum"] = checksum(files_of(scan.mask))
+    if scan.others:
+        digests["others"] = {
+            other.suffix: {"name": other.name, "checksum": checksum(other.read_from)}
+            for other in scan.others
+            if other
+        }
     return digests
 
 
@@ -118,9 +131,25 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     mask, warnings = _load_mask(scan, volume)
     warnings = [*scan.warnings, *volume.warnings, *warnings]
     facts["warnings"] = tuple(warnings)
+    beside = [_load_beside(other, volume, config) for other in scan.others]
     slices = extract_slices(
-        volume, config.plane, config.resolution, config.field_of_view, config.min_head_fraction, mask
+        volume,
+        config.plane,
+        config.resolution,
+        config.field_of_view,
+        config.min_head_fraction,
+        mask,
+        [each.data for each in beside if each] + _mask_channel(mask, config),
+        [each.covered for each in beside if each],
     )
+    if scan.others:
+        facts["others"] = _others(scan, beside, slices, facts["others"])
+        warnings += [
+            f"{other.name}: {text}"
+            for other, each in zip(scan.others, beside, strict=True)
+            if each
+            for text in each.warnings
+        ]
     if slices.cropped_mm > _WORTH_MENTIONING_MM:
         warnings.append(f"head cropped: it reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
     thick = thick_plane(volume.source_affine)
@@ -129,8 +158,10 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
             f"thick slices: the scan was acquired in {thick} ones {max(volume.source_spacing):.3g} mm apart, "
             f"between which --plane={config.plane} interpolates"
         )
-    images = pyramid(slices.images[..., None], config.resolutions)
+    channels, has = _in_order(slices, beside, mask is not None, config)
+    images = pyramid(channels, config.resolutions)
     shift = 16 - (HISTOGRAM_BINS - 1).bit_length()
+    shown = images[config.resolution][..., :1] if config.channels else images[config.resolution]
     return ExtractedScan(
         facts=facts
         | {
@@ -141,10 +172,73 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
             "warnings": tuple(warnings),
         },
         images=images,
-        labels=_slice_labels(slices),
-        histogram=np.bincount((images[config.resolution] >> shift).ravel(), minlength=HISTOGRAM_BINS),
+        labels=[{**labels, **has} for labels in _slice_labels(slices)],
+        histogram=np.bincount((shown >> shift).ravel(), minlength=HISTOGRAM_BINS),
         phantom=is_phantom(scan.path),
     )
+
+
+def _load_beside(other: Scan | None, volume: Volume, config: PreparationConfig) -> Beside | None:
+    """A further channel on the grid of the first; None if the session lacks it."""
+    if other is None:
+        return None
+    percentiles = config.intensity_percentiles
+    try:
+        return load_beside(other.path, volume, config.interpolation, percentiles, config.volume_index)
+    except UnusableScanError as error:
+        raise UnusableScanError(f"{other.name} cannot be used: {error}") from error
+
+
+def _mask_channel(mask: NDArray[np.bool_] | None, config: PreparationConfig) -> list[NDArray[np.float32]]:
+    """The lesion mask as -1 and 1, if it is a channel and there is one.
+
+    Raises:
+        UnusableScanError: The mask is needed and cannot be used.
+    """
+    if not config.channels or wanted_channels(config.channels).mask is None:
+        return []
+    if mask is None and not config.allow_missing:
+        raise UnusableScanError("its lesion mask cannot be used")
+    return [] if mask is None else [np.where(mask, np.float32(1), np.float32(-1))]
+
+
+def _others(
+    scan: Scan, beside: Sequence[Beside | None], slices: SliceStack, checksums: dict[str, dict[str, object]]
+) -> dict[str, dict[str, object]]:
+    """What the manifest says of the further scans of a session, by their contrasts.
+
+    Raises:
+        UnusableScanError: One does not show the head that the first one shows.
+    """
+    there = [(other, each) for other, each in zip(scan.others, beside, strict=True) if each]
+    for (other, _), covered in zip(there, slices.covered, strict=True):
+        if covered < _LEAST_OVERLAP:
+            least = f"{_LEAST_OVERLAP:.0%}"
+            raise UnusableScanError(f"{other.name} covers {covered:.0%} of its head; it takes {least}")
+    return {
+        other.suffix: {**checksums[other.suffix], "intensity_range": each.intensity_range}
+        for other, each in there
+    }
+
+
+def _in_order(
+    slices: SliceStack, beside: Sequence[Beside | None], has_mask: bool, config: PreparationConfig
+) -> tuple[NDArray[np.float32], dict[str, str]]:
+    """The images of all channels in their order, -1 where one is missing, and the labels that say so."""
+    if not config.channels:
+        return slices.images[..., None], {}
+    channels, found = wanted_channels(config.channels), iter(slices.others)
+    nothing = np.full_like(slices.images, AIR)
+    ordered = [slices.images, *(nothing if each is None else next(found) for each in beside)]
+    there = [True, *(each is not None for each in beside)]
+    if channels.mask is not None:
+        ordered.insert(channels.mask, next(found) if has_mask else nothing)
+        there.insert(channels.mask, has_mask)
+    has = {
+        f"has/{name}": "yes" if is_there else "no"
+        for name, is_there in zip(channels.names[1:], there[1:], strict=True)
+    }
+    return np.stack(ordered, axis=-1), has if config.allow_missing else {}
 
 
 def _slice_labels(slices: SliceStack) -> list[dict[str, float]]:
