@@ -14,7 +14,7 @@ from mrisynth.data.bids import entities
 from mrisynth.data.dicom_series import DicomFile, look_at
 from mrisynth.data.scan_names import EXTENSIONS, NOT_SUPPORTED, stem
 
-_NOT_SCANS = ("derivatives", "sourcedata", "code", "stimuli")
+_NOT_SCANS = ("derivatives", "sourcedata", "code", "stimuli", "__MACOSX")
 _PARTS = {"phase": "phase", "ph": "phase", "real": "real", "imag": "imaginary", "imaginary": "imaginary"}
 """What the BIDS entity part- is called; dcm2niix lets names end in it."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from mrisynth.data.bids import subject_labels
@@ -17,7 +18,7 @@ from mrisynth.errors import UserError
 
 # What a visit is called when it has no word for it: patient7_1, patient7_I123, patient7_scan2.
 _NUMBERED = re.compile(r"[a-z]{0,6}\d+[a-z]?|[a-z]", re.IGNORECASE)
-_SEPARATOR = re.compile(r"[-_ ]+|(?<=\d)(?=[a-zA-Z]$)")
+_SEPARATOR = re.compile(r"[-_ .]+|(?<=\d)(?=[a-zA-Z]$)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +116,10 @@ def _telling_levels(name: str) -> list[str]:
     return [words for words in outer if not is_visit_code(words)] + inner or outer
 
 
-def _without_shared(levels: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Without the outermost and innermost levels that are the same for all files."""
+def _without_shared(levels: Sequence[Sequence[str]], ends: Sequence[int] = (0, -1)) -> list[list[str]]:
+    """Without the outermost (0) and innermost (-1) levels that are the same for all files."""
     rest = [list(parts) for parts in levels]
-    for end in (0, -1):
+    for end in ends:
         while all(len(parts) > 0 for parts in rest) and len({same_form(parts[end]) for parts in rest}) == 1:
             for parts in rest:
                 del parts[end]
@@ -164,15 +165,27 @@ def _is_repeated_within(parts: Sequence[str], depth: int) -> bool:
 
 
 def _shortened(reading: _Reading, length: int) -> _Reading:
-    """The reading that takes a number or a letter behind some words for a visit's."""
+    """The reading that takes a number, a letter or a repeated word behind some words for a visit's.
 
-    def shorten(name: str) -> str:
-        words = _SEPARATOR.split(name)
-        begin = _first_words(name, length)
-        is_visit = len(words) > length and _NUMBERED.fullmatch(words[-1]) and not is_group(begin)
+    A word is repeated that stands behind several beginnings: left and right in p1_left, p1_right, p2_left.
+    """
+    words = _without_shared([_SEPARATOR.split(name) for name in reading.subjects], ends=(-1,))
+    begins = [_first_words(name, length) for name in reading.subjects]
+    behind = {
+        (same_form(begin), same_form(parts[-1]))
+        for begin, parts in zip(begins, words, strict=True)
+        if len(parts) > length
+    }
+    counts = Counter(last for _, last in behind)
+    crossed = {begin for begin, last in behind if counts[last] > 1}
+
+    def shorten(name: str, begin: str, parts: Sequence[str]) -> str:
+        if len(parts) <= length or is_group(begin):
+            return name
+        is_visit = same_form(begin) in crossed or _NUMBERED.fullmatch(parts[-1])
         return begin if is_visit else name
 
-    return _Reading(tuple(map(shorten, reading.subjects)))
+    return _Reading(tuple(map(shorten, reading.subjects, begins, words)))
 
 
 def _first_words(name: str, length: int) -> str:
@@ -210,7 +223,7 @@ def _expressions(names: Sequence[str]) -> Iterable[str]:
         yield rf"^(?:[^/]+/){{{level}}}([^/]+)/" if level else r"^([^/]+)/"
     yield r"([^/_-]+[0-9])[a-zA-Z][^/0-9]*$"
     for words in range(1, 6):
-        more = r"[-_ ][^-_ /.]+" * (words - 1)
+        more = r"[-_ .][^-_ /.]+" * (words - 1)
         yield rf"([^-_ /.]+{more})[^/]*$"
     for level in range(depth):
         yield rf"^(?:[^/]+/){{{level}}}([^/]+/[^/.]+)" if level else r"^([^/]+/[^/.]+)"

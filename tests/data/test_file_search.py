@@ -24,7 +24,15 @@ def test_a_link_back_up_does_not_go_on_for_ever(tmp_path):
 
 def test_what_is_hidden_derived_or_of_another_kind_is_passed_over(tmp_path):
     touch(
-        tmp_path, "a.NII", "b.nrrd", "c.txt", ".d.nii", ".e/f.nii", "derivatives/g.nii", "h/derivatives.nii"
+        tmp_path,
+        "a.NII",
+        "b.nrrd",
+        "c.txt",
+        ".d.nii",
+        ".e/f.nii",
+        "derivatives/g.nii",
+        "__MACOSX/i.nii",
+        "h/derivatives.nii",
     )
     assert [name for name, _ in found(tmp_path)] == ["a.NII", "b.nrrd", "h/derivatives.nii"]
 

@@ -31,6 +31,8 @@ VISITS = [f"visit{visit}/p{number:02d}.nii" for visit in (1, 2) for number in (1
         (["control_1.nii", "control_2.nii", "patient_1.nii"], ["control_1", "control_2", "patient_1"]),
         (["scan_001.nii", "scan_002.nii"], ["scan_001", "scan_002"]),
         (["M01.nii", "M02.nii", "F01.nii"], ["M01", "M02", "F01"]),
+        (["anna_x.nii", "bert_x.nii", "carl_y.nii"], ["anna_x", "bert_x", "carl_y"]),
+        (["control_left.nii", "patient_left.nii"], ["control_left", "patient_left"]),
         (["imagesTr/x_1.nii", "imagesTr/x_2.nii", "labelsTr/x_1.nii"], ["x_1", "x_2", "x_1"]),
         (["t1.nii", "flair.nii"], ["anna", "anna"]),
         (["p1.nii", "p1.nii.gz"], ["p1", "p1"]),
@@ -53,6 +55,19 @@ def test_subjects_come_from_bids_or_from_what_tells_names_apart(names, expected)
             [{"p7_scan1", "p7_scan2", "p8_scan1"}, {"p7", "p8"}],
         ),
         (["p7a.nii", "p7b.nii", "p8a.nii"], [{"p7a", "p7b", "p8a"}, {"p7", "p8"}]),
+        (
+            ["p.7.v.1.nii", "p.7.v.2.nii", "p.8.v.1.nii"],
+            [{"p.7.v.1", "p.7.v.2", "p.8.v.1"}, {"p.7.v", "p.8.v"}],
+        ),
+        (
+            ["p7_left.nii", "p7_right.nii", "p8_left.nii"],
+            [{"p7_left", "p7_right", "p8_left"}, {"p7", "p8"}],
+        ),
+        (["p7-rescan.nii", "p7-retest.nii", "p8-rescan.nii"], [{"p7", "p8"}]),
+        (
+            ["OAS_1_mpr-1_anon.nii", "OAS_1_mpr-2_anon.nii", "OAS_2_mpr-1_anon.nii"],
+            [{"OAS_1_mpr", "OAS_2_mpr"}],
+        ),
         (["x-1-000/x-1-000-t2f.nii", "x-1-001/x-1-001-t2f.nii", "x-2-000/x-2-000-t2f.nii"], [{"x-1", "x-2"}]),
         (
             ["siteA/p1.nii", "siteA/p2.nii", "siteB/p1.nii"],
