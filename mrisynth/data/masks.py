@@ -131,7 +131,10 @@ class _Index:
             named = next((by_name[name] for name in _beginnings(stem(mask)) if name in by_name), [])
             if len(named) > 1:  # Files of one name in several folders: the folder says which is meant.
                 named = [number for number in named if _folders(scans[number]) == _folders(mask)]
-            for number in named or by_rest.get(_rest(mask), []):
+            alike = by_rest.get(_rest(mask), [])
+            if len({_rest(scans[number]) for number in alike}) > 1:  # Which of a subject's visits is meant?
+                alike = []
+            for number in named or alike:
                 self._masks.setdefault(number, []).append(mask)
 
     def of(self, scan: int) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from nibabel.analyze import AnalyzeHeader
 from nibabel.fileholders import FileHolder
 from nibabel.nifti1 import intent_codes
+from nibabel.openers import ImageOpener
 
 LABELS = "labels"
 """What `intent` says of a label map."""
@@ -76,20 +77,27 @@ def intent(header: AnalyzeHeader) -> tuple[str, list[str]]:
 def surplus_bytes(file: Path, repaired: AnalyzeHeader) -> int:
     """How many bytes a file of voxels holds beyond those that its header accounts for.
 
+    A compressed file is read to its end, which is where its checksum stands.
+
     Args:
-        file: The file, which may be compressed by gzip.
+        file: The file, which may be compressed.
         repaired: The header by which its voxels are read.
 
     Returns:
-        The number of bytes; 0 where a compressed file does not tell its length.
+        The number of bytes.
+
+    Raises:
+        EOFError, OSError, zlib.error: What is compressed is cut off or damaged.
     """
     expected = repaired.get_data_offset() + repaired.get_data_dtype().itemsize * int(
         np.prod(repaired.get_data_shape(), dtype=np.int64)
     )
-    suffix = file.suffix.lower()
-    if suffix == ".gz" and expected < 2**32:
-        with file.open("rb") as stream:
-            stream.seek(-4, 2)
-            # A gzip file ends in its uncompressed length (in that of its last part, if it has several).
-            return max(0, int.from_bytes(stream.read(4), "little") - expected)
-    return max(0, file.stat().st_size - expected) if suffix in (".nii", ".img") else 0
+    return max(0, length(file) - expected)
+
+
+def length(file: Path) -> int:
+    """Bytes of a file; of a compressed one, of what is in it (see `surplus_bytes`)."""
+    if file.suffix.lower() not in (".gz", ".mgz", ".bz2"):
+        return file.stat().st_size
+    with ImageOpener(str(file)) as stream:
+        return sum(map(len, iter(lambda: stream.read(2**20), b"")))

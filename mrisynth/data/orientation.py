@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from mrisynth.data.resampling import box
 from mrisynth.errors import UnusableScanError
 
+UNKNOWN_ORIENTATION = "orientation unknown"
+"""What the warning of `unknown_orientation` begins with."""
+
 _MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """A unit's length by NIfTI's code for it; 0 is an unknown unit, which everyone takes for mm."""
 
@@ -74,8 +77,8 @@ def unknown_orientation(reason: str, affine: NDArray[np.float64]) -> str:
         affine: What was taken for its affine.
     """
     return (
-        f"orientation unknown: {reason}; which side is left and which axis runs to the top are guesses (the "
-        f"axes were taken as {''.join(nibabel.aff2axcodes(affine))})"
+        f"{UNKNOWN_ORIENTATION}: {reason}; which side is left and which axis runs to the top are guesses "
+        f"(the axes were taken as {''.join(nibabel.aff2axcodes(affine))})"
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+import os
+import zlib
 from collections.abc import Sequence
+from gzip import BadGzipFile
 from pathlib import Path
 
 import nibabel
@@ -16,7 +19,7 @@ from nibabel.filebasedimages import FileBasedImage, ImageFileError
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
-from mrisynth.data.nifti_header import LABELS, intent, read_header, surplus_bytes
+from mrisynth.data.nifti_header import LABELS, intent, length, read_header, surplus_bytes
 from mrisynth.data.orientation import checked, nifti_affine, unknown_orientation
 from mrisynth.errors import UnusableScanError
 
@@ -112,6 +115,10 @@ def read_scan(path: str | Path, volume_index: int = 0) -> StoredVolume:
         raise
     except ImageFileError as error:
         raise UnusableScanError(f"not an image that nibabel can read ({_reason(error, path)})") from error
+    except (EOFError, BadGzipFile, zlib.error) as error:
+        raise UnusableScanError(
+            f"what is compressed in it is damaged; is it cut off? ({_reason(error, path)})"
+        ) from error
     except Exception as error:  # A damaged header can raise nearly anything.
         raise UnusableScanError(f"cannot be opened ({_reason(error, path)})") from error
     _refuse_what_is_no_volume(file)
@@ -150,6 +157,7 @@ def _open(path: Path) -> _OpenFile:
         axes = _minc_axes(image)
     if isinstance(image, nibabel.MGHImage):
         wraps_at, warnings = _wraps_at(dtype), _mgh_warnings(image)
+        length(path)  # Whether what is compressed is whole.
     return _OpenFile(image.dataobj, dtype, checked(image.affine), axes, wraps_at, "", warnings)
 
 
@@ -250,5 +258,5 @@ def _times(shape: Sequence[int]) -> str:
 
 def _reason(error: Exception, path: Path) -> str:
     """The first line of what nibabel says, without the file's folder."""
-    text = str(error).replace(str(path), path.name).strip() or type(error).__name__
+    text = str(error).replace(f"{path.parent}{os.sep}", "").strip() or type(error).__name__
     return text.splitlines()[0][:120]

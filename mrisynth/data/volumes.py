@@ -17,6 +17,7 @@ from scipy import ndimage
 from mrisynth.checksums import of_arrays
 from mrisynth.data.intensities import find_range, to_unit_range
 from mrisynth.data.mask_space import refuse_other_space
+from mrisynth.data.orientation import UNKNOWN_ORIENTATION
 from mrisynth.data.planes import PLANES, Plane
 from mrisynth.data.plausibility import (
     cut_sides,
@@ -38,6 +39,9 @@ from mrisynth.data.resampling import (
 )
 from mrisynth.data.sidecars import slice_thickness
 from mrisynth.errors import UnusableScanError
+
+_MOST_OF_A_SCAN = 0.6
+"""No lesions take up more of a scan."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -201,7 +205,7 @@ def load_beside(
     return Beside(to_unit_range(data, (low, high)), covered, (low, high), (*stored.warnings, *warnings))
 
 
-def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
+def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list[str]]:
     """Reads a mask and places it on the grid of `volume` by nearest neighbor.
 
     Args:
@@ -209,15 +213,23 @@ def load_mask(path: str | Path, volume: Volume) -> NDArray[np.bool_]:
         volume: The volume that the mask belongs to.
 
     Returns:
-        Boolean array of the shape of `volume.data`.
+        Boolean array of the shape of `volume.data`, and warnings.
 
     Raises:
-        UnusableScanError: The file cannot be read, or the mask lies in another space than the volume.
+        UnusableScanError: The file cannot be read, or the mask lies in another space than the volume, or
+            does not say in which.
     """
     stored = read_scan(path)
+    is_guess = any(warning.startswith(UNKNOWN_ORIENTATION) for warning in stored.warnings)
+    if is_guess and not np.allclose(stored.affine, volume.source_affine, atol=1e-3):
+        raise UnusableScanError("its orientation is unknown, so it may be the wrong way round")
     inside = np.nan_to_num(stored.voxels) > 0
     refuse_other_space(inside, stored.affine, volume.source_shape, volume.source_affine)
-    return _nearest(inside, stored.affine, volume)
+    mask = _nearest(inside, stored.affine, volume)
+    warnings = [f"mask: {warning}" for warning in stored.warnings]
+    if mask.mean() > _MOST_OF_A_SCAN:
+        warnings.append(f"mask doubtful: it marks {mask.mean():.0%} of the scan; is it inverted, or no mask?")
+    return mask, warnings
 
 
 def _nearest(inside: NDArray[np.bool_], affine: NDArray[np.float64], volume: Volume) -> NDArray[np.bool_]:

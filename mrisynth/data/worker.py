@@ -270,6 +270,6 @@ def _load_mask(scan: Scan, volume: Volume) -> tuple[NDArray[np.bool_] | None, li
     if scan.mask is None:
         return None, []
     try:
-        return load_mask(scan.mask, volume), []
+        return load_mask(scan.mask, volume)
     except UnusableScanError as error:
         return None, [f"mask left out: {scan.mask.name} ({error})"]

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from mrisynth.data.masks import mask_folder, masks_of
@@ -5,7 +7,7 @@ from mrisynth.errors import UserError
 
 
 def pairs(scans, masks, subjects=None):
-    subjects = subjects or [scan.split("/")[0].split(".")[0] for scan in scans]
+    subjects = subjects or [re.split(r"[/.]|_v\d|_t1|_flair", scan)[0] for scan in scans]
     found = masks_of(scans, subjects, masks)
     assert all(bool(mask) != bool(warning) for mask, warning in found)
     return [mask for mask, _ in found]
@@ -35,6 +37,8 @@ def pairs(scans, masks, subjects=None):
         (["p1/flair.nii", "p2/flair.nii"], ["p2_lesion.nii"], ["", "p2_lesion.nii"]),
         (["c1/imaging.nii", "c2/imaging.nii"], ["c2/segmentation.nii"], ["", "c2/segmentation.nii"]),
         (["visit1/p1.nii", "visit2/p1.nii"], ["visit2/p1_seg.nii"], ["", "visit2/p1_seg.nii"]),
+        (["p1_v1.nii", "p1_v2.nii"], ["p1_lesion.nii"], ["", ""]),
+        (["p1_t1.nii", "p1_flair.nii"], ["p1_lesion.nii"], ["p1_lesion.nii"] * 2),
         (["a.nii"], ["a_lesion.nii", "a_brainmask.nii"], ["a_lesion.nii"]),
     ],
 )

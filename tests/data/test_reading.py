@@ -247,6 +247,31 @@ def _cut_off(tmp_path):
     return path
 
 
+def _damaged_inside(name):
+    def make(tmp_path):
+        # Unlike a header's, a bit of stored voxels that turns gives another scan, and no error of its own.
+        path = tmp_path / name
+        image = head_image() if name.endswith("nii.gz") else nibabel.MGHImage(*_voxels_and_affine())
+        save(image, path)
+        content = bytearray(gzip.compress(gzip.decompress(path.read_bytes()), 0))
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+def _voxels_and_affine():
+    image = head_image()
+    return image.get_fdata(dtype=np.float32), image.affine
+
+
+def _followed_by_garbage(tmp_path):
+    path = save(head_image(), tmp_path / "a.nii.gz")
+    path.write_bytes(path.read_bytes() + b"garbage")
+    return path
+
+
 def _cut_off_unzipped(tmp_path):
     path = save(head_image(), tmp_path / "a.nii")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -298,7 +323,10 @@ def _cifti(tmp_path):
         (_zipped_text, "not an image|cannot be opened"),
         (_cut_off, "cut off"),
         (_cut_off_unzipped, "cut off"),
-        (_header_without_image, "cut off|cannot be opened"),
+        (_damaged_inside("a.nii.gz"), "damaged.*CRC"),
+        (_damaged_inside("a.mgz"), "damaged.*CRC"),
+        (_followed_by_garbage, "damaged"),
+        (_header_without_image, r"cannot be opened \(.*'a.img'"),
         (_cifti, "CIFTI"),
     ],
 )

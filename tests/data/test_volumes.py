@@ -6,6 +6,7 @@ import pytest
 
 from mrisynth.data.intensities import to_unit_range
 from mrisynth.data.volumes import load_mask, load_volume
+from mrisynth.errors import UnusableScanError
 from tests.data.ellipsoid_scans import (
     AIR_INTENSITY,
     centered_affine,
@@ -80,7 +81,8 @@ def test_a_mask_is_placed_by_its_own_affine(tmp_path):
     affine = centered_affine((30, 30, 30), (6.0, 6.0, 6.0))
     right = (coordinates((30, 30, 30), affine)[0] > 0).astype(np.uint8)
     path = save(reoriented(nibabel.Nifti1Image(right, affine), "PIL"), tmp_path / "mask.nii")
-    mask = load_mask(path, volume)
+    mask, warnings = load_mask(path, volume)
+    assert warnings == []
     x, y, z = coordinates(volume.data.shape, volume.affine)
     reached = (np.abs(y) < 80) & (np.abs(z) < 80)
     assert mask[reached & (x > 3) & (x < 80)].all()
@@ -93,7 +95,32 @@ def test_a_mask_on_the_scans_grid_covers_native_slices_to_their_edges(slices, tm
     volume = load_volume(save(reoriented(image, "LPI"), tmp_path / "a.nii"), 4.0, slices="native")
     mask = nibabel.Nifti1Image(np.ones(image.shape, np.uint8), image.affine)
     assert volume.data.shape == image.shape
-    assert load_mask(save(mask, tmp_path / "mask.nii"), volume).all()
+    inside, warnings = load_mask(save(mask, tmp_path / "mask.nii"), volume)
+    assert inside.all()
+    assert [warning.split(":")[0] for warning in warnings] == ["mask doubtful"]
+
+
+def test_a_mask_that_does_not_say_where_it_lies_is_refused(tmp_path):
+    image = head_image()
+    volume = load_volume(save(image, tmp_path / "a.nii"), 4.0)
+    mask = nibabel.Nifti1Image((image.get_fdata() > 700).astype(np.uint8), image.affine)
+    mask.set_sform(None, 0)
+    mask.set_qform(None, 0)
+    with pytest.raises(UnusableScanError, match="orientation is unknown"):
+        load_mask(save(mask, tmp_path / "mask.nii"), volume)
+    guess = nibabel.load(tmp_path / "mask.nii").affine
+    volume = load_volume(save(nibabel.Nifti1Image(image.get_fdata(), guess), tmp_path / "b.nii"), 4.0)
+    _, warnings = load_mask(tmp_path / "mask.nii", volume)
+    assert [warning.split(":")[1] for warning in warnings] == [" orientation unknown"]
+
+
+def test_of_a_mask_of_several_volumes_it_is_said_which_was_taken(tmp_path):
+    image = head_image()
+    volume = load_volume(save(image, tmp_path / "a.nii"), 4.0)
+    inside = image.get_fdata() > 700
+    several = nibabel.Nifti1Image(np.stack([inside, ~inside], -1).astype(np.uint8), image.affine)
+    _, warnings = load_mask(save(several, tmp_path / "mask.nii"), volume)
+    assert [warning.split(":")[1] for warning in warnings] == [" time series"]
 
 
 @pytest.mark.parametrize(
