@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -22,11 +23,11 @@ class Participants:
 
     Attributes:
         rows: The columns of each subject, by its id as the table has it.
-        unclear: Ids that have several rows with different values; what these differ in is unknown.
+        unclear: What is wrong with the rows of an id, by the id; what they do not say for certain is unknown.
     """
 
     rows: Mapping[str, Mapping[str, str]]
-    unclear: frozenset[str] = frozenset()
+    unclear: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def of_subjects(self, subjects: Iterable[str]) -> dict[str, tuple[Mapping[str, str], str]]:
         """Finds subjects, with or without "sub-", leading zeros, hyphens and capital letters.
@@ -41,14 +42,15 @@ class Participants:
         if not self.rows:
             return {subject: ({}, "") for subject in subjects}
         id_of = self._ids(set(subjects))
+        unclear = self._others_of_one_form(set(id_of.values())) | dict(self.unclear)
         found: dict[str, tuple[Mapping[str, str], str]] = {}
         for subject in subjects:
             row = id_of.get(subject)
             warning = ""
             if row is None:
                 warning = f"participant unknown: participants.tsv has no row for {subject}"
-            elif row in self.unclear:
-                warning = f"participant unclear: participants.tsv has rows for {row} that differ"
+            elif row in unclear:
+                warning = f"participant unclear: participants.tsv has {unclear[row]}"
             found[subject] = (self.rows.get(row, {}), warning)
         return found
 
@@ -65,6 +67,16 @@ class Participants:
             }
         return found
 
+    def _others_of_one_form(self, found: set[str]) -> dict[str, str]:
+        """What is wrong with ids of subjects where another id, which is no subject's, is alike."""
+        others = _by_form(self.rows.keys() - found, _loose)
+        return {
+            row: f"rows for {row} and {other} that differ"
+            for row in sorted(found)
+            for other in others.get(_loose(row), [])
+            if self.rows[other] != self.rows[row]
+        }
+
 
 def read_participants(folder: Path) -> Participants:
     """Reads participants.tsv.
@@ -76,7 +88,8 @@ def read_participants(folder: Path) -> Participants:
         The table; without a row if the file is not there.
 
     Raises:
-        UserError: The file cannot be read as a table with a column participant_id.
+        UserError: The file cannot be read as a table with a column participant_id, or has two columns of one
+            name.
     """
     path = folder / "participants.tsv"
     if not path.is_file():
@@ -97,26 +110,36 @@ def read_participants(folder: Path) -> Participants:
     header = [_COLUMN if name.casefold() == _COLUMN else name for name in lines[0]]
     if _COLUMN not in header:
         raise UserError(f"{path} has no column {_COLUMN} between tabs, which BIDS asks for")
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise UserError(f"{path} has two columns {twice[0]}; keep one of them")
     return _by_subject(header, lines[1:])
 
 
 def _by_subject(header: list[str], lines: list[list[str]]) -> Participants:
     rows: dict[str, dict[str, str]] = {}
-    unclear = set()
+    unclear: dict[str, str] = {}
     for line in lines:
         columns = {
-            name: _known(value) for name, value in zip(header, line + [""] * len(header), strict=False)
+            name: _known(value)
+            for name, value in zip(header, line + [""] * len(header), strict=False)
+            if name
         }
         subject = columns.pop(_COLUMN)
         if subject == UNKNOWN:
             continue
+        if any(line[len(header) :]):
+            unclear[subject] = (
+                f"a row for {subject} with more fields than columns, whose values were left out"
+            )
+            columns = dict.fromkeys(columns, UNKNOWN)
         before = rows.setdefault(subject, columns)
         if before != columns:
-            unclear.add(subject)
+            unclear.setdefault(subject, f"rows for {subject} that differ")
             rows[subject] = {
                 name: value if before[name] == value else UNKNOWN for name, value in columns.items()
             }
-    return Participants(rows, frozenset(unclear))
+    return Participants(rows, unclear)
 
 
 def _text(path: Path) -> str:

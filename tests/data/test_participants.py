@@ -81,3 +81,25 @@ def test_tables_of_spreadsheets_are_read(encoding, end, tmp_path):
         {"age": "41", "site": "Köln"},
         {"age": "n/a", "site": "Bonn"},
     ]
+
+
+def test_rows_of_one_subject_that_are_named_differently_are_compared(tmp_path):
+    rows = "participant_id\tage\nsub-01\t41\n1\t43\nsub-02\t5\n02\t5\nsub-3\t6\nsub-03\t7\n"
+    found = table(tmp_path, rows)
+    subjects = ("sub-01", "sub-02", "sub-3", "sub-03")
+    assert ages(found, *subjects) == ["41", "5", "6", "7"]
+    assert warnings(found, *subjects) == ["participant unclear", "", "", ""]
+    assert "sub-01 and 1" in found.of_subjects(subjects)["sub-01"][1]
+
+
+def test_a_row_with_a_tab_too_many_says_nothing_for_certain(tmp_path):
+    found = table(tmp_path, "participant_id\tage\tsex\nsub-1\t\t41\tF\nsub-2\t5\tM\t\n")
+    assert ages(found, "sub-1", "sub-2") == ["n/a", "5"]
+    assert warnings(found, "sub-1", "sub-2") == ["participant unclear", ""]
+
+
+def test_columns_have_names_of_their_own(tmp_path):
+    found = table(tmp_path, "participant_id\t\tage\t\nsub-1\t\t41\t\n")
+    assert found.of_subjects(["sub-1"]) == {"sub-1": ({"age": "41"}, "")}
+    with pytest.raises(UserError, match="two columns age"):
+        table(tmp_path, "participant_id\tage\tage\nsub-1\t41\t43\n")
