@@ -1,5 +1,6 @@
 """saved_models/flair_phantom, the model that comes with mrisynth: whether what is said of it is true."""
 
+import hashlib
 import json
 import pathlib
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mrisynth.checksums import short
 from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import make_grid
 from mrisynth.sampling.generators import open_export
@@ -35,8 +37,14 @@ def test_it_was_trained_on_phantoms_and_evaluated():
     assert card["evaluation"]["measures"] == results["measures"]
     assert card["evaluation"]["privacy"]["verdict"] == results["privacy"]["verdict"]
     assert not results["short"]
-    assert results["generator"]["iterations"] == card["training"]["iterations"]
-    assert "<html" in (MODEL / "report.html").read_text()
+    assert results["generator"]["checksum"] == card["model"]["checksum"]
+    assert results["data"]["fingerprint"] == card["data"]["fingerprint"]
+    assert results["data"]["kind"] == "phantoms"
+    report = (MODEL / "report.html").read_bytes()
+    checksum = hashlib.sha256(report).hexdigest()
+    assert checksum == results["report"]["checksum"] == card["evaluation"]["report"]["checksum"]
+    assert all(short(of["checksum"]).encode() in report for of in (card["model"], results["generator"]))
+    assert short(card["data"]["fingerprint"]).encode() in report
 
 
 def test_its_picture_shows_the_first_seeds():

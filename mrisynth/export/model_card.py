@@ -27,7 +27,17 @@ from mrisynth.training.ema import AveragedGenerator
 
 # Settings of the preparation that say nothing of where scans lie or how subjects are named.
 _SHOWN_SETTINGS = (
-    *("suffix", "plane", "slices", "voxel_size", "interpolation", "resolution", "field_of_view"),
+    *(
+        "suffix",
+        "channels",
+        "allow_missing",
+        "plane",
+        "slices",
+        "voxel_size",
+        "interpolation",
+        "resolution",
+        "field_of_view",
+    ),
     *("intensity_percentiles", "min_head_fraction", "holdout", "stratify", "volume_index"),
 )
 _KINDS = {"phantoms": "head phantoms drawn by mrisynth", "scans": "a data set of scans"}
