@@ -1,4 +1,4 @@
-"""Scans of the same voxels: under two names, in two formats, under two subjects."""
+"""Scans of the same voxels or the same image: under two names, in two formats, under two subjects."""
 
 from __future__ import annotations
 
@@ -26,33 +26,53 @@ class Copies:
         )
 
 
-def same_voxels(sources: Iterable[Source]) -> list[frozenset[str]]:
-    """Finds subjects that have scans of the same voxels.
+def same_voxels(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> list[frozenset[str]]:
+    """Finds subjects that have scans of the same voxels, or of the same image.
 
     Args:
         sources: Files; those that are skipped do not count.
+        pairs: Sources that show the same image, by their numbers (see `fingerprints.same_images`).
 
     Returns:
         Groups of two subjects or more, who may be one person and must stand on the same side of the split.
     """
-    groups = (frozenset(source.subject for source in alike) for alike in _alike(sources).values())
-    return [group for group in groups if len(group) > 1]
+    groups = [frozenset(source.subject for source in alike) for alike in _alike(sources).values()]
+    groups += [frozenset(sources[number].subject for number in pair) for pair in pairs]
+    return [group for group in dict.fromkeys(groups) if len(group) > 1]
 
 
-def warned(sources: Sequence[Source]) -> list[Source]:
-    """The sources; those whose voxels another subject has, too, with a warning."""
+def warned(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> list[Source]:
+    """The sources; those whose voxels or image another one has, with a warning.
+
+    Args:
+        sources: Files.
+        pairs: As of `same_voxels`.
+    """
     alike = _alike(sources)
-    return [_warned(source, alike.get(source.voxels_checksum, [])) for source in sources]
+    partners: dict[int, int] = {}
+    for one, other in pairs:
+        partners.setdefault(one, other)
+        partners.setdefault(other, one)
+    return [
+        _warned(
+            source,
+            alike.get(source.voxels_checksum, []),
+            sources[partners[number]] if number in partners else None,
+        )
+        for number, source in enumerate(sources)
+    ]
 
 
-def _warned(source: Source, alike: Sequence[Source]) -> Source:
+def _warned(source: Source, alike: Sequence[Source], partner: Source | None) -> Source:
     other = next((each for each in alike if each.subject != source.subject), None)
-    if source.skipped or other is None:
+    if source.skipped or (other is None and partner is None):
         return source
-    warning = (
-        f"same voxels: {other.name} of {other.subject} has them, too; both subjects stand on the same side "
-        "of the split"
-    )
+    if other is not None:
+        warning = f"same voxels: {other.name} of {other.subject} has them, too"
+    else:
+        warning = f"same image: {partner.name} of {partner.subject} shows it, too, rescaled or mirrored"
+    if (other or partner).subject != source.subject:
+        warning += "; both subjects stand on the same side of the split"
     return dataclasses.replace(source, warnings=(*source.warnings, warning))
 
 

@@ -30,6 +30,7 @@ from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import find_scans
 from mrisynth.data.duplicates import Copies, same_voxels, warned
+from mrisynth.data.fingerprints import same_images
 from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
     FILE_NAME,
@@ -222,6 +223,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     """Writes the whole data set into a folder, the manifest last."""
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms: dict[int, NDArray[np.int64]] = {}
+    fingerprints: dict[int, NDArray[np.float32]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
     copies = Copies()
@@ -234,12 +236,14 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
             _report(source, config.strict)
             if not source.skipped:
                 histograms[number] = extracted.histogram
+                fingerprints[number] = extracted.fingerprint
                 phantoms.append(extracted.phantom)
                 writer.append(number, extracted.images, _labels(source, extracted))
             sources.append(source)
         if not histograms:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
-        manifest = _manifest(config, _divided(warned(sources), config), all(phantoms))
+        alike = same_images(fingerprints)
+        manifest = _manifest(config, _divided(warned(sources, alike), config, alike), all(phantoms))
         writer.finish(manifest)
     write_contact_sheet(folder, manifest)
     sides = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
@@ -250,11 +254,13 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     return manifest
 
 
-def _divided(sources: Sequence[Source], config: PreparationConfig) -> list[Source]:
-    """The sources, each that gave slices on its side of the split."""
+def _divided(
+    sources: Sequence[Source], config: PreparationConfig, alike: Sequence[tuple[int, int]]
+) -> list[Source]:
+    """The sources, each that gave slices on its side of the split; `alike` are of the same image."""
     used = [source for source in sources if not source.skipped]
     subjects = {source.subject for source in used}
-    together = same_voxels(used)
+    together = same_voxels(sources, alike)
     if config.holdout_subjects:
         chosen = frozenset(config.holdout_subjects) & subjects
         check_together(chosen, together)

@@ -117,7 +117,7 @@ def read_scan(path: str | Path, volume_index: int = 0) -> StoredVolume:
         raise UnusableScanError(f"not an image that nibabel can read ({_reason(error, path)})") from error
     except (EOFError, BadGzipFile, zlib.error) as error:
         raise UnusableScanError(
-            f"what is compressed in it is damaged; is it cut off? ({_reason(error, path)})"
+            f"its voxels cannot be read; is it cut off or damaged? ({_reason(error, path)})"
         ) from error
     except Exception as error:  # A damaged header can raise nearly anything.
         raise UnusableScanError(f"cannot be opened ({_reason(error, path)})") from error

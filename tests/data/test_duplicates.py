@@ -37,3 +37,13 @@ def test_subjects_of_the_same_voxels_stand_together_and_are_warned_of():
     kinds = [[warning.partition(":")[0] for warning in each.warnings] for each in warned(sources)]
     assert kinds == [["same voxels"]] * 4 + [[]] * 2
     assert "b of q" in warned(sources)[0].warnings[0]
+
+
+def test_subjects_of_the_same_image_stand_together_and_are_warned_of():
+    sources = [source("a", "p", "1"), source("b", "q", "2"), source("c", "r", "3"), source("d", "r", "4")]
+    pairs = [(0, 1), (2, 3)]
+    assert same_voxels(sources, pairs) == [frozenset("pq")]
+    found = [warnings for (warnings,) in (each.warnings for each in warned(sources, pairs))]
+    assert [warning.split(":")[0] for warning in found] == ["same image"] * 4
+    assert "b of q" in found[0]
+    assert ["same side" in warning for warning in found] == [True, True, False, False]

@@ -191,6 +191,22 @@ def test_the_same_voxels_count_once_and_stand_on_one_side(tmp_path):
     )
 
 
+def test_a_scan_that_was_rescaled_or_mirrored_stands_on_the_side_of_its_original(tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=5)
+    paths = sorted(scans.rglob("*.nii.gz"))
+    image = nibabel.load(paths[0])
+    voxels = image.get_fdata(dtype=np.float32)
+    for path, copy in zip(paths[1:4], (voxels * 1.7, np.rint(voxels / 3), voxels[::-1]), strict=True):
+        nibabel.save(nibabel.Nifti1Image(copy.astype(np.float32), image.affine), path)
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **{**SMALL, "holdout": 0.4})
+    assert {split.subjects for split in manifest.splits.values()} == {
+        ("sub-00", "sub-01", "sub-02", "sub-03"),
+        ("sub-04",),
+    }
+    kinds = [[warning.split(":")[0] for warning in source.warnings] for source in manifest.used]
+    assert kinds == [["same image"]] * 4 + [[]]
+
+
 def test_an_empty_folder_is_filled_and_missing_ones_are_made(bids_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for output in (tmp_path / "empty", tmp_path / "not" / "there" / "data"):
