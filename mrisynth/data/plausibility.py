@@ -19,6 +19,9 @@ _FEW_VALUES = 16
 _ALIKE_NEIGHBORS = 0.8
 """Where regions are labeled more neighbors are alike than this; noise tells those of scans apart."""
 
+_ALIKE_BETWEEN_LEAPS, _LEAP = 0.5, 3
+"""So are maps of small regions: more neighbors are alike than the first, the others mostly this far apart."""
+
 _DARKER_THAN_AIR = 0.05
 """More of a scan's voxels are hardly ever darker than its edges."""
 
@@ -114,8 +117,14 @@ def doubts(
             "signed numbers that cannot hold them?"
         )
     values = voxels.ravel() if missing is None else voxels[~missing]
-    if (clipped := np.mean(values == values.max())) > _CLIPPED:
+    lowest, highest = float(values.min()), float(values.max())
+    # Probabilities may never quite reach 1.
+    if (clipped := np.mean(values >= (0.98 if lowest >= 0 and highest <= 1 else highest))) > _CLIPPED:
         warnings.append(f"intensities clipped: {clipped:.0%} of its voxels have the greatest; is it a mask?")
+    if _is_made_of_small_regions(voxels):
+        warnings.append("regions doubtful: neighbors are alike or far apart; is it a map of labels?")
+    if blank := _blank_planes(voxels, missing):
+        warnings.append(f"slices missing: {blank} of its planes between others hold nothing")
     edges = box_edges(voxels.shape)
     scanned = edges if missing is None else edges & ~missing
     if np.any(scanned) and not (missing is not None and lacks_air(missing)):
@@ -126,6 +135,11 @@ def doubts(
                 f"background not darkest: {darker.mean():.0%} of its voxels are darker than its edges; is it "
                 "inverted, or a phase, real or imaginary image?"
             )
+    if not warnings and _wraps_around(voxels, values, missing):
+        warnings.append(
+            "intensities run over: its brightest voxels are many and lie beside its darkest; is it a phase, "
+            "or were they stored as numbers that cannot hold them?"
+        )
     return warnings
 
 
@@ -227,16 +241,66 @@ def _has_few_values(values: NDArray[np.float32]) -> bool:
 
 def _is_made_of_regions(voxels: NDArray[np.float32]) -> bool:
     """Whether the voxels are whole numbers, and neighbors nearly always the same, but for the background."""
+    steps = _steps_within(voxels)
+    return bool(steps.size and np.mean(steps == 0) > _ALIKE_NEIGHBORS)
+
+
+def _is_made_of_small_regions(voxels: NDArray[np.float32]) -> bool:
+    """Whether neighbors often are the same, and else far apart: gray values go step by step."""
+    steps = _steps_within(voxels)
+    return bool(
+        steps.size and np.mean(steps == 0) > _ALIKE_BETWEEN_LEAPS and np.median(steps[steps > 0]) >= _LEAP
+    )
+
+
+def _steps_within(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The `_steps` in the middle of the voxels, if they are whole numbers; else none."""
     middle = voxels[tuple(slice(size // 4, size - size // 4) for size in voxels.shape)]
-    if not np.array_equal(middle, np.rint(middle)):
-        return False
-    pairs = alike = 0
+    return _steps(middle) if np.array_equal(middle, np.rint(middle)) else np.zeros(0, np.float32)
+
+
+def _steps(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far neighbors lie apart, but for the background of 0."""
+    steps = []
     for axis in range(3):
-        ahead, behind = (middle.take(range(k, middle.shape[axis] - 1 + k), axis) for k in (1, 0))
-        inside = (ahead != 0) & (behind != 0)
-        pairs += np.count_nonzero(inside)
-        alike += np.count_nonzero(inside & (ahead == behind))
-    return alike > _ALIKE_NEIGHBORS * max(pairs, 1)
+        ahead, behind = (voxels.take(range(k, voxels.shape[axis] - 1 + k), axis) for k in (1, 0))
+        with np.errstate(invalid="ignore"):
+            steps.append(np.abs(ahead - behind)[(ahead != 0) & (behind != 0)])
+    return np.concatenate(steps)
+
+
+def _wraps_around(
+    voxels: NDArray[np.float32], values: NDArray[np.float32], missing: NDArray[np.bool_] | None
+) -> bool:
+    """Whether intensities without a sign end abruptly at the top, where neighbors lie at the bottom.
+
+    The histogram of a scan thins out to its brightest voxels; that of numbers that ran over, or of a phase,
+    is cut off.
+    """
+    lowest, highest = float(values.min()), float(values.max())
+    spread = highest - lowest
+    last, before = (
+        np.count_nonzero((values > highest - far * spread) & (values <= highest - near * spread))
+        for far, near in ((0.05, 0.0), (0.1, 0.05))
+    )
+    if lowest < 0 or last < 0.005 * values.size or not before / 2 < last < 2 * before:
+        return False
+    scanned = voxels if missing is None else np.where(missing, np.float32(0), voxels)
+    return np.count_nonzero(_steps(scanned) > 0.9 * spread) > 0.0005 * values.size
+
+
+def _blank_planes(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None) -> int:
+    """Planes of one value, or of none, in the middle of an axis, whose ends may have artifacts."""
+    low, high = (
+        voxels if missing is None else np.where(missing, np.float32(end), voxels) for end in (np.inf, -np.inf)
+    )
+    count = 0
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = high.max(axis=others) > low.min(axis=others)
+        (filled,) = np.nonzero(filled[filled.size // 8 : filled.size - filled.size // 8])
+        count += int(np.ptp(filled) + 1 - filled.size) if filled.size else 0
+    return count
 
 
 def _is_phase(values: NDArray[np.float32]) -> bool:

@@ -92,7 +92,16 @@ def test_air_that_is_missing_below_negative_tissue_is_named():
         (np.pi * np.where(TISSUE, SAWTOOTH, NOISE), "a phase"),
         (180 * SAWTOOTH, "a phase"),
     ],
-    ids=["mask", "half", "tissues", "regions", "sparse labels", "masked phase", "phase", "degrees"],
+    ids=[
+        "mask",
+        "half",
+        "tissues",
+        "regions",
+        "sparse labels",
+        "masked phase",
+        "phase",
+        "degrees",
+    ],
 )
 def test_what_is_no_image_of_intensities_is_refused(voxels, reason):
     with pytest.raises(UnusableScanError, match=reason):
@@ -170,6 +179,37 @@ def test_intensities_that_were_clipped_are_named():
     shares = np.clip((HEAD - 300) / 300, 0, 1)
     assert doubts_of(shares) == ["intensities clipped"]
     assert doubts_of(np.minimum(HEAD, 770)) == []
+    probabilities = 1 / (1 + np.exp((500 - HEAD) / 20))
+    assert probabilities.max() < 1
+    assert doubts_of(probabilities) == ["intensities clipped"]
+
+
+def test_small_regions_may_be_labels_or_voxels_that_were_repeated():
+    regions = ((1 + X // 1 + 16 * (Y // 1) + 300 * (Z // 1)) * TISSUE).astype(np.float32)
+    refuse_what_is_no_image(regions, None)
+    assert "regions doubtful" in doubts_of(regions)
+    assert "regions doubtful" not in doubts_of(np.rint(HEAD / 20))
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "16 bits", "phase", "12-bit phase"])
+def test_numbers_without_a_sign_that_ran_over_are_named(kind):
+    scans = {
+        "8 bits": (HEAD / 2.1) % 256 // 1,
+        "16 bits": (HEAD * 120) % 65536 // 1,
+        "phase": (SAWTOOTH + 1) * np.pi * TISSUE,
+        "12-bit phase": (SAWTOOTH + 1) * 2047 * TISSUE // 1,
+    }
+    assert doubts_of(scans[kind].astype(np.float32)) == ["intensities run over"]
+
+
+@pytest.mark.parametrize("value", [0, np.nan, 20])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_that_are_missing_between_others_are_named(value, axis):
+    gaps = HEAD.copy()
+    gaps[:2] = gaps[:, :2] = gaps[:, :, -2:] = 0
+    assert "slices missing" not in doubts_of(gaps)
+    np.moveaxis(gaps, axis, 0)[20:23] = value
+    assert "slices missing" in doubts_of(gaps)
 
 
 def test_a_full_range_with_a_slope_is_no_overflow(tmp_path):
