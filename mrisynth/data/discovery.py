@@ -15,7 +15,7 @@ from mrisynth.data.dicom_series import DicomFile, find_series, look_at
 from mrisynth.data.file_search import fault_of_file, fault_of_part, walk
 from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
-from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, stem
+from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, same_form, stem
 from mrisynth.data.scans import Scan
 from mrisynth.data.subjects import subjects_of
 from mrisynth.data.wanted_contrasts import WantedContrast, the_one, wanted_contrasts
@@ -307,7 +307,7 @@ def _with_subjects(scans: list[Scan], shared: Path, pattern: re.Pattern[str] | N
 
 
 def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
-    """The scans, with a warning where a BIDS label of two input folders counts as one person's."""
+    """The scans, with a warning where a BIDS label may stand for two persons, or two labels for one."""
     inputs: dict[str, set[str]] = {}
     for scan in scans:
         if subject_of(scan.name) == scan.subject and Path(scan.input).is_dir():
@@ -317,6 +317,11 @@ def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
         for subject, places in inputs.items()
         if len(places) > 1
     }
+    first_of: dict[str, str] = {}
+    for subject in filter(None, dict.fromkeys(scan.subject for scan in scans)):
+        first = first_of.setdefault(same_form(subject), subject)
+        if first != subject:
+            warnings[subject] = f"subjects alike: {subject} and {first} count as two; are they one person?"
     return [
         dataclasses.replace(scan, warnings=(*scan.warnings, warnings[scan.subject]))
         if scan.subject in warnings

@@ -118,8 +118,10 @@ def doubts(
         )
     values = voxels.ravel() if missing is None else voxels[~missing]
     lowest, highest = float(values.min()), float(values.max())
-    # Probabilities may never quite reach 1.
-    if (clipped := np.mean(values >= (0.98 if lowest >= 0 and highest <= 1 else highest))) > _CLIPPED:
+    # Probabilities, of 0 to 1 or in bytes, may hardly ever quite reach 1.
+    is_share = lowest >= 0 and (highest <= 1 or highest == 255)
+    greatest = 0.98 * max(highest, 1.0) if is_share else highest
+    if (clipped := np.mean(values >= greatest)) > _CLIPPED:
         warnings.append(f"intensities clipped: {clipped:.0%} of its voxels have the greatest; is it a mask?")
     if _is_made_of_small_regions(voxels):
         warnings.append("regions doubtful: neighbors are alike or far apart; is it a map of labels?")

@@ -231,6 +231,8 @@ def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list
     refuse_other_space(inside, stored.affine, volume.source_shape, volume.source_affine)
     mask = _nearest(inside, stored.affine, volume)
     warnings = [f"mask: {warning}" for warning in stored.warnings]
+    if not mask.any() and np.any(np.nan_to_num(stored.voxels) != 0):
+        warnings.append("mask doubtful: it marks nothing, for none of its numbers there are above 0")
     if mask.mean() > _MOST_OF_A_SCAN:
         warnings.append(f"mask doubtful: it marks {mask.mean():.0%} of the scan; is it inverted, or no mask?")
     return mask, warnings

@@ -221,6 +221,19 @@ def test_a_label_in_two_inputs_is_one_person_and_said_so(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("other", ["sub-1", "sub-0001", "sub-P1", "sub-0-1"])
+def test_labels_that_differ_in_zeros_case_and_separators_are_two_subjects_and_said_so(other, tmp_path):
+    label = {"sub-P1": "sub-p1", "sub-0-1": "sub-0_1"}.get(other, "sub-01")
+    touch(tmp_path, *(f"{name}/anat/{name}_T1w.nii" for name in (label, other, "sub-2")))
+    scans = {scan.subject: scan.warnings for scan in find_scans((str(tmp_path),))}
+    assert scans.keys() == {label, other, "sub-2"}
+    assert scans["sub-2"] == ()
+    ((warning,),) = (warnings for warnings in scans.values() if warnings)
+    assert warning.startswith("subjects alike: ")
+    assert label in warning
+    assert other in warning
+
+
 def test_a_file_in_anothers_folder_is_left_out_by_name(tmp_path):
     touch(tmp_path, "sub-01/anat/sub-01_FLAIR.nii", "sub-01/anat/sub-02_FLAIR.nii")
     assert [scan.fault for scan in find_scans((str(tmp_path),))] == [

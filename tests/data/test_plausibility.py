@@ -182,6 +182,8 @@ def test_intensities_that_were_clipped_are_named():
     probabilities = 1 / (1 + np.exp((500 - HEAD) / 20))
     assert probabilities.max() < 1
     assert doubts_of(probabilities) == ["intensities clipped"]
+    in_bytes = np.rint(np.clip(probabilities * 250 + (HEAD > 740) * 5, 0, 255))
+    assert doubts_of(in_bytes.astype(np.float32)) == ["intensities clipped"]
 
 
 def test_small_regions_may_be_labels_or_voxels_that_were_repeated():

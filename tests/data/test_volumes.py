@@ -114,6 +114,16 @@ def test_a_mask_that_does_not_say_where_it_lies_is_refused(tmp_path):
     assert [warning.split(":")[1] for warning in warnings] == [" orientation unknown"]
 
 
+@pytest.mark.parametrize(("sign", "warned"), [(1, False), (0, False), (-1, True)])
+def test_a_mask_of_negative_numbers_is_doubtful_and_an_empty_one_is_not(sign, warned, tmp_path):
+    image = head_image()
+    volume = load_volume(save(image, tmp_path / "a.nii"), 4.0)
+    numbers = sign * (image.get_fdata() > 700).astype(np.int16)
+    path = save(nibabel.Nifti1Image(numbers, image.affine), tmp_path / "mask.nii")
+    _, warnings = load_mask(path, volume)
+    assert [warning.split(":")[0] for warning in warnings] == ["mask doubtful"] * warned
+
+
 def test_of_a_mask_of_several_volumes_it_is_said_which_was_taken(tmp_path):
     image = head_image()
     volume = load_volume(save(image, tmp_path / "a.nii"), 4.0)
