@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mrisynth.data.conditions import read_training_labels
 from mrisynth.data.labels import Label, LabelKind, LabelSchema, read_number
+from mrisynth.errors import UserError
 
 FEWEST_SUBJECTS = 10
 _BINS = 5
@@ -121,9 +122,18 @@ def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistri
         The distribution; None if the schema has no labels.
 
     Raises:
-        UserError: If the folder is no prepared data set, or not a complete one.
+        UserError: If the folder is no prepared data set, not a complete one, or has no values of a label.
     """
-    return distribution_of(read_training_labels(data_dir), schema) if schema.width else None
+    if not schema.width:
+        return None
+    table = read_training_labels(data_dir)
+    for label in schema.labels:
+        if not any(label.encode(table.get(label.name, ()))[:, -1]):
+            raise UserError(
+                f"--data_dir: {data_dir} has no values of {label.name}, which the generator knows; name the "
+                "data set that it was trained on"
+            )
+    return distribution_of(table, schema)
 
 
 def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> LabelDistribution:

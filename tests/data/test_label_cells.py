@@ -3,8 +3,15 @@ import json
 import numpy as np
 import pytest
 
-from mrisynth.data.label_cells import FEWEST_SUBJECTS, LabelDistribution, distribution_of, find_bin
+from mrisynth.data.label_cells import (
+    FEWEST_SUBJECTS,
+    LabelDistribution,
+    distribution_of,
+    find_bin,
+    label_distribution,
+)
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
+from mrisynth.errors import UserError
 from tests.label_tables import DISTRIBUTION, SCHEMA, make_table
 
 
@@ -97,3 +104,15 @@ def test_a_frequent_number_has_a_bin_of_its_own():
 
 def test_a_distribution_survives_json(distribution):
     assert LabelDistribution.from_json(json.loads(json.dumps(distribution.to_json()))) == distribution
+
+
+@pytest.mark.parametrize("name", ["participant/age", "lesion_fraction"])
+def test_a_data_set_without_a_label_is_not_the_generators(name, small_dataset):
+    """It has no ages, and no lesion is known, as it has no masks."""
+    schema = LabelSchema((Label(name, LabelKind.CONTINUOUS),))
+    with pytest.raises(UserError, match=f"--data_dir: .* has no values of {name}, .* it was trained on"):
+        label_distribution(small_dataset, schema)
+
+
+def test_without_labels_no_data_set_is_needed(tmp_path):
+    assert label_distribution(tmp_path / "nowhere", LabelSchema()) is None
