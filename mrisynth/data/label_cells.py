@@ -21,8 +21,8 @@ from mrisynth.errors import UserError
 FEWEST_SUBJECTS = 10
 _BINS = 5
 
-Bin = tuple[float, float]
-"""The smallest and the largest number of a bin."""
+Bin = tuple[float, float, float]
+"""The smallest number of a bin, the mean of those in it, and the largest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +59,10 @@ class LabelDistribution:
     combinations: tuple[tuple[str | None, ...], ...]
     cells: tuple[LabelCell, ...]
 
-    def range_of(self, label: Label) -> Bin:
+    def range_of(self, label: Label) -> tuple[float, float]:
         """The smallest and the largest number of a continuous label on the training side."""
         bins = self.bins[label.name]
-        return min(low for low, _ in bins), max(high for _, high in bins)
+        return min(low for low, _, _ in bins), max(high for _, _, high in bins)
 
     @property
     def categorical(self) -> tuple[Label, ...]:
@@ -102,13 +102,13 @@ class LabelDistribution:
 
 
 def _bin_of_json(numbers: Sequence[float]) -> Bin:
-    low, high = map(float, numbers)
-    return low, high
+    low, mean, high = map(float, numbers)
+    return low, mean, high
 
 
 def find_bin(number: float, bins: Sequence[Bin]) -> Bin | None:
     """The first bin that a number is in; None if it is in none of them."""
-    return next((each for each in bins if each[0] <= number <= each[1]), None)
+    return next((each for each in bins if each[0] <= number <= each[2]), None)
 
 
 def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistribution | None:
@@ -154,7 +154,12 @@ def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> 
             columns.append([value if value in label.vocabulary else None for value in table[label.name]])
         else:
             numbers = [read_number(value) for value in table[label.name]]
-            bins[label.name] = _bins([number for number in numbers if number is not None])
+            known = [
+                (number, subject)
+                for number, subject in zip(numbers, table["subject"], strict=True)
+                if number is not None
+            ]
+            bins[label.name] = _bins(*zip(*known, strict=True))
             columns.append(
                 [None if number is None else find_bin(number, bins[label.name]) for number in numbers]
             )
@@ -168,12 +173,25 @@ def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> 
     return LabelDistribution(schema, bins, tuple(sorted(combinations, key=repr)), cells)
 
 
-def _bins(numbers: Sequence[float]) -> tuple[Bin, ...]:
-    """Bins between quantiles; a number that two quantiles share has one of its own."""
+def _bins(numbers: Sequence[float], subjects: Sequence[str]) -> tuple[Bin, ...]:
+    """Bins between quantiles; a number that two quantiles share has one of its own.
+
+    Where fewer than `FEWEST_SUBJECTS` have numbers in a bin, its middle stands for their mean.
+    """
     edges: NDArray[np.float64] = np.quantile(numbers, np.linspace(0, 1, _BINS + 1), method="nearest")
     values, counts = np.unique(edges, return_counts=True)
-    points = [(float(value),) * 2 for value in values[counts > 1]]
-    return (*points, *zip(values[:-1].tolist(), values[1:].tolist(), strict=True))
+    points = [(float(value),) * 3 for value in values[counts > 1]]
+    ends = zip(values[:-1].tolist(), values[1:].tolist(), strict=True)
+    bins = [*points, *((low, (low + high) / 2, high) for low, high in ends)]
+    within: dict[Bin, list[int]] = {}
+    for index, number in enumerate(numbers):
+        within.setdefault(find_bin(number, bins), []).append(index)
+    return tuple(
+        (each[0], float(np.mean([numbers[index] for index in within[each]])), each[2])
+        if len({subjects[index] for index in within.get(each, ())}) >= FEWEST_SUBJECTS
+        else each
+        for each in bins
+    )
 
 
 def _cells(rows: Sequence[tuple[Any, ...]], subjects: Sequence[str]) -> tuple[LabelCell, ...]:

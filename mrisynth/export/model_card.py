@@ -321,7 +321,9 @@ def _label_lines(labels: Mapping[str, Any] | None) -> list[str]:
 
 def _bin_in_words(value: str | Sequence[float]) -> str:
     """A category, or the numbers from the smallest to the largest."""
-    return value if isinstance(value, str) else " to ".join(f"{number:g}" for number in dict.fromkeys(value))
+    if isinstance(value, str):
+        return value
+    return " to ".join(f"{number:g}" for number in dict.fromkeys((value[0], value[-1])))
 
 
 def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:

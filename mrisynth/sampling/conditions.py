@@ -21,6 +21,7 @@ from mrisynth.data.labels import UNKNOWN, Label, LabelKind, LabelSchema, read_nu
 from mrisynth.errors import UserError
 
 Value = str | float | None
+Range = tuple[float, float]
 Values = dict[str, list[Value]]
 """Values of samples by the name of the label; None where one is unknown."""
 
@@ -28,7 +29,7 @@ OTHER_INPUTS = ("latents", "seed", "count", "truncation")
 """What a served generator takes beside labels."""
 
 _MOST_STEPS = 100
-_NO_BIN = (np.inf, -np.inf)
+_NO_BIN = (np.inf, np.nan, -np.inf)
 """In place of the bin of a number that is in none."""
 
 
@@ -103,7 +104,7 @@ class Condition:
     def __str__(self) -> str:
         return f"{self.name}={self.text}"
 
-    def range(self) -> Bin | None:
+    def range(self) -> Range | None:
         """The smallest and the largest number that may be drawn, or None where nothing is known.
 
         Raises:
@@ -148,7 +149,7 @@ class SeededLabels:
         self.schema = distribution.schema
         self._distribution = distribution
         self._inputs = input_names(self.schema)
-        self._asked: dict[str, str | Bin | None] = {}
+        self._asked: dict[str, str | Range | None] = {}
         for condition in asked:
             label = _find(condition, self.schema)
             if label.name in self._asked:
@@ -206,7 +207,7 @@ class SeededLabels:
 
     def _checked(
         self, condition: Condition, label: Label, force: bool, flag: str = "--condition"
-    ) -> str | Bin | None:
+    ) -> str | Range | None:
         if label.kind is LabelKind.CATEGORICAL:
             if condition.text and condition.text not in label.vocabulary:
                 raise UserError(
@@ -238,7 +239,7 @@ class SeededLabels:
 
     def _row(self, seed: int) -> tuple[Value, ...]:
         asked = {
-            name: self._drawn(seed, name, part) if isinstance(part, tuple) else part
+            name: draw_between(seed, self._inputs[name], part) if isinstance(part, tuple) else part
             for name, part in self._asked.items()
         }
         targets = []
@@ -252,12 +253,9 @@ class SeededLabels:
         return tuple(
             asked[label.name]
             if label.name in asked
-            else (self._drawn(seed, label.name, part) if isinstance(part, tuple) else part)
+            else (_draw_from_bin(seed, self._inputs[label.name], part) if isinstance(part, tuple) else part)
             for label, part in zip(self.schema.labels, cell.values, strict=True)
         )
-
-    def _drawn(self, seed: int, name: str, between: Bin) -> float:
-        return draw_between(seed, self._inputs[name], between)
 
     def _find_agreeing(
         self, targets: tuple[str | Bin | None, ...]
@@ -277,10 +275,18 @@ class SeededLabels:
         return [LabelCell((None,) * len(targets), 1.0, None)], np.ones(1)
 
 
-def draw_between(seed: int, name: str, between: Bin) -> float:
+def draw_between(seed: int, name: str, between: Range) -> float:
     """A number between two others, uniformly, by the seed and the name of the label's input."""
     low, high = between
     return low + uniform(seed, name) * (high - low)
+
+
+def _draw_from_bin(seed: int, name: str, found: Bin) -> float:
+    """A number from a bin, by a power of a uniform one that has the mean of the bin's numbers."""
+    low, mean, high = found
+    if mean <= low:
+        return low
+    return low + (high - low) * uniform(seed, name) ** ((high - low) / (mean - low) - 1)
 
 
 def between_rows(first: Mapping[str, Value], last: Mapping[str, Value], part: float) -> dict[str, Value]:

@@ -28,7 +28,7 @@ def rows_in(cell, table):
         return (
             value is None
             or (isinstance(value, str) and value == text)
-            or (not isinstance(value, str) and value[0] <= float(text) <= value[1])
+            or (not isinstance(value, str) and value[0] <= float(text) <= value[2])
         )
 
     return [
@@ -98,8 +98,10 @@ def test_a_frequent_number_has_a_bin_of_its_own():
     schema = LabelSchema((Label("lesion_fraction", LabelKind.CONTINUOUS, (), 0.1, 0.1),))
     table = {"subject": [f"{n}" for n in range(100)], "lesion_fraction": [str(n) for n in numbers]}
     found = distribution_of(table, schema)
-    assert {cell.values: cell.weight for cell in found.cells}[((0.0, 0.0),)] == pytest.approx(0.6)
-    assert find_bin(0.0, found.bins["lesion_fraction"]) == (0.0, 0.0)
+    assert {cell.values: cell.weight for cell in found.cells}[((0.0, 0.0, 0.0),)] == pytest.approx(0.6)
+    assert find_bin(0.0, found.bins["lesion_fraction"]) == (0.0, 0.0, 0.0)
+    # Of 0, 0.01, ..., 0.2, all but the first, and of the others.
+    assert [each[1] for each in found.bins["lesion_fraction"]] == pytest.approx([0, 0.105, 0.305])
 
 
 def test_a_distribution_survives_json(distribution):

@@ -79,6 +79,17 @@ def test_what_no_cell_has_leaves_the_rest_to_those_that_do_not_contradict():
     assert set(only["suffix"]) == {None}
 
 
+def test_numbers_have_the_training_sides_mean_and_range_where_most_are_small():
+    numbers = np.random.default_rng(0).exponential(0.02, 3000).clip(0, 0.3) * (np.arange(3000) % 2)
+    schema = LabelSchema((Label("lesion_fraction", LabelKind.CONTINUOUS, (), 0.01, 0.02),))
+    table = {"subject": [f"{n % 60}" for n in range(3000)], "lesion_fraction": [str(n) for n in numbers]}
+    labels = SeededLabels(distribution_of(table, schema))
+    drawn = np.array(labels.values(0, 4000)["lesion_fraction"])
+    assert np.mean(drawn == 0) == pytest.approx(0.5, abs=0.03)
+    assert drawn.mean() == pytest.approx(numbers.mean(), rel=0.1)
+    assert 0 <= drawn.min() < drawn.max() <= numbers.max()
+
+
 @pytest.mark.parametrize("name", ["sex", "participant/sex"])
 def test_a_label_has_a_full_and_a_short_name(name):
     assert set(asking(f"{name}=M").values(0, 20)["participant/sex"]) == {"M"}
