@@ -1,13 +1,18 @@
 /* Runs the signature serving_default of an exported generator as a server does: by the C API of TensorFlow.
 
-   serve SAVED_MODEL INPUT OUTPUT COUNT LATENT_SIZE < latents > images
+   serve SAVED_MODEL INPUT OUTPUT COUNT LATENT_SIZE [LABEL VALUE]... < latents > images
 
-   INPUT and OUTPUT are the names of the signature's operations; latents and images are raw float32. */
+   INPUT, OUTPUT and LABEL are the names of the signature's operations; latents and images are raw float32. VALUE
+   is a number or a text, as the operation takes it, for all images. */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tensorflow/c/c_api.h"
+#include "tensorflow/c/tf_tensor.h"
+
+#define MOST_INPUTS 32
 
 static void check(TF_Status* status, const char* what) {
   if (TF_GetCode(status) != TF_OK) {
@@ -25,9 +30,24 @@ static TF_Output find(TF_Graph* graph, const char* name) {
   return output;
 }
 
+/* One number or text, of shape [1]. */
+static TF_Tensor* one_value(TF_DataType type, const char* value) {
+  const int64_t shape[] = {1};
+  if (type == TF_FLOAT) {
+    TF_Tensor* tensor = TF_AllocateTensor(TF_FLOAT, shape, 1, sizeof(float));
+    *(float*)TF_TensorData(tensor) = strtof(value, NULL);
+    return tensor;
+  }
+  TF_Tensor* tensor = TF_AllocateTensor(TF_STRING, shape, 1, sizeof(TF_TString));
+  TF_TString* text = TF_TensorData(tensor);
+  TF_StringInit(text);
+  TF_StringCopy(text, value, strlen(value));
+  return tensor;
+}
+
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    fprintf(stderr, "usage: serve SAVED_MODEL INPUT OUTPUT COUNT LATENT_SIZE\n");
+  if (argc < 6 || argc % 2 != 0 || (argc - 6) / 2 >= MOST_INPUTS) {
+    fprintf(stderr, "usage: serve SAVED_MODEL INPUT OUTPUT COUNT LATENT_SIZE [LABEL VALUE]...\n");
     return 2;
   }
   const char* tags[] = {"serve"};
@@ -45,14 +65,20 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  TF_Output input = find(graph, argv[2]), output = find(graph, argv[3]);
+  TF_Output inputs[MOST_INPUTS] = {find(graph, argv[2])}, output = find(graph, argv[3]);
+  TF_Tensor* values[MOST_INPUTS] = {latents};
+  int count = 1;
+  for (int label = 6; label < argc; label += 2, count++) {
+    inputs[count] = find(graph, argv[label]);
+    values[count] = one_value(TF_OperationOutputType(inputs[count]), argv[label + 1]);
+  }
   TF_Tensor* images = NULL;
-  TF_SessionRun(session, NULL, &input, &latents, 1, &output, &images, 1, NULL, 0, NULL, status);
+  TF_SessionRun(session, NULL, inputs, values, count, &output, &images, 1, NULL, 0, NULL, status);
   check(status, "run");
   fwrite(TF_TensorData(images), 1, TF_TensorByteSize(images), stdout);
 
   TF_DeleteTensor(images);
-  TF_DeleteTensor(latents);
+  for (int input = 0; input < count; input++) TF_DeleteTensor(values[input]);
   TF_CloseSession(session, status);
   TF_DeleteSession(session, status);
   TF_DeleteSessionOptions(options);
