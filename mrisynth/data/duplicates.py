@@ -31,7 +31,7 @@ def same_voxels(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()
 
     Args:
         sources: Files; those that are skipped do not count.
-        pairs: Sources that show the same image, by their numbers (see `fingerprints.same_images`).
+        pairs: Sources that show the same image, by their numbers (see `image_copies.same_images`).
 
     Returns:
         Groups of two subjects or more, who may be one person and must stand on the same side of the split.

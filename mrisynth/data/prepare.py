@@ -30,7 +30,7 @@ from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import find_scans
 from mrisynth.data.duplicates import Copies, same_voxels, warned
-from mrisynth.data.fingerprints import same_images
+from mrisynth.data.image_copies import same_images
 from mrisynth.data.labels import UNKNOWN, describe_values
 from mrisynth.data.manifest import (
     FILE_NAME,
@@ -223,7 +223,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     """Writes the whole data set into a folder, the manifest last."""
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms: dict[int, NDArray[np.int64]] = {}
-    fingerprints: dict[int, NDArray[np.float32]] = {}
+    means_of_blocks: dict[int, NDArray[np.float32]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
     copies = Copies()
@@ -236,13 +236,13 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
             _report(source, config.strict)
             if not source.skipped:
                 histograms[number] = extracted.histogram
-                fingerprints[number] = extracted.fingerprint
+                means_of_blocks[number] = extracted.block_means
                 phantoms.append(extracted.phantom)
                 writer.append(number, extracted.images, _labels(source, extracted))
             sources.append(source)
         if not histograms:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
-        alike = same_images(fingerprints)
+        alike = same_images(means_of_blocks)
         manifest = _manifest(config, _divided(warned(sources, alike), config, alike), all(phantoms))
         writer.finish(manifest)
     write_contact_sheet(folder, manifest)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth.checksums import of_arrays
-from mrisynth.data.fingerprints import fingerprint
+from mrisynth.data.image_copies import block_means
 from mrisynth.data.intensities import find_range, to_unit_range
 from mrisynth.data.mask_space import refuse_other_space
 from mrisynth.data.orientation import UNKNOWN_ORIENTATION
@@ -61,7 +61,7 @@ class Volume:
         source_orientation: Where the file's axes point, for instance "LPS".
         nonfinite_voxels: How many voxels were NaN or infinite; they count as air.
         voxels_checksum: SHA-256 of the file's voxels turned to the nearest RAS axes, hexadecimal.
-        fingerprint: What tells whether it is the same image as another (see `fingerprints.fingerprint`).
+        block_means: What tells whether it is the same image as another (see `image_copies.block_means`).
         warnings: What a user should know about the file, in sentences.
     """
 
@@ -76,7 +76,7 @@ class Volume:
     source_orientation: str
     nonfinite_voxels: int
     voxels_checksum: str
-    fingerprint: NDArray[np.float32]
+    block_means: NDArray[np.float32]
     warnings: tuple[str, ...]
 
     @property
@@ -154,7 +154,7 @@ def load_volume(
         source_orientation="".join(nibabel.aff2axcodes(affine)),
         nonfinite_voxels=int(np.count_nonzero(~np.isfinite(voxels))),
         voxels_checksum=voxels_checksum,
-        fingerprint=fingerprint(nibabel.orientations.apply_orientation(filled, turns)),
+        block_means=block_means(nibabel.orientations.apply_orientation(filled, turns)),
         warnings=(*stored.warnings, *warnings),
     )
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mrisynth.data.fingerprints import fingerprint, same_images
+from mrisynth.data.image_copies import block_means, same_images
 from tests.data.ellipsoid_scans import head_image
 
 NOISE = np.random.default_rng(0).normal(0, 6, (44, 57, 50))
@@ -9,7 +9,7 @@ HEAD = (head_image(shape=(44, 57, 50)).get_fdata() + NOISE).astype(np.float32)
 
 
 def are_same(*scans):
-    return same_images({7 + number: fingerprint(scan) for number, scan in enumerate(scans)}) == [(7, 8)]
+    return same_images({7 + number: block_means(scan) for number, scan in enumerate(scans)}) == [(7, 8)]
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_other_scans_of_the_same_head_are_other_images(other):
 
 def test_a_few_voxels_along_an_axis_are_enough():
     slices = HEAD[:, :, 20:22]
-    assert fingerprint(slices).shape == (15, 15, 1)
+    assert block_means(slices).shape == (15, 15, 1)
     assert are_same(slices, slices[::-1] * 3)
-    assert np.linalg.norm(fingerprint(slices)) == pytest.approx(1)
+    assert np.linalg.norm(block_means(slices)) == pytest.approx(1)
 
 
 def test_many_scans_are_compared_at_once():
     rng = np.random.default_rng(1)
-    prints = {number: fingerprint(HEAD + rng.normal(0, 6, HEAD.shape)) for number in range(20)}
-    prints[30] = fingerprint(HEAD)
-    prints[25] = fingerprint(HEAD[::-1])
+    prints = {number: block_means(HEAD + rng.normal(0, 6, HEAD.shape)) for number in range(20)}
+    prints[30] = block_means(HEAD)
+    prints[25] = block_means(HEAD[::-1])
     assert same_images(prints) == [(25, 30)]
     assert same_images({}) == []

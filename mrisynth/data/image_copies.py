@@ -17,10 +17,10 @@ _LEAST_CORRELATION = 1 - 1e-6
 """Rounding to whole numbers leaves more; the noise of a second scan leaves less."""
 
 _SLACK = (0.003, 0.02)
-"""How far `_invariants` of two fingerprints may differ at that correlation."""
+"""How far `_invariants` of two scans may differ at that correlation."""
 
 
-def fingerprint(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+def block_means(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Takes the means of a scan's blocks, and their own mean and scale from them.
 
     Args:
@@ -39,23 +39,23 @@ def fingerprint(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
     return (means / norm if norm > 0 else means).astype(np.float32)
 
 
-def same_images(fingerprints: Mapping[int, NDArray[np.float32]]) -> list[tuple[int, int]]:
+def same_images(means_of_blocks: Mapping[int, NDArray[np.float32]]) -> list[tuple[int, int]]:
     """Finds scans that show the same image.
 
     Args:
-        fingerprints: By the number of the scan.
+        means_of_blocks: What `block_means` gives, by the number of the scan.
 
     Returns:
         Pairs of numbers, the lower one first.
     """
-    numbers = sorted(fingerprints)
-    invariants = np.array([_invariants(fingerprints[number]) for number in numbers]).reshape(-1, 2)
+    numbers = sorted(means_of_blocks)
+    invariants = np.array([_invariants(means_of_blocks[number]) for number in numbers]).reshape(-1, 2)
     pairs = []
     for position, first in enumerate(numbers):
         is_near = (np.abs(invariants[position + 1 :] - invariants[position]) < _SLACK).all(axis=1)
         seconds = [numbers[position + 1 + offset] for offset in np.flatnonzero(is_near)]
         pairs += [
-            (first, second) for second in seconds if _is_same(fingerprints[first], fingerprints[second])
+            (first, second) for second in seconds if _is_same(means_of_blocks[first], means_of_blocks[second])
         ]
     return pairs
 
