@@ -70,7 +70,8 @@ def look_at(path: Path, place: Path) -> DicomFile | None:
 
     Args:
         path: Any file.
-        place: The input it was found in, which may be the file itself.
+        place: The input folder it was found in; of a file that is given itself, its folder, for the file's
+            name may be the patient's.
     """
     header = None
     try:
@@ -82,8 +83,13 @@ def look_at(path: Path, place: Path) -> DicomFile | None:
         is_dicom = False
     if not is_dicom and not path.name.lower().endswith(_EXTENSIONS):
         return None
-    name = path.name if path == place else path.relative_to(place).as_posix()
-    return DicomFile(path, str(place), name, header)
+    return DicomFile(path, str(place), path.relative_to(place).as_posix(), header)
+
+
+def without_file_name(place: str) -> str:
+    """An input as it may be stored: of a DICOM file, whose name may be the patient's, its folder."""
+    path = Path(place)
+    return place if path.is_dir() or look_at(path, path.parent) is None else str(path.parent)
 
 
 def find_series(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mrisynth.data import dicom
 from mrisynth.data.bids import bids_suffix, contrast, is_bids, session, subject_of
-from mrisynth.data.dicom_series import DicomFile, find_series, look_at
+from mrisynth.data.dicom_series import DicomFile, find_series, look_at, salted
 from mrisynth.data.file_search import fault_of_file, fault_of_part, walk
 from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
@@ -70,7 +70,9 @@ def find_scans(
     shared = _shared_folder([place if place.is_dir() else place.parent for place in places])
     scans = _with_participants(_with_subjects(list(found.values()), shared, pattern))
     scans = _with_masks(scans, masks) if masks else scans
-    scans += _dicom_scans(dicom_files, wanted, series, pattern, salt)
+    if dicom_files:
+        scans = [_unnamed(scan, salt) if scan.name.endswith("/") else scan for scan in scans]
+        scans += _dicom_scans(dicom_files, wanted, series, pattern, salt)
     _check_any(scans, inputs)
     _check_every_contrast(scans, wanted)
     return scans
@@ -140,7 +142,7 @@ def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "")
 
 def _given(path: Path, name: str, dicom_files: list[DicomFile]) -> list[Scan]:
     """A file that is given itself; a DICOM file is added to those found."""
-    dicom_file = look_at(path, path)
+    dicom_file = look_at(path, path.parent)
     dicom_files += [dicom_file] if dicom_file else []
     return [] if dicom_file else [_scan(name, path, path)]
 
@@ -166,6 +168,12 @@ def _scans_in_folder(
     else:
         scans = _with_mixed_contrasts(scans)
     return sorted([*scans, *unreadable], key=lambda scan: scan.name)
+
+
+def _unnamed(folder: Scan, salt: str) -> Scan:
+    """An unreadable folder beside DICOM files, whose name may be a patient's, without it."""
+    name = f"unreadable_{salted(salt, folder.name)}/"
+    return Scan(Path(folder.input), name, folder.input, subject="", fault=folder.fault)
 
 
 def _dicom_scans(

@@ -40,7 +40,7 @@ class Source:
 
     Attributes:
         name: Path relative to its input folder.
-        input: The input folder, or the file itself where files were given.
+        input: The input folder, or the file itself where files were given; of a DICOM file its folder.
         subject: Whose scan it is.
         session: BIDS session; empty if none.
         suffix: BIDS suffix; empty if none.

@@ -91,6 +91,8 @@ def prepare_dataset(
     wanted = channels.contrasts if channels else config.suffix
     scans = find_scans(config.input, wanted, config.subject_regex, config.masks, config.series, salt)
     scans = one_scan_a_session(scans, channels, config.allow_missing) if channels else scans
+    shown = map(dicom_series.without_file_name, config.input)
+    config = dataclasses.replace(config, input=tuple(dict.fromkeys(shown)))
     config = _checked_split(config, scans, salt)
     existing = _existing(output, scans, config)
     if existing is not None:

@@ -205,6 +205,17 @@ def test_a_hospitals_tree_is_prepared_without_anything_confidential(hospital, tm
         assert not [name for name, content in written.items() if secret.lower().encode() in content], secret
 
 
+def test_of_files_that_are_given_themselves_the_folder_alone_is_kept(tmp_path):
+    paths = write_series(tmp_path / "export", AXIAL, name="DOE_JANE{}.dcm")
+    output = tmp_path / "data"
+    manifest = prepare_dataset(input=tuple(paths), output=output, **SMALL)
+    assert len(manifest.used) == 1
+    assert manifest.settings["input"] == (str(tmp_path / "export"),)
+    assert manifest.used[0].input == str(tmp_path / "export")
+    assert not [path for path in output.rglob("*") if path.is_file() and b"DOE_JANE" in path.read_bytes()]
+    assert prepare_dataset(input=tuple(paths), output=output, **SMALL) == manifest
+
+
 def test_a_prepared_tree_is_known_again_until_a_file_changes(hospital, tmp_path, monkeypatch):
     folder = shutil.copytree(hospital[0], tmp_path / "scans")
     output = tmp_path / "data"

@@ -326,6 +326,33 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         find_scans((str(tmp_path / "sub-02"),))
 
 
+@pytest.mark.parametrize("has_series", [True, False])
+def test_beside_dicom_a_folder_that_cannot_be_read_has_no_name(has_series, tmp_path, monkeypatch):
+    write_series(tmp_path / "series", leave_out=range(3, 25)) if has_series else write_dicomdir(
+        tmp_path / "x"
+    )
+    (tmp_path / "sub-DOE^JANE").mkdir()
+    listed = os.scandir
+
+    def refuse(place):
+        if "DOE" in str(place):
+            raise PermissionError(13, "Permission denied", str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    if not has_series:
+        with pytest.raises(UserError, match="Permission denied") as error:
+            find_scans((str(tmp_path),))
+        assert "DOE" not in str(error.value)
+        return
+    folder, series = find_scans((str(tmp_path),), salt="s")
+    assert folder.fault == "the folder cannot be read (Permission denied)"
+    assert not series.fault
+    assert folder.name.startswith("unreadable_")
+    assert folder.name != find_scans((str(tmp_path),), salt="t")[0].name
+    assert "DOE" not in repr((folder, series))
+
+
 def test_a_name_that_is_not_utf_8_is_used_under_a_name_that_can_be_written(tmp_path):
     touch(tmp_path, "anna.nii")
     shutil.copy(tmp_path / "anna.nii", os.fsencode(tmp_path) + b"/J\xfcrgen.nii")
