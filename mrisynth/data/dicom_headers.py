@@ -7,6 +7,7 @@ to be known before; for that a dozen elements of each file's head suffice.
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -99,7 +100,7 @@ def _header(values: dict[int, bytes]) -> Header:
             return value.decode("latin-1").strip(" \0")
 
     def number(tag: int) -> int:
-        return int(text(tag)) if text(tag).isdigit() else 0
+        return int(text(tag)) if re.fullmatch("[0-9]{1,12}", text(tag)) else 0  # As long as DICOM allows.
 
     rows = values.get(0x00280010, b"\0\0")
     return Header(
@@ -114,7 +115,7 @@ def _header(values: dict[int, bytes]) -> Header:
         series=text(0x0020000E),
         number=number(0x00200013),
         expected=number(0x00201002),
-        rows=max(rows),  # Not zero in either byte order, if there are any.
+        rows=max(rows, default=0),  # Not zero in either byte order, if there are any.
     )
 
 

@@ -111,3 +111,16 @@ def test_a_header_that_is_cut_off_anywhere_is_damaged_or_no_image(one_slice):
             outcomes.add("damaged")
     assert outcomes <= {"damaged", 0}
     assert "damaged" in outcomes
+
+
+def test_values_that_are_empty_or_no_numbers_count_as_not_said(one_slice):
+    path = one_slice()
+    content = path.read_bytes()
+    rows = content.index(b"\x28\x00\x10\x00US\x02\x00")
+    path.write_bytes(content[: rows + 6] + b"\0\0" + content[rows + 10 :])
+    assert read_header(path).rows == 0
+    number = content.index(b"\x20\x00\x13\x00IS\x02\x00")
+    for value in ("²".encode(), "٣".encode(), b"9" * 5000, b"-1", b""):
+        size = len(value).to_bytes(2, "little")
+        path.write_bytes(content[: number + 6] + size + value + content[number + 10 :])
+        assert read_header(path).number == 0
