@@ -12,7 +12,7 @@ from pathlib import Path
 from mrisynth.data import dicom
 from mrisynth.data.bids import bids_suffix, contrast, is_bids, session, subject_of
 from mrisynth.data.dicom_series import DicomFile, find_series, look_at, salted
-from mrisynth.data.file_search import fault_of_file, fault_of_part, walk
+from mrisynth.data.file_search import fault_of_file, fault_of_part, location, walk
 from mrisynth.data.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.participants import read_participants
 from mrisynth.data.scan_names import EXTENSIONS, is_contrast, printable, same_form, stem
@@ -57,16 +57,18 @@ def find_scans(
         wanted_contrasts(suffix) if isinstance(suffix, str) else suffix,
     )
     places = [_place(Path(place)) for place in inputs]
-    given_in = _shared_folder([place.parent for place in places if not place.is_dir()])
-    found: dict[str, Scan] = {}
+    given = [place for place in places if not place.is_dir()]
+    given_in = _shared_folder([place.parent for place in given])
+    found: dict[tuple[str, str], Scan] = {}
     dicom_files: list[DicomFile] = []
+    taken = {scan.path: scan for scan in _given(given, given_in, wanted, dicom_files)}
     for place in places:
-        if not place.is_dir():
-            scans = _given(place, _relative(place, given_in), dicom_files)
-        else:
+        if place.is_dir():
             scans = _scans_in_folder(place, wanted, mask_folder(place, masks) if masks else None, dicom_files)
+        else:
+            scans = [taken[place]] if place in taken else []
         for scan in scans:
-            found.setdefault(os.path.realpath(scan.path), scan)
+            found.setdefault(location(scan.path), scan)
     shared = _shared_folder([place if place.is_dir() else place.parent for place in places])
     scans = _with_participants(_with_subjects(list(found.values()), shared, pattern))
     scans = _with_masks(scans, masks) if masks else scans
@@ -140,11 +142,18 @@ def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "")
     )
 
 
-def _given(path: Path, name: str, dicom_files: list[DicomFile]) -> list[Scan]:
-    """A file that is given itself; a DICOM file is added to those found."""
-    dicom_file = look_at(path, path.parent)
-    dicom_files += [dicom_file] if dicom_file else []
-    return [] if dicom_file else [_scan(name, path, path)]
+def _given(
+    paths: Sequence[Path], folder: Path, wanted: Sequence[WantedContrast], dicom_files: list[DicomFile]
+) -> list[Scan]:
+    """The files that are given themselves, if their contrasts are wanted; DICOM is added to those found."""
+    scans = []
+    for path in dict.fromkeys(paths):
+        dicom_file = look_at(path, path.parent)
+        if dicom_file:
+            dicom_files.append(dicom_file)
+        else:
+            scans.append(_scan(_relative(path, folder), path, path))
+    return _with_suffix(scans, wanted, folder) if wanted else scans
 
 
 def _scans_in_folder(

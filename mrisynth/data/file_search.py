@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mrisynth.data.bids import entities
+from mrisynth.data.bids import entities, subject_of
 from mrisynth.data.dicom_series import DicomFile, look_at
 from mrisynth.data.scan_names import EXTENSIONS, NOT_SUPPORTED, stem
 
@@ -25,13 +25,15 @@ def walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[tuple[Path, str
     DICOM files are added to those found.
     """
     unreadable: list[OSError] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for place, folders, files in os.walk(folder, followlinks=True, onerror=unreadable.append):
-        real = os.path.realpath(place)
-        folders[:] = [] if real in seen else sorted(f for f in folders if f not in _NOT_SCANS and f[0] != ".")
-        if real in seen:  # A link that leads back up.
+        known = location(Path(place, "_"))
+        folders[:] = (
+            [] if known in seen else sorted(f for f in folders if f not in _NOT_SCANS and f[0] != ".")
+        )
+        if known in seen:  # A link that leads back up, or to what was read already.
             continue
-        seen.add(real)
+        seen.add(known)
         for path in (Path(place, name) for name in sorted(files) if name[0] != "."):
             dicom_file = look_at(path, folder)
             if dicom_file is not None:
@@ -40,6 +42,16 @@ def walk(folder: Path, dicom_files: list[DicomFile]) -> Iterator[tuple[Path, str
                 yield path, ""
     for error in unreadable:
         yield Path(error.filename), f"the folder cannot be read ({error.strerror})"
+
+
+def location(path: Path) -> tuple[str, str]:
+    """Where a file lies, whatever links its folders are, and whose folder it is by a BIDS label.
+
+    A file that is itself a link lies where the link does. A folder that is linked to under the name of
+    another subject counts once for each: both have its scans.
+    """
+    real = Path(os.path.realpath(path.parent), path.name)
+    return str(real), subject_of(path.absolute().as_posix()) or subject_of(real.as_posix())
 
 
 def _is_second_half(path: Path) -> bool:

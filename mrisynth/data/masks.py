@@ -29,10 +29,9 @@ class MaskFolder:
     is_shared: bool
 
     def holds(self, path: Path) -> bool:
-        """Whether a file there is a mask, and no scan."""
-        return self.path in Path(os.path.realpath(path)).parents and (
-            not self.is_shared or is_mask(path.name)
-        )
+        """Whether a file there is a mask, and no scan; what it or its folder is a link to does not matter."""
+        ways = (path, Path(os.path.realpath(path.parent), path.name))
+        return any(self.path in way.parents for way in ways) and (not self.is_shared or is_mask(path.name))
 
 
 def mask_folder(place: Path, masks: str) -> MaskFolder:

@@ -189,6 +189,48 @@ def test_files_that_are_given_themselves_are_told_apart_by_their_folders(tmp_pat
     assert [scan.subject for scan in given] == ["p1", "p2", "p3"]
 
 
+def test_files_that_are_given_themselves_are_chosen_by_their_contrasts(tmp_path):
+    names = [f"sub-{n}_{kind}.nii" for n in (1, 2) for kind in ("FLAIR", "T1w", "ce-GAD_T1w")]
+    given = tuple(str(touch(tmp_path, *names) / name) for name in names)
+    assert names_of(find_scans(given, suffix="FLAIR")) == [names[0], names[3]]
+    scans = find_scans(given, suffix="FLAIR,T1w[!ce]")
+    assert [(scan.name, scan.suffix) for scan in scans] == [
+        (f"sub-{n}_{kind}.nii", kind) for n in (1, 2) for kind in ("FLAIR", "T1w")
+    ]
+    with pytest.raises(UserError, match="--suffix=PD: no such scan below .*; there are FLAIR, T1w"):
+        find_scans(given, suffix="PD")
+
+
+def test_scans_and_masks_may_be_links_to_one_content(tmp_path):
+    stored = touch(tmp_path, "annex/content") / "annex" / "content"
+    names = [f"data/sub-{n}/anat/sub-{n}_FLAIR.nii" for n in (1, 2, 3)]
+    names += [f"data/lesion/sub-{n}_mask.nii" for n in (1, 2, 3)]
+    for path in (tmp_path / name for name in names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(stored)
+    data = str(tmp_path / "data")
+    scans = find_scans(
+        (data, data + "/sub-1", data + "/" + names[1].removeprefix("data/")), masks=data + "/lesion"
+    )
+    assert [scan.subject for scan in scans] == ["sub-1", "sub-2", "sub-3"]
+    assert [scan.mask and scan.mask.name for scan in scans] == [f"sub-{n}_mask.nii" for n in (1, 2, 3)]
+
+
+def test_a_folder_that_is_linked_belongs_to_every_subject_whose_name_it_bears(tmp_path):
+    touch(tmp_path, "sub-1/ses-1/flair.nii", "sub-2/ses-2/flair.nii", "masks/x/sub-2_ses-2_mask.nii")
+    (tmp_path / "sub-2" / "ses-1").symlink_to(tmp_path / "sub-1" / "ses-1")
+    (tmp_path / "sub-2" / "up").symlink_to(tmp_path)
+    (tmp_path / "twice").symlink_to(tmp_path / "sub-1")
+    (tmp_path / "lesion").mkdir()
+    (tmp_path / "lesion" / "y").symlink_to(tmp_path / "masks" / "x")
+    scans = find_scans((str(tmp_path),), suffix="flair", masks="lesion")
+    assert [(scan.name, scan.mask is not None) for scan in scans] == [
+        ("sub-1/ses-1/flair.nii", False),
+        ("sub-2/ses-1/flair.nii", False),
+        ("sub-2/ses-2/flair.nii", True),
+    ]
+
+
 def test_subjects_are_judged_over_all_inputs_together(tmp_path):
     touch(tmp_path, *(f"{visit}/p{number}.nii" for visit in ("visit1", "visit2") for number in (1, 2)))
     scans = find_scans((str(tmp_path / "visit1"), str(tmp_path / "visit2")))
