@@ -320,11 +320,11 @@ def _with_subjects(scans: list[Scan], shared: Path, pattern: re.Pattern[str] | N
         subject = subject if scan.fault else subjects[name]
         fault = scan.fault or ("" if subject else missing)
         described.append(dataclasses.replace(scan, subject=subject, fault=fault))
-    return _with_shared_labels(described)
+    return _with_names_alike(_with_shared_labels(described), are_one=pattern is None)
 
 
 def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
-    """The scans, with a warning where a BIDS label may stand for two persons, or two labels for one."""
+    """The scans, with a warning where a BIDS label in several inputs may stand for several persons."""
     inputs: dict[str, set[str]] = {}
     for scan in scans:
         if subject_of(scan.name) == scan.subject and Path(scan.input).is_dir():
@@ -334,17 +334,42 @@ def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
         for subject, places in inputs.items()
         if len(places) > 1
     }
-    first_of: dict[str, str] = {}
-    for subject in filter(None, dict.fromkeys(scan.subject for scan in scans)):
-        first = first_of.setdefault(same_form(subject), subject)
-        if first != subject:
-            warnings[subject] = f"subjects alike: {subject} and {first} count as two; are they one person?"
     return [
         dataclasses.replace(scan, warnings=(*scan.warnings, warnings[scan.subject]))
         if scan.subject in warnings
         else scan
         for scan in scans
     ]
+
+
+def _with_names_alike(scans: list[Scan], are_one: bool) -> list[Scan]:
+    """The scans, with a warning where names of subjects differ in case, separators, zeros or "sub-" alone.
+
+    They count as one person, whose scans must not stand on both sides of the split, if `are_one`; a user's
+    own expression may tell them apart. Of a BIDS name and another one, the BIDS name stays.
+    """
+    subjects = filter(None, dict.fromkeys(scan.subject for scan in scans))
+    first_of: dict[str, str] = {}
+    for subject in sorted(subjects, key=lambda name: not name.startswith("sub-")):
+        first_of.setdefault(_without_prefix(subject), subject)
+    described = []
+    for scan in scans:
+        first = first_of.get(_without_prefix(scan.subject), scan.subject)
+        if first != scan.subject:
+            how = (
+                "are one person; --subject_regex can say otherwise"
+                if are_one
+                else "count as two; are they one?"
+            )
+            warning = f"subjects alike: {scan.subject} and {first} {how}"
+            subject = first if are_one else scan.subject
+            scan = dataclasses.replace(scan, subject=subject, warnings=(*scan.warnings, warning))
+        described.append(scan)
+    return described
+
+
+def _without_prefix(subject: str) -> str:
+    return same_form(subject).removeprefix("sub_")
 
 
 def _with_participants(scans: list[Scan]) -> list[Scan]:

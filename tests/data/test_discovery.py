@@ -263,17 +263,30 @@ def test_a_label_in_two_inputs_is_one_person_and_said_so(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("other", ["sub-1", "sub-0001", "sub-P1", "sub-0-1"])
-def test_labels_that_differ_in_zeros_case_and_separators_are_two_subjects_and_said_so(other, tmp_path):
-    label = {"sub-P1": "sub-p1", "sub-0-1": "sub-0_1"}.get(other, "sub-01")
-    touch(tmp_path, *(f"{name}/anat/{name}_T1w.nii" for name in (label, other, "sub-2")))
-    scans = {scan.subject: scan.warnings for scan in find_scans((str(tmp_path),))}
-    assert scans.keys() == {label, other, "sub-2"}
-    assert scans["sub-2"] == ()
-    ((warning,),) = (warnings for warnings in scans.values() if warnings)
+@pytest.mark.parametrize(
+    ("first", "second", "subject"),
+    [
+        ("sub-01/anat/sub-01_T1w.nii", "sub-1/anat/sub-1_T1w.nii", "sub-01"),
+        ("sub-0001_T1w.nii", "sub-01_T1w.nii", "sub-0001"),
+        ("visit1/sub-P01/anat/sub-P01_T1w.nii", "visit2/sub-p01/anat/sub-p01_T1w.nii", "sub-P01"),
+        ("sub-0-1/anat/sub-0-1_T1w.nii", "sub-0_1/anat/sub-0_1_T1w.nii", "sub-0-1"),
+        ("extra/01_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
+        ("extra/SUB_1_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
+    ],
+)
+def test_names_that_differ_in_zeros_case_separators_and_sub_alone_are_one_person(
+    first, second, subject, tmp_path
+):
+    touch(tmp_path, first, second, "scans/sub-2/anat/sub-2_T1w.nii")
+    scans = {scan.name: scan for scan in find_scans((str(tmp_path),), suffix="T1w")}
+    assert [scans[name].subject for name in (first, second)] == [subject] * 2
+    ((warning,),) = [scan.warnings for scan in scans.values() if scan.warnings]
     assert warning.startswith("subjects alike: ")
-    assert label in warning
-    assert other in warning
+    assert "are one person; --subject_regex" in warning
+    told_apart = find_scans((str(tmp_path),), suffix="T1w", subject_regex=r"([^/]+)_T1w")
+    assert len({scan.subject for scan in told_apart}) == 3
+    ((warning,),) = [scan.warnings for scan in told_apart if scan.warnings]
+    assert "count as two" in warning
 
 
 def test_a_file_in_anothers_folder_is_left_out_by_name(tmp_path):
