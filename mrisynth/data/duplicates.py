@@ -27,7 +27,7 @@ class Copies:
 
 
 def same_voxels(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> list[frozenset[str]]:
-    """Finds subjects that have scans of the same voxels, or of the same image.
+    """Finds subjects that have scans of the same voxels, or of the same image, in whatever channels.
 
     Args:
         sources: Files; those that are skipped do not count.
@@ -56,7 +56,7 @@ def warned(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> 
     return [
         _warned(
             source,
-            alike.get(source.voxels_checksum, []),
+            [other for checksum in _checksums(source) for other in alike.get(checksum, [])],
             sources[partners[number]] if number in partners else None,
         )
         for number, source in enumerate(sources)
@@ -68,9 +68,9 @@ def _warned(source: Source, alike: Sequence[Source], partner: Source | None) -> 
     if source.skipped or (other is None and partner is None):
         return source
     if other is not None:
-        warning = f"same voxels: {other.name} of {other.subject} has them, too"
+        warning = f"same voxels: {_shown(other)} of {other.subject} has them, too"
     else:
-        warning = f"same image: {partner.name} of {partner.subject} shows it, too, rescaled or mirrored"
+        warning = f"same image: {_shown(partner)} of {partner.subject} shows it, too, rescaled or mirrored"
     if (other or partner).subject != source.subject:
         warning += "; both subjects stand on the same side of the split"
     return dataclasses.replace(source, warnings=(*source.warnings, warning))
@@ -80,6 +80,18 @@ def _alike(sources: Iterable[Source]) -> dict[str, list[Source]]:
     """The used files by the checksum of their voxels."""
     alike: dict[str, list[Source]] = {}
     for source in sources:
-        if not source.skipped:
-            alike.setdefault(source.voxels_checksum, []).append(source)
+        for checksum in _checksums(source):
+            alike.setdefault(checksum, []).append(source)
     return alike
+
+
+def _checksums(source: Source) -> list[str]:
+    """Those of the voxels of all its images, if it is used."""
+    if source.skipped:
+        return []
+    others = (other["voxels_checksum"] for other in source.others.values())
+    return list(dict.fromkeys((source.voxels_checksum, *others)))
+
+
+def _shown(source: Source) -> str:
+    return source.name + (" or a channel beside it" if source.others else "")

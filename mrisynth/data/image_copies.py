@@ -5,7 +5,7 @@ Rescaled, rounded or mirrored in storage, a scan has another checksum of its vox
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,25 +39,23 @@ def block_means(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
     return (means / norm if norm > 0 else means).astype(np.float32)
 
 
-def same_images(means_of_blocks: Mapping[int, NDArray[np.float32]]) -> list[tuple[int, int]]:
-    """Finds scans that show the same image.
+def same_images(means_of_blocks: Mapping[int, Sequence[NDArray[np.float32]]]) -> list[tuple[int, int]]:
+    """Finds scans that show the same image, in whatever channels.
 
     Args:
-        means_of_blocks: What `block_means` gives, by the number of the scan.
+        means_of_blocks: What `block_means` gives for each channel, by the number of the scan.
 
     Returns:
         Pairs of numbers, the lower one first.
     """
-    numbers = sorted(means_of_blocks)
-    invariants = np.array([_invariants(means_of_blocks[number]) for number in numbers]).reshape(-1, 2)
-    pairs = []
-    for position, first in enumerate(numbers):
+    images = [(number, means) for number in sorted(means_of_blocks) for means in means_of_blocks[number]]
+    invariants = np.array([_invariants(means) for _, means in images]).reshape(-1, 2)
+    pairs = set()
+    for position, (first, means) in enumerate(images):
         is_near = (np.abs(invariants[position + 1 :] - invariants[position]) < _SLACK).all(axis=1)
-        seconds = [numbers[position + 1 + offset] for offset in np.flatnonzero(is_near)]
-        pairs += [
-            (first, second) for second in seconds if _is_same(means_of_blocks[first], means_of_blocks[second])
-        ]
-    return pairs
+        seconds = [images[position + 1 + offset] for offset in np.flatnonzero(is_near)]
+        pairs |= {(first, second) for second, other in seconds if second > first and _is_same(means, other)}
+    return sorted(pairs)
 
 
 def _edges(size: int) -> NDArray[np.int64]:

@@ -66,8 +66,8 @@ class Source:
         participant: The subject's columns of participants.tsv.
         mask: The lesion mask's path; empty if none.
         mask_checksum: Like `checksum`, of the lesion mask.
-        others: The scans of its session that are further channels, by contrast: `name`, `checksum` and
-            `intensity_range` of each.
+        others: The scans of its session that are further channels, by contrast: `name`, `checksum`,
+            `voxels_checksum` and `intensity_range` of each.
         warnings: What a user should know about the file, in sentences.
     """
 

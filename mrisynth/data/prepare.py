@@ -225,7 +225,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     """Writes the whole data set into a folder, the manifest last."""
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms: dict[int, NDArray[np.int64]] = {}
-    means_of_blocks: dict[int, NDArray[np.float32]] = {}
+    means_of_blocks: dict[int, tuple[NDArray[np.float32], ...]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
     copies = Copies()

@@ -128,11 +128,10 @@ def load_volume(
     if stored.are_labels:
         raise UnusableScanError("its header says that its voxels are labels, no image")
     voxels, affine = stored.voxels, stored.affine
-    turns = nibabel.orientations.io_orientation(affine)
-    voxels_checksum = of_arrays([nibabel.orientations.apply_orientation(voxels, turns)])
     missing, warnings = find_missing(voxels)
     filled, (low, high) = find_range(voxels, missing, intensity_percentiles)
     refuse_what_is_no_image(voxels, missing)
+    voxels_checksum, means = _what_tells_copies(voxels, filled, affine)
     warnings += doubts(voxels, missing, (low, high), stored.wraps_at) or cut_sides(
         filled, affine, (low, high), PLANES[Plane(plane)].stack_axis
     )
@@ -154,7 +153,7 @@ def load_volume(
         source_orientation="".join(nibabel.aff2axcodes(affine)),
         nonfinite_voxels=int(np.count_nonzero(~np.isfinite(voxels))),
         voxels_checksum=voxels_checksum,
-        block_means=block_means(nibabel.orientations.apply_orientation(filled, turns)),
+        block_means=means,
         warnings=(*stored.warnings, *warnings),
     )
 
@@ -168,12 +167,16 @@ class Beside:
             nothing of it.
         covered: Boolean, where this scan has voxels.
         intensity_range: Its own intensities that became -1 and 1.
+        voxels_checksum: As of `Volume`.
+        block_means: As of `Volume`.
         warnings: What a user should know about the file, in sentences.
     """
 
     data: NDArray[np.float32]
     covered: NDArray[np.bool_]
     intensity_range: tuple[float, float]
+    voxels_checksum: str
+    block_means: NDArray[np.float32]
     warnings: tuple[str, ...]
 
 
@@ -206,7 +209,13 @@ def load_beside(
     grid = volume.grid.for_source(stored.affine)
     data = resample(filled, stored.affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
     covered = _nearest(np.ones(stored.voxels.shape, bool), stored.affine, volume)
-    return Beside(to_unit_range(data, (low, high)), covered, (low, high), (*stored.warnings, *warnings))
+    return Beside(
+        to_unit_range(data, (low, high)),
+        covered,
+        (low, high),
+        *_what_tells_copies(stored.voxels, filled, stored.affine),
+        warnings=(*stored.warnings, *warnings),
+    )
 
 
 def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list[str]]:
@@ -236,6 +245,15 @@ def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list
     if mask.mean() > _MOST_OF_A_SCAN:
         warnings.append(f"mask doubtful: it marks {mask.mean():.0%} of the scan; is it inverted, or no mask?")
     return mask, warnings
+
+
+def _what_tells_copies(
+    voxels: NDArray[np.float32], filled: NDArray[np.float32], affine: NDArray[np.float64]
+) -> tuple[str, NDArray[np.float32]]:
+    """The checksum of a scan's voxels and, without what is missing, the means of its blocks."""
+    turns = nibabel.orientations.io_orientation(affine)
+    stored, image = (nibabel.orientations.apply_orientation(each, turns) for each in (voxels, filled))
+    return of_arrays([stored]), block_means(image)
 
 
 def _nearest(inside: NDArray[np.bool_], affine: NDArray[np.float64], volume: Volume) -> NDArray[np.bool_]:

@@ -42,7 +42,7 @@ class ExtractedScan:
         histogram: Pixels of the largest images' first channel by intensity, in `HISTOGRAM_BINS` equal bins
             over [-1, 1].
         phantom: Whether the scan was drawn by `mrisynth.phantoms`.
-        block_means: Of the scan (see `image_copies.block_means`); empty if it is of no use.
+        block_means: Of each of its images (see `image_copies.block_means`); empty if it is of no use.
     """
 
     facts: dict[str, object]
@@ -52,7 +52,7 @@ class ExtractedScan:
         default_factory=lambda: np.zeros(HISTOGRAM_BINS, np.int64)
     )
     phantom: bool = False
-    block_means: NDArray[np.float32] = dataclasses.field(default_factory=lambda: np.zeros((0,), np.float32))
+    block_means: tuple[NDArray[np.float32], ...] = ()
 
 
 def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
@@ -177,7 +177,7 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
         labels=[{**labels, **has} for labels in _slice_labels(slices)],
         histogram=np.bincount((shown >> shift).ravel(), minlength=HISTOGRAM_BINS),
         phantom=is_phantom(scan.path),
-        block_means=volume.block_means,
+        block_means=(volume.block_means, *(each.block_means for each in beside if each)),
     )
 
 
@@ -219,7 +219,11 @@ def _others(
             least = f"{_LEAST_OVERLAP:.0%}"
             raise UnusableScanError(f"{other.name} covers {covered:.0%} of its head; it takes {least}")
     return {
-        other.suffix: {**checksums[other.suffix], "intensity_range": each.intensity_range}
+        other.suffix: {
+            **checksums[other.suffix],
+            "voxels_checksum": each.voxels_checksum,
+            "intensity_range": each.intensity_range,
+        }
         for other, each in there
     }
 

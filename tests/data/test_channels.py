@@ -138,6 +138,22 @@ def test_sessions_that_lack_a_channel_are_left_out_by_name_or_say_so(sessions, t
         assert images[rows, ..., 2].any() == (has_mask == "yes")
 
 
+@pytest.mark.parametrize(("factor", "kind"), [(1, "same voxels"), (2, "same image")])
+def test_subjects_who_share_a_further_channel_stand_on_one_side(factor, kind, sessions, tmp_path):
+    scans = shutil.copytree(sessions, tmp_path / "scans")
+    image = nibabel.load(scans / "sub-00" / "anat" / "sub-00_T1w.nii.gz")
+    path = scans / "sub-03" / "anat" / "sub-03_T1w.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(factor * image.get_fdata(dtype=np.float32), image.affine), path)
+    manifest = prepare_dataset(input=scans, output=tmp_path / "data", **CHANNELS, **SMALL)
+    alike = {source.subject: source for source in manifest.used if f"{kind}: " in " ".join(source.warnings)}
+    assert sorted(alike) == ["sub-00", "sub-03"]
+    assert alike["sub-00"].split == alike["sub-03"].split
+    with pytest.raises(UserError, match="--holdout_subjects"):
+        prepare_dataset(
+            input=scans, output=tmp_path / "torn", **CHANNELS, **SMALL, holdout_subjects=("sub-00",)
+        )
+
+
 def test_a_scan_that_does_not_show_the_head_of_the_first_is_refused(sessions, tmp_path):
     scans = shutil.copytree(sessions, tmp_path / "scans")
     path = scans / "sub-01" / "anat" / "sub-01_T1w.nii.gz"

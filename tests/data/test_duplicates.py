@@ -47,3 +47,16 @@ def test_subjects_of_the_same_image_stand_together_and_are_warned_of():
     assert [warning.split(":")[0] for warning in found] == ["same image"] * 4
     assert "b of q" in found[0]
     assert ["same side" in warning for warning in found] == [True, True, False, False]
+
+
+def test_voxels_count_in_whatever_channel_they_are():
+    def session(name, subject, *voxels):
+        others = {label: {"voxels_checksum": value} for label, value in zip("ab", voxels[1:], strict=False)}
+        return source(name, subject, voxels[0], others=others)
+
+    sources = [session("1", "p", "x", "y"), session("2", "q", "z", "v", "y"), session("3", "r", "v", "v")]
+    sources += [session("4", "s", "u", "u"), session("5", "t", "w")]
+    assert set(same_voxels(sources)) == {frozenset("pq"), frozenset("qr")}
+    found = [each.warnings for each in warned(sources)]
+    assert [len(warnings) for warnings in found] == [1, 1, 1, 0, 0]
+    assert found[0][0].startswith("same voxels: 2 or a channel beside it of q has them, too; both subjects")

@@ -9,7 +9,7 @@ HEAD = (head_image(shape=(44, 57, 50)).get_fdata() + NOISE).astype(np.float32)
 
 
 def are_same(*scans):
-    return same_images({7 + number: block_means(scan) for number, scan in enumerate(scans)}) == [(7, 8)]
+    return same_images({7 + number: [block_means(scan)] for number, scan in enumerate(scans)}) == [(7, 8)]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,15 @@ def test_a_few_voxels_along_an_axis_are_enough():
 
 def test_many_scans_are_compared_at_once():
     rng = np.random.default_rng(1)
-    prints = {number: block_means(HEAD + rng.normal(0, 6, HEAD.shape)) for number in range(20)}
-    prints[30] = block_means(HEAD)
-    prints[25] = block_means(HEAD[::-1])
+    prints = {number: [block_means(HEAD + rng.normal(0, 6, HEAD.shape))] for number in range(20)}
+    prints[30] = [block_means(HEAD)]
+    prints[25] = [block_means(HEAD[::-1])]
     assert same_images(prints) == [(25, 30)]
     assert same_images({}) == []
+
+
+def test_an_image_counts_in_whatever_channel_it_is():
+    first, second, third = (block_means(np.roll(HEAD, number, axis=0)) for number in range(3))
+    assert same_images({1: [first, second], 2: [third, second]}) == [(1, 2)]
+    assert same_images({1: [first, second], 2: [third, first], 3: [second, second]}) == [(1, 2), (1, 3)]
+    assert same_images({1: [first, first], 2: [third]}) == []
