@@ -88,7 +88,11 @@ def config(values: flags.FlagValues) -> PreparationConfig:
 def _names(given: str) -> tuple[str, ...]:
     """The names in a file, or those that are given themselves."""
     file = expanded(given)
-    if not given or not file.is_file():
+    try:
+        is_file = bool(given) and file.is_file()
+    except OSError:  # Many names are too long for one.
+        is_file = False
+    if not is_file:
         return tuple(name.strip() for name in given.split(",") if name.strip())
     try:
         lines = file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()

@@ -17,6 +17,8 @@ from mrisynth.errors import UserError
 
 _PARTICIPANT = "participant/"
 _NOT_CONDITIONS = ("subject", "session", "source", "slice_index")
+_FEW_CATEGORIES = 8
+"""So many categories may be shared by few subjects each, in a small data set."""
 _FEWEST_NUMBERS = 20
 """Subjects of whom each has a whole number of its own, from which on that number must be an identifier."""
 
@@ -86,7 +88,7 @@ def _kind(condition: str, kind: str, values: Sequence[str]) -> LabelKind:
 
 
 def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> bool:
-    """Whether a label has a value of its own for every subject, as names and numbers of people are.
+    """Whether a label has values of their own for most subjects, as names and numbers of people are.
 
     Args:
         kind: How the values are read; of numbers, measurements may differ from subject to subject.
@@ -96,7 +98,8 @@ def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence
     known = {pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")}
     different, people = {value for _, value in known}, {subject for subject, _ in known}
     if kind is LabelKind.CATEGORICAL:
-        return len(different) >= max(2, len(people))
+        # Two people may share a name, or a day of birth.
+        return len(different) >= max(2, len(people)) or len(different) > max(_FEW_CATEGORIES, len(people) / 2)
     numbers = [read_number(value) for value in different]
     one_each = len(known) == len(people) == len(set(numbers))
     return one_each and len(people) >= _FEWEST_NUMBERS and all(map(_is_whole, numbers))
@@ -109,17 +112,19 @@ def _is_whole(number: float | None) -> bool:
 def _label(name: str, kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> Label:
     """One label; a value that a subject has more than once counts once."""
     known = sorted({pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")})
-    if len({value for _, value in known}) < 2:
+    different: set[str] | set[float] = {value for _, value in known}
+    if kind is LabelKind.CONTINUOUS:
+        numbers = [_read(name, subject, value) for subject, value in known]
+        different = set(numbers)
+    if len(different) < 2:
         raise UserError(
             f"--conditions: {name} has {'one value' if known else 'no value'} on the training side; "
             "there is nothing to ask for"
         )
-    if kind is LabelKind.CONTINUOUS:
-        numbers = [_read(name, subject, value) for subject, value in known]
     if identifies_people(kind, subjects, values):
         raise UserError(
-            f"--conditions: {name} has as many values as there are subjects; it identifies people, and a "
-            "generator must not be asked for one of them"
+            f"--conditions: {name} has a value of its own for nearly every subject; it identifies people, "
+            "and a generator must not be asked for one of them"
         )
     if kind is LabelKind.CATEGORICAL:
         return Label(name, kind, tuple(sorted({value for _, value in known})))

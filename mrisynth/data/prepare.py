@@ -265,6 +265,12 @@ def _divided(
     together = same_voxels(sources, alike)
     if config.holdout_subjects:
         chosen = frozenset(config.holdout_subjects) & subjects
+        if chosen in (frozenset(), subjects):
+            which = "none of the subjects" if not chosen else "every subject"
+            raise UserError(
+                f"--holdout_subjects names {which} whose scans can be used; the others' scans are above, "
+                "with the reasons"
+            )
         check_together(chosen, together)
     else:
         chosen = held_out(subjects, config.holdout, _strata(used, config.stratify), together)

@@ -48,7 +48,7 @@ def held_out(
         for unit in _nearest(cell, count)
     ]
     if not chosen:
-        chosen = units[:1]
+        chosen = [min(units, key=lambda unit: abs(len(unit) - wanted))]
     if len(chosen) == len(units):
         chosen.remove(units[-1])
     return frozenset(name for unit in chosen for name in unit)
@@ -119,8 +119,11 @@ def _quotas(cells: Sequence[Sequence[Unit]], share: float, wanted: int) -> list[
 
 
 def _nearest(units: Sequence[Unit], count: int) -> list[Unit]:
-    """The first units, as many as hold nearest to `count` subjects."""
-    sizes = [0]
+    """The first units, but for those that would lead away from `count` subjects."""
+    taken: list[Unit] = []
+    missing = count
     for unit in units:
-        sizes.append(sizes[-1] + len(unit))
-    return list(units[: min(range(len(sizes)), key=lambda index: abs(sizes[index] - count))])
+        if abs(missing - len(unit)) < abs(missing):
+            taken.append(unit)
+            missing -= len(unit)
+    return taken

@@ -70,3 +70,9 @@ def test_every_setting_has_a_flag(parse):
 def test_wrong_flags_are_named(parse, arguments, message):
     with pytest.raises(UserError, match=message):
         parse(*arguments)
+
+
+def test_many_held_out_subjects_may_be_given_by_name(parse):
+    names = tuple(f"sub-{number:05d}" for number in range(400))
+    given = parse("--input=A", "--output=B", f"--holdout_subjects={','.join(names)}")
+    assert given.holdout_subjects == names

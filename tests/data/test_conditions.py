@@ -70,7 +70,7 @@ def test_what_is_no_number_is_named_with_its_subject(schema_of):
         schema_of({"participant/age": ["41", "about forty"]}, "age:continuous")
 
 
-@pytest.mark.parametrize("values", [["M", "M", "M"], ["n/a", "n/a", "n/a"]])
+@pytest.mark.parametrize("values", [["M", "M", "M"], ["n/a", "n/a", "n/a"], ["1", "1.0", "1,0"]])
 def test_what_does_not_vary_cannot_be_asked_for(schema_of, values):
     with pytest.raises(UserError, match=r"participant/sex has (one|no) value"):
         schema_of({"participant/sex": values}, "sex")
@@ -80,6 +80,7 @@ def test_what_does_not_vary_cannot_be_asked_for(schema_of, values):
     "values",
     [
         ["Ann", "Bob", "Cem"],
+        [f"name {number // 2 if number < 2 else number}" for number in range(24)],
         [f"{number:04d}" for number in range(100, 124)],
     ],
 )

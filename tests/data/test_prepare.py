@@ -237,7 +237,10 @@ def test_faulty_files_are_skipped_with_their_reason_and_named(tmp_path, capsys):
     (skipped,) = manifest.skipped
     assert skipped.name == "sub-01/anat/sub-01_FLAIR.nii.gz"
     assert "cut off" in skipped.skipped
-    assert "skipped sub-01/anat/sub-01_FLAIR.nii.gz: its voxels cannot be read" in capsys.readouterr().err
+    assert (
+        "skipped sub-01/anat/sub-01_FLAIR.nii.gz: its voxels cannot be read"
+        in capsys.readouterr().err
+    )
     assert len(manifest.used) == 2
     with pytest.raises(UserError, match=r"--strict: sub-01/anat/sub-01_FLAIR.nii.gz"):
         prepare_dataset(input=scans, output=tmp_path / "strict", strict=True, **SMALL)
@@ -302,6 +305,16 @@ def test_subjects_held_out_by_name(tmp_path, bids_folder):
     assert again == manifest
     with pytest.raises(UserError, match="no subject nobody"):
         prepare_dataset(input=bids_folder, output=tmp_path / "x", **SMALL, holdout_subjects=("nobody",))
+
+
+@pytest.mark.parametrize("named", ["00", "01"])
+def test_held_out_by_name_leaves_both_sides_or_is_refused(named, tmp_path):
+    scans = write_bids(tmp_path / "scans", subjects=2)
+    next((scans / "sub-00").rglob("*.nii.gz")).write_bytes(b"no image")
+    which = "none of the subjects" if named == "00" else "every subject"
+    with pytest.raises(UserError, match=f"--holdout_subjects names {which} whose scans can be used"):
+        prepare_dataset(input=scans, output=tmp_path / "data", **SMALL, holdout_subjects=(named,))
+    assert not (tmp_path / "data" / "manifest.json").exists()
 
 
 def test_a_share_of_every_stratum(tmp_path):

@@ -95,3 +95,14 @@ def test_named_subjects_do_not_part_what_belongs_together():
     for chosen in itertools.chain("ab"):
         with pytest.raises(UserError, match="the same voxels"):
             check_together({chosen}, [("a", "b")])
+
+
+def test_many_who_belong_together_are_no_reason_to_hold_nearly_everybody_out():
+    together = [names(9)]
+    chosen = held_out(names(10), 0.2, together=together)
+    assert chosen == {"sub-0009"}
+    for share in (0.05, 0.5, 0.8):
+        for tied in range(2, 20):
+            chosen = held_out(names(20), share, together=[names(tied)])
+            assert 1 <= len(chosen) < 20
+            assert abs(len(chosen) - 20 * share) <= max(1, tied / 2)
