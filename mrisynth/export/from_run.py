@@ -91,6 +91,13 @@ def _check_grown(run_dir: pathlib.Path, average: AveragedGenerator) -> None:
         raise UserError(
             f"--run_dir={run_dir} still grows (it {state}); go on training until {full}x{full} has faded in"
         )
+    training = average.config.training
+    weight = training.schedule.label_weight(average.images)
+    if training.label_schema.width and weight < 1:
+        raise UserError(
+            f"--run_dir={run_dir} does not give its labels their whole weight yet, but {weight:.0%} of it; "
+            "go on training"
+        )
 
 
 def _results(run_dir: pathlib.Path, average: AveragedGenerator) -> dict[str, Any] | None:

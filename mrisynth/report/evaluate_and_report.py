@@ -19,9 +19,9 @@ from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import NOT_A_NUMBER
 from mrisynth.metrics.features import load_features
 from mrisynth.report.page import write_report
-from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME
+from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME, RunFolder
 from mrisynth.sampling.generators import Sampler, open_export, open_run
-from mrisynth.training.run_config import RunConfig
+from mrisynth.training.run_config import RunConfig, read_run_config
 
 
 def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
@@ -67,12 +67,13 @@ def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
         UserError: If one of them is not there, or the generator was trained on another data set.
     """
     if config.run_dir is None:
-        sampler, data_dir = open_export(config.saved_model), config.data_dir
-        model = f"--saved_model={config.saved_model}"
-    else:
-        sampler, run = open_run(config.run_dir, config.data_dir)
-        data_dir, model = _find_data(config, run), f"--run_dir={config.run_dir}"
-    check_trained_on(data_dir, sampler.trained_on, model)
+        sampler = open_export(config.saved_model)
+        check_trained_on(config.data_dir, sampler.trained_on, f"--saved_model={config.saved_model}")
+        return sampler, config.data_dir
+    run = read_run_config(RunFolder(config.run_dir))
+    data_dir = _find_data(config, run)
+    check_trained_on(data_dir, run.fingerprint, f"--run_dir={config.run_dir}")
+    sampler, _ = open_run(config.run_dir, data_dir)
     return sampler, data_dir
 
 

@@ -237,10 +237,7 @@ def test_faulty_files_are_skipped_with_their_reason_and_named(tmp_path, capsys):
     (skipped,) = manifest.skipped
     assert skipped.name == "sub-01/anat/sub-01_FLAIR.nii.gz"
     assert "cut off" in skipped.skipped
-    assert (
-        "skipped sub-01/anat/sub-01_FLAIR.nii.gz: its voxels cannot be read"
-        in capsys.readouterr().err
-    )
+    assert "skipped sub-01/anat/sub-01_FLAIR.nii.gz: its voxels cannot be read" in capsys.readouterr().err
     assert len(manifest.used) == 2
     with pytest.raises(UserError, match=r"--strict: sub-01/anat/sub-01_FLAIR.nii.gz"):
         prepare_dataset(input=scans, output=tmp_path / "strict", strict=True, **SMALL)

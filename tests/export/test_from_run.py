@@ -1,5 +1,6 @@
 """tools/export.py and what lies in the folder that it writes."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -13,11 +14,14 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import read_manifest
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.export.from_run import add_evaluation, export_run
 from mrisynth.export_folder import ExportFolder
 from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import load_average
+from mrisynth.training.state import TrainingState
+from tests import untrained_runs
 from tests.export import private_run
 from tests.programs import ROOT, call, check_refusal, start
 from tests.untrained_exports import replaced
@@ -171,6 +175,21 @@ def test_the_tool_fails_in_one_sentence(tmp_path):
 def test_a_run_that_still_grows_is_not_exported(iteration, message, private_data, tmp_path):
     private_run.write_run(tmp_path / "run", private_data, iteration)
     with pytest.raises(UserError, match=message):
+        export_run(tmp_path / "run", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_gives_its_labels_half_their_weight_is_not_exported(private_data, tmp_path):
+    """An export draws with all of it, which is another function than the one that was evaluated."""
+    schema = LabelSchema((Label("position_mm", LabelKind.CONTINUOUS, deviation=20.0),))
+    settings = {
+        "schedule": dataclasses.replace(untrained_runs.SCHEDULE, total_iterations=60),
+        "label_schema": schema,
+    }
+    state = TrainingState(untrained_runs.NETWORK, "float32", seed=0, label_schema=schema)
+    fingerprint = read_manifest(private_data).fingerprint
+    untrained_runs.write_run(tmp_path / "run", state, 30, private_data, fingerprint, **settings)
+    with pytest.raises(UserError, match="does not give its labels their whole weight yet, but 50% of it"):
         export_run(tmp_path / "run", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -11,6 +11,7 @@ import shutil
 import pytest
 
 from mrisynth.data import read_manifest
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import AT_END, EvaluationConfig, EvaluationSettings
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION, read_results
@@ -20,8 +21,9 @@ from mrisynth.metrics.estimates import Measure, Spread
 from mrisynth.privacy.verdict import NO_SIGN, UNKNOWN
 from mrisynth.report import evaluate_and_report
 from mrisynth.sampling.generators import open_export
+from mrisynth.training.state import TrainingState
 from tests.report.example_evaluations import make_evaluation
-from tests.untrained_runs import SCHEDULE, make_state, write_run
+from tests.untrained_runs import NETWORK, SCHEDULE, make_state, write_run
 
 HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
 
@@ -139,6 +141,15 @@ def test_another_data_set_than_the_runs_is_refused(run_dir, small_dataset, tmp_p
             evaluate_and_report.evaluate_and_report(
                 asked(run_dir, tmp_path / "out", data_dir), progress=False
             )
+    assert evaluated == []
+
+
+def test_another_data_set_that_lacks_a_label_of_the_run_is_refused(tmp_path, small_dataset, evaluated):
+    schema = LabelSchema((Label("participant/weight", LabelKind.CONTINUOUS, deviation=20.0),))
+    state = TrainingState(NETWORK, "float32", seed=0, label_schema=schema)
+    write_run(tmp_path / "run", state, 8, small_dataset, "another", label_schema=schema)
+    with pytest.raises(UserError, match="--data_dir: .* is not the data set that.*trained on"):
+        evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"), progress=False)
     assert evaluated == []
 
 
