@@ -1,6 +1,8 @@
 """Laying one image onto another: mirrored or not, at every small shift, whatever its brightness.
 
-An image's channels are moved together, and each is compared by itself: correlations are means over channels.
+An image's channels are moved together, and each is compared by itself: correlations are means over the
+channels that show something in one image or the other. A channel that a session lacks is flat, and says
+nothing where both lack it.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ _SMALLEST_NORM = 1e-3
 _SMOOTHING = (0.25, 0.5, 0.25)
 _SMOOTHED_ONCE = 32
 _CONTRAST = 40
+_FLAT = 8
+"""Gray values between the darkest and the brightest pixel of a channel that shows nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +109,22 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
     everywhere = scipy.fft.irfft2(conjugate * spectra, s=(size, size), workers=-1)
     # everywhere[d] compares the target with the image moved by -d.
     shifts = -np.arange(-margin, margin + 1)
-    return everywhere[..., shifts[:, np.newaxis], shifts].mean(axis=3)
+    return _over_channels(everywhere[..., shifts[:, np.newaxis], shifts], targets[:, None], images)
+
+
+def _over_channels(
+    correlated: NDArray[np.float32], targets: NDArray[np.number], images: NDArray[np.number]
+) -> NDArray[np.float32]:
+    """The mean of [N, K, 2, C, S, S] over the channels that show something in either image, [N, K, C, T, T].
+
+    One channel is taken as it is; of several that show nothing in both, the correlation is 1.
+    """
+    if correlated.shape[3] == 1:
+        return correlated[:, :, :, 0]
+    shown = np.ptp(targets, axis=(-2, -1)) >= _FLAT
+    shown = (shown | (np.ptp(images, axis=(-2, -1)) >= _FLAT))[:, :, None, :, None, None]
+    means = np.sum(correlated, axis=3, where=shown) / np.maximum(shown.sum(axis=3, dtype=np.float32), 1)
+    return np.where(shown.any(axis=3), means, np.float32(1))
 
 
 def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
@@ -167,6 +186,8 @@ def _move(image: NDArray[np.uint8], mirrored: bool, rows: int, columns: int) -> 
 
 
 def _correlation(first: NDArray[np.number], second: NDArray[np.number]) -> float:
-    """The mean over channels, both [C, H, H]."""
+    """Both [C, H, H], as they are."""
     pairs = unit(np.stack([first, second]).reshape(2, len(first), -1).astype(np.float32))
-    return float(np.mean([a @ b for a, b in zip(*pairs, strict=True)]))
+    each = np.array([a @ b for a, b in zip(*pairs, strict=True)])
+    pair = (image[np.newaxis, np.newaxis] for image in (first, second))
+    return float(_over_channels(each[None, None, None, :, None, None], *pair).item())

@@ -12,7 +12,7 @@ from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.privacy import alignment, statistics, verdict
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.distances import FeatureDistance, GrayValueDistance
-from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side
+from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side, without_masks
 from mrisynth.privacy.statistics import Closeness, Copies
 from mrisynth.privacy.verdict import Thresholds, Verdict
 
@@ -29,7 +29,7 @@ class ClosePair:
         ratio: How far the generated image is from the nearest training subject, divided by how far it is from
             the next (see `statistics.aloneness`), by the measure of distance that makes it smallest.
         distance: Name of that measure of distance.
-        correlation: Pearson's correlation of the two images as they are shown.
+        correlation: Pearson's correlation of the two images as they are shown, masks left out.
         mirrored: Whether the training slice had to be mirrored.
         shift: Pixels that the training slice was moved down and to the right.
         feature_distance: Squared distance between the features of the two images.
@@ -175,7 +175,8 @@ def _closest_pairs(
     for index in order:
         nearest = found[measures[index]]
         neighbor = nearest.generated.indices[index, 0]
-        aligned = alignment.align(images[index], training[neighbor])
+        pair = (without_masks(each, sides.channels) for each in (images[index], training[neighbor]))
+        aligned = alignment.align(*pair)
         difference = generated.described[index] - sides.training.described[neighbor, :1]
         pairs.append(
             ClosePair(

@@ -6,6 +6,7 @@ What concerns the real slices alone is looked up once, for any number of generat
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,22 @@ class ReferenceImages:
     phantoms: bool = False
 
 
+def without_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[np.uint8]:
+    """The channels in which copies are looked for.
+
+    Masks are left out: most are empty or nearly so, and then say nothing of whose they are.
+
+    Args:
+        images: [..., C].
+        channels: Names of all channels.
+
+    Returns:
+        [..., D], the channels that are no masks; all of them if every one is a mask.
+    """
+    compared = [number for number, name in enumerate(channels) if not name.endswith("mask")]
+    return images[..., compared] if 0 < len(compared) < len(channels) else images
+
+
 @dataclasses.dataclass(frozen=True)
 class Side:
     """One set of images as a measure of distance describes it.
@@ -78,12 +95,14 @@ class RealSides:
 
     Attributes:
         distance: The measure of distance.
+        channels: Names of the images' channels; masks are not compared.
         training: Training slices.
         heldout: Held-out slices.
         neighbors: What is looked up of them.
     """
 
     distance: Distance
+    channels: tuple[str, ...]
     training: Side
     heldout: Side
     neighbors: RealNeighbors
@@ -92,18 +111,22 @@ class RealSides:
     def of(cls, distance: Distance, real: ReferenceImages, progress: bool = False) -> RealSides:
         """Describes both sides and looks up how close they are."""
         training, heldout = (
-            Side(distance.describe(side.images, progress), Groups.of(side.subjects))
+            Side(
+                distance.describe(without_masks(side.images, real.channels), progress),
+                Groups.of(side.subjects),
+            )
             for side in (real.training, real.heldout)
         )
         neighbors = RealNeighbors(
             training=_find(distance, training, training, progress, training.subjects.numbers),
             heldout=_find(distance, heldout, training, progress),
         )
-        return cls(distance, training, heldout, neighbors)
+        return cls(distance, real.channels, training, heldout, neighbors)
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> Side:
         """Describes generated images, uint8 [N, H, H, C]."""
-        return Side(self.distance.describe(images, progress), Groups.of(np.arange(len(images))))
+        described = self.distance.describe(without_masks(images, self.channels), progress)
+        return Side(described, Groups.of(np.arange(len(images))))
 
     def nearest_training(self, generated: Side, progress: bool = False) -> Neighbors:
         """Looks up the nearest training slices of generated images."""

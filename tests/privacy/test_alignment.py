@@ -115,3 +115,14 @@ def test_standardized_images_have_one_contrast_and_no_noise_is_blown_up():
     assert np.abs(done[0].astype(int) - done[1]).max() <= 2
     assert done[0].std() == pytest.approx(40, rel=0.05)
     assert done[2].max() == 0
+
+
+def test_a_channel_that_both_lack_says_nothing():
+    image = draw_image()
+    empty = np.zeros_like(image)
+    target = np.stack([shift(image, 2, -1), empty], -1)
+    found = alignment.align(target, np.stack([image, empty], -1))
+    assert (found.rows, found.columns) == (2, -1)
+    assert found.correlation > 0.999
+    assert alignment.align(target, np.stack([image, image], -1)).correlation == pytest.approx(0.5, abs=0.001)
+    assert alignment.align(*[np.stack([empty, empty], -1)] * 2).correlation == 1

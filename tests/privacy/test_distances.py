@@ -134,3 +134,21 @@ def test_a_channel_twice_has_the_same_neighbors_and_another_can_change_them(dist
     # A copy by its first channel alone is none.
     copied = found((images[:6], images[:6]), (images, np.roll(images, 30, axis=0)))
     assert (copied.nearest > 0.01).all()
+
+
+def test_a_channel_that_both_lack_does_not_hide_a_copy(subjects):
+    """Distances are those of the channel that is there, whether the other is empty or has a little noise."""
+    images, labels = subjects
+    queries = plant(images[:4])
+    alone = neighbors(GrayValueDistance(), queries, images, labels)
+    noise = np.random.RandomState(0).randint(0, 3, queries.shape).astype(np.uint8)
+    for lacking in (np.zeros_like(queries), noise):
+        pair = np.stack([queries, lacking], -1), np.stack([images, np.zeros_like(images)], -1)
+        described = map(GrayValueDistance().describe, pair)
+        found = GrayValueDistance().neighbors(*described, Groups.of(labels))
+        np.testing.assert_array_equal(found.indices[:, 0], alone.indices[:, 0])
+        np.testing.assert_allclose(found.nearest, alone.nearest, atol=1e-5)
+    # One alone that lacks it is another image.
+    pair = np.stack([queries, np.zeros_like(queries)], -1), np.stack([images, images], -1)
+    found = GrayValueDistance().neighbors(*map(GrayValueDistance().describe, pair), Groups.of(labels))
+    np.testing.assert_allclose(found.nearest, (1 + alone.nearest) / 2, atol=1e-5)

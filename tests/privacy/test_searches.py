@@ -40,3 +40,19 @@ def test_generated_images_are_looked_up_both_ways(sides):
 def test_every_generated_image_is_a_subject_of_its_own(sides):
     described, training, _ = sides
     assert described.describe(training[:6]).subjects.count == 6
+
+
+def test_masks_are_not_compared(sides):
+    """A copy whose lesions are somewhere else is as close as one without a mask."""
+    described, training, heldout = sides
+    masks = np.random.RandomState(0).randint(0, 2, training.shape).astype(np.uint8) * 255
+    labels = (np.repeat(np.arange(4), 5), np.repeat(np.arange(3), 5))
+    real = (
+        Slices(np.concatenate([images, masks[: len(images)]], -1), subjects)
+        for images, subjects in zip((training, heldout), labels, strict=True)
+    )
+    masked = RealSides.of(GrayValueDistance(), ReferenceImages(*real, channels=("FLAIR", "lesion mask")))
+    found = masked.search(masked.describe(np.concatenate([training, masks[::-1]], -1)))
+    expected = described.search(described.describe(training))
+    np.testing.assert_array_equal(found.generated.distances, expected.generated.distances)
+    np.testing.assert_array_equal(found.training_to_generated, expected.training_to_generated)
