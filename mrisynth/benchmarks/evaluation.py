@@ -71,7 +71,9 @@ class _MadeUp(Sampler):
     def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
         return _made_up(self.resolution, count, first_seed)[..., np.newaxis]
 
-    def images(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    def images(
+        self, latents: NDArray[np.float32], labels: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         return (self.draw_gray(0, len(latents)) / 127.5 - 1).astype(np.float32)
 
 
