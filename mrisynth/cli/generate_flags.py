@@ -52,7 +52,7 @@ def define(values: flags.FlagValues) -> None:
         "NAME=FIRST:LAST:STEP, or NAME=CATEGORY,CATEGORY."
     )
     flags.DEFINE_string("sweep", None, text, **shown)
-    text = "Ask for numbers and combinations that the training data have not."
+    text = "Ask for numbers and combinations that hardly any training subject has, or none."
     flags.DEFINE_bool("force", False, text, **shown)
     shown = group(values, "Release")
     define_fields(ReleaseConfig, _RELEASE, **shown)

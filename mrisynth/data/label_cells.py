@@ -1,12 +1,15 @@
 """How the labels of a training side are distributed, in cells that many subjects share.
 
 A generator that is not told every label needs rows of labels as they occur together. A row of a single
-subject would identify a person, so that nothing finer than a cell of `FEWEST_SUBJECTS` is ever kept.
+subject would identify a person. So no cell and no combination of fewer than `FEWEST_SUBJECTS` is kept, and
+numbers end where that many subjects have one as large, or as small. The schema itself is not protected so:
+its vocabularies hold every category and its means all numbers, as the network is made for them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,9 +51,11 @@ class LabelDistribution:
     Attributes:
         schema: The labels.
         bins: The bins of every label by its name, none of a categorical one. A number that is much more
-            frequent than others has a bin of its own, and those come first.
-        combinations: Every combination of categories that a sample has, in the order of the categorical
-            labels; None where one is unknown.
+            frequent than others has a bin of its own, and those come first. Any edge of a bin is reached by
+            `FEWEST_SUBJECTS` from either side; numbers beyond the outer ones count as these. There are no
+            bins where subjects are too few.
+        combinations: What `FEWEST_SUBJECTS` share, a category, a bin or None for every label. A combination
+            with fewer of its labels known is not listed beside one that holds it.
         cells: The cells; their weights make 1.
     """
 
@@ -60,14 +65,21 @@ class LabelDistribution:
     cells: tuple[LabelCell, ...]
 
     def range_of(self, label: Label) -> tuple[float, float]:
-        """The smallest and the largest number of a continuous label on the training side."""
+        """The smallest and the largest number of a continuous label that may be asked for.
+
+        They are reached by `FEWEST_SUBJECTS`; where those are too few, all that the encoding reaches.
+        """
         bins = self.bins[label.name]
+        if not bins:
+            return label.reach
         return min(low for low, _, _ in bins), max(high for _, _, high in bins)
 
-    @property
-    def categorical(self) -> tuple[Label, ...]:
-        """The categorical labels."""
-        return tuple(label for label in self.schema.labels if label.kind is LabelKind.CATEGORICAL)
+    def shares(self, values: Sequence[str | Bin | None]) -> bool:
+        """Whether `FEWEST_SUBJECTS` have this together: a category, a bin or None for anything, by label."""
+        return not any(values) or any(
+            all(value in (None, shared) for value, shared in zip(values, combination, strict=True))
+            for combination in self.combinations
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The distribution as JSON can hold it."""
@@ -92,13 +104,17 @@ class LabelDistribution:
         bins = {entry["name"]: tuple(map(_bin_of_json, entry.get("bins", ()))) for entry in entries}
         cells = tuple(
             LabelCell(
-                tuple(_bin_of_json(value) if isinstance(value, list) else value for value in cell["values"]),
+                _values_of_json(cell["values"]),
                 float(cell["weight"]),
                 cell["subjects"],
             )
             for cell in document["cells"]
         )
-        return cls(schema, bins, tuple(map(tuple, document["combinations"])), cells)
+        return cls(schema, bins, tuple(map(_values_of_json, document["combinations"])), cells)
+
+
+def _values_of_json(values: Sequence[Any]) -> tuple[str | Bin | None, ...]:
+    return tuple(_bin_of_json(value) if isinstance(value, list) else value for value in values)
 
 
 def _bin_of_json(numbers: Sequence[float]) -> Bin:
@@ -153,34 +169,54 @@ def distribution_of(table: Mapping[str, Sequence[str]], schema: LabelSchema) -> 
             bins[label.name] = ()
             columns.append([value if value in label.vocabulary else None for value in table[label.name]])
         else:
-            numbers = [read_number(value) for value in table[label.name]]
-            known = [
-                (number, subject)
-                for number, subject in zip(numbers, table["subject"], strict=True)
-                if number is not None
-            ]
-            bins[label.name] = _bins(*zip(*known, strict=True))
-            columns.append(
-                [None if number is None else find_bin(number, bins[label.name]) for number in numbers]
-            )
+            column, bins[label.name] = _binned(label, table[label.name], table["subject"])
+            columns.append(column)
     rows = list(zip(*columns, strict=True))
-    categorical = [label.kind is LabelKind.CATEGORICAL for label in schema.labels]
-    combinations = {
-        tuple(value for value, is_category in zip(row, categorical, strict=True) if is_category)
-        for row in rows
-    }
     cells = _cells(rows, table["subject"])
-    return LabelDistribution(schema, bins, tuple(sorted(combinations, key=repr)), cells)
+    return LabelDistribution(schema, bins, _combinations(rows, table["subject"]), cells)
 
 
-def _bins(numbers: Sequence[float], subjects: Sequence[str]) -> tuple[Bin, ...]:
-    """Bins between quantiles; a number that two quantiles share has one of its own.
+def _binned(
+    label: Label, values: Sequence[str], subjects: Sequence[str]
+) -> tuple[list[Bin | None], tuple[Bin, ...]]:
+    """The bin of every value of a continuous label, and all its bins."""
+    numbers = [read_number(value) for value in values]
+    known = [index for index, number in enumerate(numbers) if number is not None]
+    whose = [subjects[index] for index in known]
+    low, high = _shared_ends([numbers[index] for index in known], whose)
+    low, high = max(low, label.reach[0]), min(high, label.reach[1])
+    if low > high:
+        return [None] * len(values), ()
+    edges: NDArray[np.float64] = np.quantile(
+        [numbers[index] for index in known], np.linspace(0, 1, _BINS + 1), method="nearest"
+    )
+    clipped = [None if number is None else min(max(number, low), high) for number in numbers]
+    bins = _bins([clipped[index] for index in known], whose, edges, (low, high))
+    return [None if number is None else find_bin(number, bins) for number in clipped], bins
+
+
+def _shared_ends(numbers: Sequence[float], subjects: Sequence[str]) -> tuple[float, float]:
+    """What `FEWEST_SUBJECTS` have a number as small as, and one as large as; no range if they are too few."""
+    least: dict[str, float] = {}
+    most: dict[str, float] = {}
+    for number, subject in zip(numbers, subjects, strict=True):
+        least[subject] = min(number, least.get(subject, number))
+        most[subject] = max(number, most.get(subject, number))
+    if len(least) < FEWEST_SUBJECTS:
+        return np.inf, -np.inf
+    return sorted(least.values())[FEWEST_SUBJECTS - 1], sorted(most.values())[-FEWEST_SUBJECTS]
+
+
+def _bins(
+    numbers: Sequence[float], subjects: Sequence[str], edges: NDArray[np.float64], ends: tuple[float, float]
+) -> tuple[Bin, ...]:
+    """Bins between quantiles, the edges, up to the ends; a number that two quantiles share has its own.
 
     Where fewer than `FEWEST_SUBJECTS` have numbers in a bin, its middle stands for their mean.
     """
-    edges: NDArray[np.float64] = np.quantile(numbers, np.linspace(0, 1, _BINS + 1), method="nearest")
     values, counts = np.unique(edges, return_counts=True)
-    points = [(float(value),) * 3 for value in values[counts > 1]]
+    points = [(float(value),) * 3 for value in values[counts > 1] if ends[0] <= value <= ends[1]]
+    values = np.unique(np.clip(values, *ends))
     ends = zip(values[:-1].tolist(), values[1:].tolist(), strict=True)
     bins = [*points, *((low, (low + high) / 2, high) for low, high in ends)]
     within: dict[Bin, list[int]] = {}
@@ -219,3 +255,26 @@ def _cells(rows: Sequence[tuple[Any, ...]], subjects: Sequence[str]) -> tuple[La
         weight = len(indices) / len(rows)
         cells.append(LabelCell(values, weight, count if count >= FEWEST_SUBJECTS else None))
     return tuple(sorted(cells, key=lambda cell: (-cell.weight, repr(cell.values))))
+
+
+def _combinations(
+    rows: Sequence[tuple[Any, ...]], subjects: Sequence[str]
+) -> tuple[tuple[str | Bin | None, ...], ...]:
+    """What enough subjects share of rows, without what follows from a combination of more labels."""
+    having: dict[tuple[Any, ...], set[str]] = {}
+    for row, subject in zip(rows, subjects, strict=True):
+        having.setdefault(row, set()).add(subject)
+    labels = range(len(rows[0]))
+    found, follows = [], set()
+    for known in reversed(labels):
+        shared = []
+        for kept in itertools.combinations(labels, known + 1):
+            grouped: dict[tuple[Any, ...], set[str]] = {}
+            for row, whose in having.items():
+                if all(row[label] is not None for label in kept):
+                    values = tuple(row[label] if label in kept else None for label in labels)
+                    grouped.setdefault(values, set()).update(whose)
+            shared += [values for values, whose in grouped.items() if len(whose) >= FEWEST_SUBJECTS]
+        found += [values for values in shared if values not in follows]
+        follows = {(*values[:label], None, *values[label + 1 :]) for values in shared for label in labels}
+    return tuple(sorted(found, key=repr))

@@ -71,6 +71,12 @@ class Label:
         """Number of columns, that of being known included."""
         return 1 + (len(self.vocabulary) if self.kind is LabelKind.CATEGORICAL else 1)
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The smallest and the largest number that the encoding of a continuous label can stand for."""
+        most = MOST_DEVIATIONS * self.deviation
+        return self.mean - most, self.mean + most
+
     def examples(self) -> tuple[str | float, ...]:
         """A few values that show what the label does: categories, or the mean and up to 2 deviations off."""
         if self.kind is LabelKind.CATEGORICAL:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import keyword
 import re
 import zlib
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.label_cells import Bin, LabelCell, LabelDistribution, find_bin
+from mrisynth.data.label_cells import FEWEST_SUBJECTS, Bin, LabelCell, LabelDistribution, find_bin
 from mrisynth.data.labels import UNKNOWN, Label, LabelKind, LabelSchema, read_number
 from mrisynth.errors import UserError
 
@@ -134,13 +135,14 @@ class SeededLabels:
     Args:
         distribution: The labels of the training side.
         asked: What is asked of some of them.
-        force: Whether numbers and combinations may be asked for that the training side has not.
+        force: Whether numbers and combinations may be asked for that fewer than `FEWEST_SUBJECTS` of the
+            training side have. Numbers that the encoding cannot stand for become the next that it can.
 
     Attributes:
         schema: The labels.
 
     Raises:
-        UserError: If the model has no such label, category, number or combination of categories.
+        UserError: If the model has no such label or category, or too few subjects have what is asked.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class SeededLabels:
                 )
             self._asked[label.name] = self._checked(condition, label, force)
         if not force:
-            self._check_combination()
+            self._check_shared(self._asked, "--condition")
         self._agreeing = functools.cache(self._find_agreeing)
 
     def asking(self, asked: Sequence[Condition], force: bool = False) -> SeededLabels:
@@ -201,9 +203,13 @@ class SeededLabels:
             texts: Sequence[str | float] = asked.text.split(",")
         else:
             texts = _steps(asked)
+        values = []
         for text in texts:
-            self._checked(Condition(label.name, str(text)), label, force, "--sweep")
-        return label.name, list(texts)
+            part = self._checked(Condition(label.name, str(text)), label, force, "--sweep")
+            if not force:
+                self._check_shared({**self._asked, label.name: part}, "--sweep")
+            values.append(part[0] if isinstance(part, tuple) else text)
+        return label.name, values
 
     def _checked(
         self, condition: Condition, label: Label, force: bool, flag: str = "--condition"
@@ -220,21 +226,27 @@ class SeededLabels:
                 f"{flag}: {label.name} goes from {low:g} to {high:g} on the training side, not to "
                 f"{condition.text}; --force asks for it all the same"
             )
-        return asked
+        if asked is None:
+            return None
+        low, high = label.reach
+        return min(max(asked[0], low), high), min(max(asked[1], low), high)
 
-    def _check_combination(self) -> None:
-        categories = [self._asked.get(label.name) for label in self._distribution.categorical]
-        if not any(
-            all(asked in (None, there) for asked, there in zip(categories, combination, strict=True))
-            for combination in self._distribution.combinations
-        ):
-            words = " and ".join(
-                f"{label.name}={category}"
-                for label, category in zip(self._distribution.categorical, categories, strict=True)
-                if category
-            )
+    def _check_shared(self, asked: Mapping[str, str | Range | None], flag: str) -> None:
+        """Checks that enough training subjects have what is asked, within every bin of a range."""
+        parts = []
+        for label in self.schema.labels:
+            part, bins = asked.get(label.name), self._distribution.bins[label.name]
+            if isinstance(part, tuple) and part[0] < part[1]:
+                parts.append([each for each in bins if max(each[0], part[0]) < min(each[2], part[1])])
+            else:
+                parts.append([find_bin(part[0], bins) if isinstance(part, tuple) else part])
+            if part is not None and parts[-1] in ([], [None]):
+                parts[-1] = [_NO_BIN]
+        if not all(self._distribution.shares(values) for values in itertools.product(*parts)):
+            words = " and ".join(f"{name}={_in_words(part)}" for name, part in asked.items() if part)
             raise UserError(
-                f"--condition: no training subject has {words} together; --force asks for it all the same"
+                f"{flag}: fewer than {FEWEST_SUBJECTS} training subjects have {words}; --force asks for it "
+                "all the same"
             )
 
     def _row(self, seed: int) -> tuple[Value, ...]:
@@ -305,6 +317,10 @@ def between_rows(first: Mapping[str, Value], last: Mapping[str, Value], part: fl
         else:
             row[name] = begin if part < 0.5 else end
     return row
+
+
+def _in_words(part: str | Range) -> str:
+    return part if isinstance(part, str) else ":".join(f"{end:g}" for end in dict.fromkeys(part))
 
 
 def _find(condition: Condition, schema: LabelSchema, flag: str = "--condition") -> Label:

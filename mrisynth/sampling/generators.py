@@ -75,10 +75,10 @@ class Sampler:
 
         Args:
             asked: What is asked of labels.
-            force: Whether numbers and combinations may be asked for that the training side has not.
+            force: Whether what too few training subjects have may be asked for.
 
         Raises:
-            UserError: If it has no such label, category, number or combination of categories.
+            UserError: If it has no such label or category, or too few subjects have what is asked.
         """
         if not asked:
             return self

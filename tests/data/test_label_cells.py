@@ -80,9 +80,67 @@ def test_no_count_below_the_fewest_is_ever_written(distribution):
     assert all(count is None or count >= FEWEST_SUBJECTS for count in counts)
 
 
-def test_combinations_are_those_that_there_are(distribution):
-    there = {(suffix, sex) for suffix in ("FLAIR", "T1w") for sex in ("F", "M", None)}
-    assert set(distribution.combinations) == there | {("T2w", "F"), ("T2w", "M")}
+def test_combinations_are_what_enough_subjects_share(distribution):
+    bins = distribution.bins["position_mm"]
+    there = {(suffix, sex, each) for suffix in ("FLAIR", "T1w") for sex in "FM" for each in bins}
+    lower = [each for each in bins if each[0] < 0]
+    assert set(distribution.combinations) == there | {("T2w", "F", each) for each in lower}
+    assert distribution.shares((None, "M", None))
+    assert distribution.shares((None, None, None))
+    assert distribution.shares(("T2w", None, lower[0]))
+    assert not distribution.shares(("T2w", "M", None))
+
+
+def test_what_only_later_labels_share_is_known_too():
+    """Each of three sites has 4 subjects; 12 are women. The site is lost, the sex is not."""
+    schema = LabelSchema(
+        (
+            Label("site", LabelKind.CATEGORICAL, ("a", "b", "c")),
+            Label("sex", LabelKind.CATEGORICAL, ("F", "M")),
+        )
+    )
+    table = {"subject": [f"{n}" for n in range(13)], "site": list("abc" * 4 + "a"), "sex": ["F"] * 12 + ["M"]}
+    found = distribution_of(table, schema)
+    assert found.combinations == ((None, "F"),)
+    assert not found.shares(("a", None))
+    assert not distribution_of({name: column[:9] for name, column in table.items()}, schema).combinations
+
+
+def ages_of(ages, mean=50.0, deviation=20.0):
+    schema = LabelSchema((Label("age", LabelKind.CONTINUOUS, (), mean, deviation),))
+    subjects = [f"{n}" for n in range(len(ages))]
+    return distribution_of({"subject": subjects, "age": [f"{age}" for age in ages]}, schema)
+
+
+def test_no_edge_of_a_bin_is_passed_by_fewer_than_enough_subjects():
+    ages = [18.5, *range(30, 80), 97.5, 98.5, 103]
+    found = ages_of(ages)
+    assert found.range_of(found.schema.labels[0]) == (38, 73)
+    for edge in np.ravel(found.bins["age"]):
+        assert min(np.sum(np.array(ages) <= edge), np.sum(np.array(ages) >= edge)) >= FEWEST_SUBJECTS
+    for single in ("18.5", "97.5", "98.5", "103"):
+        assert single not in json.dumps(found.to_json())
+    # Whoever lies beyond counts as the outer bins.
+    assert sum(cell.weight for cell in found.cells if cell.values != (None,)) == 1
+
+
+@pytest.mark.parametrize("count", [3, 12, 19])
+def test_of_few_ages_none_is_written(count):
+    found = ages_of(range(40, 40 + count))
+    assert found.bins["age"] == ()
+    assert found.range_of(found.schema.labels[0]) == (-10, 110)
+    assert [cell.values for cell in found.cells] == [(None,)]
+
+
+def test_numbers_end_where_the_encoding_does():
+    found = ages_of(range(100), mean=50.0, deviation=10.0)
+    assert found.range_of(found.schema.labels[0]) == (20, 80)
+
+
+def test_a_number_that_most_have_is_known_although_few_have_others():
+    found = ages_of([0.0] * 30 + [0.1, 0.2, 0.3], mean=0.02, deviation=0.1)
+    assert found.bins["age"] == ((0.0, 0.0, 0.0),)
+    assert found.range_of(found.schema.labels[0]) == (0, 0)
 
 
 def test_bins_lie_between_quantiles_and_hold_every_number(distribution):
@@ -100,8 +158,8 @@ def test_a_frequent_number_has_a_bin_of_its_own():
     found = distribution_of(table, schema)
     assert {cell.values: cell.weight for cell in found.cells}[((0.0, 0.0, 0.0),)] == pytest.approx(0.6)
     assert find_bin(0.0, found.bins["lesion_fraction"]) == (0.0, 0.0, 0.0)
-    # Of 0, 0.01, ..., 0.2, all but the first, and of the others.
-    assert [each[1] for each in found.bins["lesion_fraction"]] == pytest.approx([0, 0.105, 0.305])
+    # Of 0.01, ..., 0.2; of 0.21, ..., 0.3 and ten that count as 0.31.
+    assert [each[1] for each in found.bins["lesion_fraction"]] == pytest.approx([0, 0.105, 0.2825])
 
 
 def test_a_distribution_survives_json(distribution):

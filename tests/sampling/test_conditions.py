@@ -72,7 +72,7 @@ def test_what_is_asked_is_given_and_the_rest_agrees_with_it():
 
 
 def test_what_no_cell_has_leaves_the_rest_to_those_that_do_not_contradict():
-    values = asking("suffix=T2w", "sex=M", "position_mm=0:20").values(0, 50)
+    values = asking("suffix=T2w", "sex=M", "position_mm=0:20", force=True).values(0, 50)
     assert set(values["suffix"]) == {"T2w"}
     assert all(0 <= place <= 20 for place in values["position_mm"])
     only = SeededLabels(DISTRIBUTION, [Condition.read("position_mm=90")], force=True).values(0, 50)
@@ -115,25 +115,43 @@ def test_what_cannot_be_asked_is_refused_by_name(asked, message):
         asking(*asked)
 
 
-def test_a_combination_that_no_subject_has_is_refused_unless_forced():
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["suffix=T2w", "sex=M"], "suffix=T2w and participant/sex=M"),
+        (["suffix=T2w", "position_mm=20"], "suffix=T2w and position_mm=20"),
+        (["suffix=T2w", "position_mm=-30:30"], "suffix=T2w and position_mm=-30:30"),
+    ],
+)
+def test_what_few_subjects_have_together_is_refused_unless_forced(asked, words):
+    """T2w of three men, and of 15 subjects in the lower half."""
+    with pytest.raises(UserError, match=f"--condition: fewer than 10 .* have {words}; --force"):
+        asking(*asked)
+    assert asking(*asked, force=True).values(0, 5)["suffix"] == ["T2w"] * 5
+    assert set(asking("suffix=T2w", "position_mm=-30:-10").values(0, 5)["suffix"]) == {"T2w"}
+    with pytest.raises(UserError, match=f"--sweep: fewer than 10 .* have {'suffix=T2w and .*=M'}"):
+        asking("suffix=T2w").sweep(Condition.read("sex=F,M"))
+
+
+def test_one_subjects_category_is_refused():
     table = make_table()
-    keep = [
-        index
-        for index, pair in enumerate(zip(table["suffix"], table["participant/sex"], strict=True))
-        if pair != ("T2w", "M")
-    ]
-    table = {name: [values[index] for index in keep] for name, values in table.items()}
-    asked = [Condition.read("suffix=T2w"), Condition.read("sex=M")]
-    with pytest.raises(UserError, match="no training subject has suffix=T2w and participant/sex=M together"):
-        SeededLabels(distribution_of(table, SCHEMA), asked)
-    forced = SeededLabels(distribution_of(table, SCHEMA), asked, force=True).values(0, 5)
-    assert forced["participant/sex"] == ["M"] * 5
-    # Three men have it, whom no cell shows.
-    assert asking("suffix=T2w", "sex=M").values(0, 5)["suffix"] == ["T2w"] * 5
+    table["participant/sex"] = ["M" if name == "sub-01" else "F" for name in table["subject"]]
+    distribution = distribution_of(table, SCHEMA)
+    with pytest.raises(UserError, match="fewer than 10 training subjects have participant/sex=M; --force"):
+        SeededLabels(distribution, [Condition.read("sex=M")])
 
 
 def test_numbers_outside_may_be_forced():
     assert asking("position_mm=41", force=True).values(0, 2)["position_mm"] == [41.0, 41.0]
+
+
+def test_labels_are_what_the_encoding_stands_for():
+    """3 deviations are 75 mm."""
+    labels = asking("position_mm=90", force=True)
+    assert labels.values(0, 2)["position_mm"] == [75.0, 75.0]
+    decoded = SCHEMA.decode(asking("position_mm=60:500", force=True).encode(0, 50))["position_mm"]
+    assert asking("position_mm=60:500", force=True).values(0, 50)["position_mm"] == pytest.approx(decoded)
+    assert asking().sweep(Condition.read("position_mm=50:100:50"), force=True)[1] == [50, 75]
 
 
 def test_a_sweep_goes_over_numbers_or_categories():
