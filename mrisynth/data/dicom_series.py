@@ -98,6 +98,7 @@ def find_series(
     wanted: Sequence[WantedContrast] = (),
     series: str = "",
     subject_of: Callable[[str], str] | None = None,
+    is_alone: bool = True,
 ) -> list[Series]:
     """Puts DICOM files together to series and chooses among them.
 
@@ -108,6 +109,7 @@ def find_series(
             is.
         series: Regular expression that chooses by description, in place of `wanted`.
         subject_of: Says by a file's name whose it is, or "", in place of the patient's ID.
+        is_alone: Whether some series must be of `wanted`; not so where there are scans of other formats.
 
     Returns:
         The series that are wanted, sorted by name, and one more for each folder with damaged files.
@@ -123,11 +125,12 @@ def find_series(
         elif file.header.rows or file.header.series:  # Else a list of files (DICOMDIR).
             key = file.header.series or file.name.rpartition("/")[0]  # Without a UID, its folder's files.
             groups.setdefault((file.header.patient, key), []).append(file)
-    chosen = _choose(list(groups.values()), wanted, series)
+    chosen = _choose(list(groups.values()), wanted, series, is_alone)
     doubtful = _doubtful_patients(file.header for files in groups.values() for file in files)
     described = [
         _series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files, suffix in chosen
     ]
+    described = _with_descriptions(described, [_shown(files[0].header) for files, _ in chosen])
     described += [_damaged(files, salt) for files in damaged.values()]
     return sorted(described, key=lambda one: one.name)
 
@@ -143,7 +146,7 @@ def salted(salt: str, text: str) -> str:
 
 
 def _choose(
-    groups: list[list[DicomFile]], wanted: Sequence[WantedContrast], series: str
+    groups: list[list[DicomFile]], wanted: Sequence[WantedContrast], series: str, is_alone: bool
 ) -> list[tuple[list[DicomFile], str]]:
     """The groups of files whose descriptions are wanted, each with the contrast that was asked for or ""."""
     if not groups:
@@ -152,7 +155,7 @@ def _choose(
     if wanted or pattern is not None:
         labels = [_label(files[0].header, wanted, pattern) for files in groups]
         chosen = [(files, label) for files, label in zip(groups, labels, strict=True) if label is not None]
-        if not chosen:
+        if not chosen and (series or is_alone):
             asked = ",".join(one.text for one in wanted)
             flag = f"--series={series}" if series else f"{wanted[0].flag}={asked}"
             raise UserError(f"{flag}: no DICOM series is called so; there are {_listed(groups)}")
@@ -226,6 +229,21 @@ def _series(
             _warnings(unique, files, header.patient in doubtful, folders.intersection(damaged_folders))
         ),
     )
+
+
+def _with_descriptions(found: list[Series], descriptions: Sequence[str]) -> list[Series]:
+    """The series, with a warning where several descriptions count as one contrast."""
+    of_label: dict[str, set[str]] = {}
+    for one, description in zip(found, descriptions, strict=True):
+        if not one.fault:
+            of_label.setdefault(one.suffix, set()).add(description)
+    warned = []
+    for one in found:
+        several = sorted(of_label.get(one.suffix, ()))
+        warning = f"descriptions differ: {', '.join(several[:8])} count as {one.suffix}; --series can choose"
+        warnings = (*one.warnings, warning) if len(several) > 1 else one.warnings
+        warned.append(dataclasses.replace(one, warnings=warnings))
+    return warned
 
 
 def _subject(file: DicomFile, salt: str, subject_of: Callable[[str], str] | None) -> tuple[str, str]:

@@ -21,6 +21,8 @@ from mrisynth.data.subjects import subjects_of
 from mrisynth.data.wanted_contrasts import WantedContrast, the_one, wanted_contrasts
 from mrisynth.errors import UserError
 
+_WORD_ENDS = re.compile(r"[-_ .]")
+
 
 def find_scans(
     inputs: tuple[str, ...],
@@ -32,14 +34,16 @@ def find_scans(
 ) -> list[Scan]:
     """Finds every scan below some folders, or takes the files that are given.
 
-    A folder is read as BIDS if it holds dataset_description.json or folders named sub-*: only one contrast
-    counts, and derivatives/ is passed over. Any other folder is searched for the extensions of `EXTENSIONS`.
-    DICOM files are known by what is in them, wherever they are.
+    Folders are searched for the extensions of `EXTENSIONS`; those called derivatives, sourcedata, code or
+    stimuli are passed over, and so are hidden ones. A folder that holds dataset_description.json or folders
+    named sub-* is read as BIDS: it has one contrast, or `suffix` says which count. DICOM files are known by
+    what is in them.
 
     Args:
         inputs: Folders and files.
         suffix: Contrasts to take (see `wanted_contrasts`): what names end in, behind an underscore or
-            hyphen; empty takes the only one a BIDS folder has, or every file of other folders.
+            hyphen, also of files that are given; empty takes the only one a BIDS folder has, or every file of
+            other folders.
         subject_regex: Regular expression that finds the subject in a file's path (see `subjects_of`).
         masks: Folder of lesion masks, absolute or relative to each input folder; empty for none.
         series: Regular expression that chooses DICOM series by their descriptions.
@@ -74,10 +78,11 @@ def find_scans(
     scans = _with_masks(scans, masks) if masks else scans
     if dicom_files:
         scans = [_unnamed(scan, salt) if scan.name.endswith("/") else scan for scan in scans]
-        scans += _dicom_scans(dicom_files, wanted, series, pattern, salt)
+        is_alone = all(scan.fault for scan in scans)
+        scans += _dicom_scans(dicom_files, wanted, series, pattern, salt, is_alone)
     _check_any(scans, inputs)
     _check_every_contrast(scans, wanted)
-    return scans
+    return scans if wanted else _with_mixed_contrasts(scans)
 
 
 def _place(place: Path) -> Path:
@@ -174,8 +179,6 @@ def _scans_in_folder(
         scans = _with_suffix(scans, wanted, folder)
     elif is_bids(folder):
         scans = _with_only_contrast(scans, folder)
-    else:
-        scans = _with_mixed_contrasts(scans)
     return sorted([*scans, *unreadable], key=lambda scan: scan.name)
 
 
@@ -191,9 +194,11 @@ def _dicom_scans(
     series: str,
     pattern: re.Pattern[str] | None,
     salt: str,
+    is_alone: bool,
 ) -> list[Scan]:
-    """The scans that DICOM files make up."""
+    """The scans that DICOM files make up; `is_alone`: there are no others that can be used."""
     missing = "" if dicom.dcm2niix() else dicom.ADVICE
+    subject_by_name = (lambda name: subjects_of([name], pattern)[0]) if pattern else None
     return [
         Scan(
             path=found.files[0],
@@ -206,9 +211,7 @@ def _dicom_scans(
             files=found.files,
             warnings=found.warnings,
         )
-        for found in find_series(
-            files, salt, wanted, series, (lambda name: subjects_of([name], pattern)[0]) if pattern else None
-        )
+        for found in find_series(files, salt, wanted, series, subject_by_name, is_alone)
     ]
 
 
@@ -219,21 +222,39 @@ def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Pa
         UserError: There is none, or one is of two contrasts.
     """
     fitting: dict[Path, list[WantedContrast]] = {}
+    in_others: dict[WantedContrast, list[Scan]] = {}
     for contrast_ in wanted:
-        for ignore_case in (False, True):
-            matching = [scan for scan in scans if contrast_.matches(scan.name, ignore_case)]
-            for scan in matching:
-                fitting.setdefault(scan.path, []).append(contrast_)
-            if matching:
-                break
+        in_any = [scan for scan in scans if contrast_.matches(scan.name, ignore_case=True)]
+        matching = [scan for scan in in_any if contrast_.matches(scan.name)] or in_any
+        for scan in matching:
+            fitting.setdefault(scan.path, []).append(contrast_)
+        in_others[contrast_] = [scan for scan in in_any if scan not in matching]
     if scans and not fitting:
         asked = ",".join(one.text for one in wanted)
         raise UserError(f"{wanted[0].flag}={asked}: no such scan below {folder}; there are {_listed(scans)}")
     only = len(wanted) == 1 and wanted[0].label == wanted[0].suffix
     chosen = [(scan, the_one(fitting[scan.path], scan.name)) for scan in scans if scan.path in fitting]
+    left = {
+        contrast_: [scan.name for scan in those if scan.path not in fitting]
+        for contrast_, those in in_others.items()
+    }
     return [
-        dataclasses.replace(scan, suffix=(only and scan.suffix) or contrast_.label)
+        dataclasses.replace(
+            scan,
+            suffix=(only and scan.suffix) or contrast_.label,
+            warnings=(*scan.warnings, *_spelled_otherwise(contrast_, left[contrast_])),
+        )
         for scan, contrast_ in chosen
+    ]
+
+
+def _spelled_otherwise(contrast_: WantedContrast, names: Sequence[str]) -> list[str]:
+    """A warning if names say a contrast in other capital letters, so that it was not taken from them."""
+    if not names:
+        return []
+    return [
+        f"spelled otherwise: {len(names)} file(s) such as {names[0]} are not taken for {contrast_.text}, as "
+        "their capital letters differ"
     ]
 
 
@@ -279,17 +300,33 @@ def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
 
 def _with_mixed_contrasts(scans: list[Scan]) -> list[Scan]:
     """The scans, with a warning for those whose names say that they are of one contrast of several."""
-    last = {scan.path: re.split(r"[-_ .]", stem(scan.name))[-1] for scan in scans}
-    kinds = {scan.path: scan.suffix or last[scan.path] for scan in scans if is_contrast(last[scan.path])}
-    if len({kind.casefold() for kind in kinds.values()}) < 2:
+    kinds = {scan.path: kind for scan in scans if not scan.fault and (kind := _kind(scan))}
+    meant = map(_contrasts_meant, kinds.values())
+    if not kinds or frozenset.intersection(*meant):
         return scans
-    warning = (
-        f"contrasts mixed: there are {', '.join(sorted(set(kinds.values())))}; --suffix takes those named"
-    )
+    there = sorted(set(kinds.values()))
+    shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+    warning = f"contrasts mixed: there are {shown}; --suffix takes those named"
     return [
         dataclasses.replace(scan, warnings=(*scan.warnings, warning)) if scan.path in kinds else scan
         for scan in scans
     ]
+
+
+def _kind(scan: Scan) -> str:
+    """What says of which contrast a scan is: a series' description, or what a name ends in; else empty."""
+    if scan.files:
+        return scan.suffix if any(map(is_contrast, _WORD_ENDS.split(scan.suffix))) else ""
+    last = _WORD_ENDS.split(stem(scan.name))[-1]
+    return scan.suffix or (last if is_contrast(last) else "")
+
+
+def _contrasts_meant(kind: str) -> frozenset[str]:
+    """The contrasts that some words name, alike for T2w and t2; T2FLAIR names FLAIR, too."""
+    words = [word.casefold() for word in _WORD_ENDS.split(kind)]
+    words = [word for word in words if len(words) == 1 or is_contrast(word)]
+    words += ["flair" for word in words if word.endswith("flair")]
+    return frozenset(re.sub(r"(\d|pd)w(eighted)?$", r"\1", word) for word in words)
 
 
 def _as_contrast(scan: Scan, kind: str, is_named: bool) -> Scan:

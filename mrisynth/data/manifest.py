@@ -45,9 +45,9 @@ class Source:
         session: BIDS session; empty if none.
         suffix: BIDS suffix; empty if none.
         checksum: SHA-256 of all files that the scan was read from (see `scan_files.checksum`), hexadecimal;
-            empty if it could not be read.
+            empty if it could not be read, or was not, for its name or kind.
         voxels_checksum: SHA-256 of its voxels, whatever its format, order of axes and place; empty if it
-            was not used.
+            could not be read as an image.
         skipped: Why the file was not used; empty if it was.
         split: A `Split`; empty if it was not used.
         shape: Voxels along the file's axes.

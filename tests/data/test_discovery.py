@@ -337,6 +337,45 @@ def test_contrasts_that_are_mixed_in_any_folder_are_said_so(tmp_path):
     assert not any(scan.warnings for scan in find_scans((str(tmp_path),), subject_regex="p."))
 
 
+def test_contrasts_are_judged_over_all_inputs_together(tmp_path):
+    touch(tmp_path, *(f"{kind}/sub-{n}/anat/sub-{n}_{kind}.nii" for kind in ("T2w", "T1w") for n in (1, 2)))
+    touch(tmp_path, "others/p1_t2.nii", "others/p2_T2.nii")
+    kinds = [str(tmp_path / kind) for kind in ("T2w", "T1w")]
+    for inputs, count in ((kinds, 4), (kinds[:1], 0), ([kinds[0], str(tmp_path / "others")], 0)):
+        mixed = [scan for scan in find_scans(tuple(inputs)) if any("mixed" in text for text in scan.warnings)]
+        assert len(mixed) == count
+    write_series(tmp_path / "T2w" / "dicom", SeriesDescription="t1_mprage", PatientID="x")
+    scans = find_scans(tuple(kinds[:1]))
+    assert {scan.warnings for scan in scans} == {
+        ("contrasts mixed: there are T2w, t1-mprage; --suffix takes those named",)
+    }
+    assert len(find_scans(tuple(kinds[:1]), suffix="T2w")) == 2
+    with pytest.raises(UserError, match="--series=flair: no DICOM series"):
+        find_scans(tuple(kinds[:1]), suffix="T2w", series="flair")
+    with pytest.raises(UserError, match="--suffix=T2w: no DICOM series"):
+        find_scans((str(tmp_path / "T2w" / "dicom"),), suffix="T2w")
+
+
+def test_dicom_descriptions_that_say_more_than_a_name_agree_with_it(tmp_path):
+    touch(tmp_path, "sub-1/anat/sub-1_FLAIR.nii")
+    write_series(tmp_path / "dicom", SeriesDescription="t2_flair_tra", PatientID="x")
+    assert [scan.warnings for scan in find_scans((str(tmp_path),))] == [(), ()]
+    write_series(tmp_path / "more", SeriesDescription="FLAIR 3D", PatientID="y")
+    scans = find_scans((str(tmp_path),), suffix="FLAIR")
+    warning = "descriptions differ: FLAIR-3D, t2-flair-tra count as FLAIR; --series can choose"
+    assert [scan.warnings for scan in scans] == [(), (warning,), (warning,)]
+
+
+def test_files_left_for_their_capital_letters_are_mentioned(tmp_path):
+    touch(tmp_path, "p1_FLAIR.nii", "p2_flair.nii", "p3_T1w.nii")
+    (scan,) = find_scans((str(tmp_path),), suffix="FLAIR")
+    assert scan.warnings[0].startswith(
+        "spelled otherwise: 1 file(s) such as p2_flair.nii are not taken for FLAIR"
+    )
+    one, other = find_scans((str(tmp_path),), suffix="Flair")
+    assert (one.warnings, other.warnings) == ((), ())
+
+
 @pytest.mark.parametrize("separator", ["-", "_"])
 def test_a_contrast_may_follow_a_hyphen(separator, tmp_path):
     for number in (1, 2):
