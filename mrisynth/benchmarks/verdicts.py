@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from mrisynth.privacy import copying
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.distances import Neighbors
+from mrisynth.privacy.distances import SUBJECTS, Neighbors
 from mrisynth.privacy.nearest_neighbors import Groups
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, Thresholds
@@ -111,7 +111,7 @@ KINDS: Mapping[str, tuple[Sampler, tuple[int, int]]] = {
 
 
 class _Euclidean:
-    """Squared Euclidean distance of tiny images, or of features of them, to the two nearest subjects."""
+    """Squared Euclidean distance of tiny images, or of features of them, to the nearest subjects."""
 
     title = axis = "squared distance"
 
@@ -142,7 +142,8 @@ class _Euclidean:
         nearest = np.take_along_axis(of_group, within[..., None], 2)[..., 0]
         if left_out is not None:
             nearest[np.arange(len(queries)), left_out] = np.inf
-        chosen = np.argpartition(nearest, 1, axis=1)[:, :2]
+        count = min(SUBJECTS, groups.count)
+        chosen = np.argpartition(nearest, count - 1, axis=1)[:, :count]
         indices = chosen * of_group.shape[2] + np.take_along_axis(within, chosen, 1)
         return Neighbors.of(indices, np.take_along_axis(nearest, chosen, 1))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from mrisynth.data.manifest import Source
+from mrisynth.data.manifest import Manifest, Source
+from mrisynth.data.split import units_of
 
 
 class Copies:
@@ -39,6 +40,22 @@ def same_voxels(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()
     groups = [frozenset(source.subject for source in alike) for alike in _alike(sources).values()]
     groups += [frozenset(sources[number].subject for number in pair) for pair in pairs]
     return [group for group in dict.fromkeys(groups) if len(group) > 1]
+
+
+def persons(manifest: Manifest) -> dict[str, str]:
+    """Who each subject may be: one name for all subjects who share scans.
+
+    A copy of a scan that two subjects have is as near to the one as to the other, and so alone with nobody.
+
+    Args:
+        manifest: Of a prepared data set.
+
+    Returns:
+        By the name of every subject that gave slices, the name of one subject of its group.
+    """
+    together = same_voxels(manifest.sources, manifest.same_images)
+    units = units_of((source.subject for source in manifest.used), together)
+    return {subject: unit[0] for unit in units for subject in unit}
 
 
 def warned(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> list[Source]:

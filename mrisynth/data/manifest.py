@@ -124,6 +124,7 @@ class Manifest:
         labels: What the labels can be, by column of the label table (see `labels.describe_values`).
         sources: Every file that was looked at; `source` in the label table is the index into it.
         phantoms: Whether every scan was drawn by `mrisynth.phantoms`.
+        same_images: Pairs of sources, by index, that show the same image, rescaled or mirrored.
     """
 
     version: str
@@ -137,6 +138,7 @@ class Manifest:
     labels: dict[str, dict[str, Any]]
     sources: tuple[Source, ...]
     phantoms: bool = False
+    same_images: tuple[tuple[int, int], ...] = ()
 
     @property
     def resolution(self) -> int:

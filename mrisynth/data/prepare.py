@@ -245,7 +245,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
         if not histograms:
             raise UserError(f"--input: none of the {len(scans)} files can be used; the reasons are above")
         alike = same_images(means_of_blocks)
-        manifest = _manifest(config, _divided(warned(sources, alike), config, alike), all(phantoms))
+        manifest = _manifest(config, _divided(warned(sources, alike), config, alike), all(phantoms), alike)
         writer.finish(manifest)
     write_contact_sheet(folder, manifest)
     sides = {split: np.zeros(HISTOGRAM_BINS, np.int64) for split in Split}
@@ -361,7 +361,9 @@ def _labels(source: Source, extracted: ExtractedScan) -> list[dict[str, object]]
     return [{**known, **labels, **participant} for labels in extracted.labels]
 
 
-def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) -> Manifest:
+def _manifest(
+    config: PreparationConfig, sources: list[Source], phantoms: bool, alike: Sequence[tuple[int, int]]
+) -> Manifest:
     """Describes the data set."""
     splits = {}
     for split in Split:
@@ -385,6 +387,7 @@ def _manifest(config: PreparationConfig, sources: list[Source], phantoms: bool) 
         labels=_describe_labels(used),
         sources=tuple(sources),
         phantoms=phantoms,
+        same_images=tuple(alike),
     )
 
 

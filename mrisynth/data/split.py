@@ -34,7 +34,7 @@ def held_out(
         The names of those that are held out: the share to the nearest subject, but at least one, and at
         least one to train on; none if the share is 0 or there is only one to choose.
     """
-    units = _units(sorted(set(subjects)), together)
+    units = units_of(subjects, together)
     if share == 0 or len(units) < 2:
         return frozenset()
     cells: dict[object, list[Unit]] = {}
@@ -52,6 +52,25 @@ def held_out(
     if len(chosen) == len(units):
         chosen.remove(units[-1])
     return frozenset(name for unit in chosen for name in unit)
+
+
+def units_of(subjects: Iterable[str], together: Iterable[Collection[str]]) -> list[Unit]:
+    """What can be moved from side to side: subjects, or groups of them that may be one person.
+
+    Args:
+        subjects: Names of all subjects.
+        together: Groups of subjects that must stand on the same side; those that overlap are one.
+
+    Returns:
+        The units, in the order of hashes, every subject in one.
+    """
+    unit_of = {subject: {subject} for subject in sorted(set(subjects))}
+    for group in together:
+        merged = set().union(*(unit_of[subject] for subject in group if subject in unit_of))
+        for subject in merged:
+            unit_of[subject] = merged
+    distinct = {id(unit): unit for unit in unit_of.values()}.values()
+    return sorted((tuple(sorted(unit, key=_place)) for unit in distinct), key=lambda unit: _place(unit[0]))
 
 
 def named_subjects(names: Collection[str], subjects: Collection[str]) -> frozenset[str]:
@@ -95,17 +114,6 @@ def check_together(chosen: Collection[str], together: Iterable[Collection[str]])
 def _place(subject: str) -> bytes:
     """The hash by which subjects are ordered; names need not be UTF-8."""
     return hashlib.sha256(subject.encode("utf-8", "surrogateescape")).digest()
-
-
-def _units(subjects: Sequence[str], together: Iterable[Collection[str]]) -> list[Unit]:
-    """What can be moved from side to side, in the order of hashes; groups that overlap are one."""
-    unit_of = {subject: {subject} for subject in subjects}
-    for group in together:
-        merged = set().union(*(unit_of[subject] for subject in group if subject in unit_of))
-        for subject in merged:
-            unit_of[subject] = merged
-    distinct = {id(unit): unit for unit in unit_of.values()}.values()
-    return sorted((tuple(sorted(unit, key=_place)) for unit in distinct), key=lambda unit: _place(unit[0]))
 
 
 def _quotas(cells: Sequence[Sequence[Unit]], share: float, wanted: int) -> list[int]:

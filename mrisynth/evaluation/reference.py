@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
+from mrisynth.data.duplicates import persons
 from mrisynth.data.manifest import Split
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
@@ -29,7 +31,7 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
         progress: Whether to show a progress bar.
 
     Returns:
-        Its slices.
+        Its slices, by subject; subjects who share scans count as one.
 
     Raises:
         UserError: If there is no such data set, not at this resolution, without a held-out side, or with too
@@ -46,9 +48,10 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
             f"--data_dir: {data_dir} has no held-out subjects, without whom neither quality nor copying "
             "can be measured; prepare it with --holdout=0.2"
         )
-    sides = {}
+    sides, names = {}, persons(manifest)
     for side, split in (("training", "train"), ("heldout", "heldout")):
-        sides[side] = _load_side(data_dir, split, manifest.array_shape(Split(split), resolution), progress)
+        shape = manifest.array_shape(Split(split), resolution)
+        sides[side] = _load_side(data_dir, split, shape, names, progress)
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
     return ReferenceImages(
         **sides, channels=manifest.channels, fingerprint=manifest.fingerprint, phantoms=manifest.phantoms
@@ -80,7 +83,11 @@ def check_trained_on(data_dir: pathlib.Path, trained_on: str | None, model: str)
 
 
 def _load_side(
-    data_dir: pathlib.Path, split: str, shape: tuple[int, int, int, int], progress: bool
+    data_dir: pathlib.Path,
+    split: str,
+    shape: tuple[int, int, int, int],
+    names: Mapping[str, str],
+    progress: bool,
 ) -> Slices:
     images = np.empty(shape, np.uint8)
     subjects = []
@@ -88,7 +95,7 @@ def _load_side(
     with tqdm(total=len(images), desc=f"reading {split}", disable=not progress, leave=False) as bar:
         for batch in dataset.as_numpy_iterator():
             start = len(subjects)
-            subjects.extend(subject.decode() for subject in batch["subject"])
+            subjects.extend(names[subject.decode("utf-8", "surrogateescape")] for subject in batch["subject"])
             images[start : len(subjects)] = to_gray(batch["image"])
             bar.update(len(subjects) - start)
     return Slices(images, np.array(subjects))

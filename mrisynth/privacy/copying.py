@@ -115,7 +115,7 @@ def examine(
         control_count=copies.control_count,
         thresholds=limits,
         closeness=judged.closeness,
-        closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described),
+        closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described, limits),
     )
 
 
@@ -163,9 +163,10 @@ def _closest_pairs(
     found: Sequence[Search],
     copies: Copies,
     described: Sequence[tuple[RealSides, Side]],
+    limits: Thresholds,
 ) -> tuple[ClosePair, ...]:
     """The pairs that are most alone by either measure, each generated image once."""
-    ratios = np.stack([statistics.aloneness(each.generated, each.real) for each in found])
+    ratios = np.stack([statistics.aloneness(each.generated, each.real, limits.copy_ratio) for each in found])
     measures = np.argmin(ratios, axis=0)
     order = np.argsort(ratios.min(axis=0), kind="stable")
     order = order[np.isfinite(ratios.min(axis=0)[order])][:_PAIRS]

@@ -330,7 +330,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
 
 
 def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArray[np.bool_]:
-    """Which images are alone with one training subject: what `find_copies` counts by each measure.
+    """Which images are alone with one person who was trained on: what `find_copies` counts by each measure.
 
     Args:
         images: Their nearest training slices.
@@ -338,26 +338,42 @@ def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArr
         copy_ratio: See `find_copies`.
 
     Returns:
-        Whether each is much closer to one subject than to any other, and closer than half of the held-out
+        Whether each is much closer to one person than to any other, and closer than half of the held-out
         slices are, [N].
     """
-    return aloneness(images, real) < copy_ratio
+    return aloneness(images, real, copy_ratio) < copy_ratio
 
 
-def aloneness(images: Neighbors, real: RealNeighbors) -> NDArray[np.floating]:
+def aloneness(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArray[np.floating]:
     """How much closer images are to one training subject than to any other.
+
+    A person who is there under several names hides copies of himself, which are as near to all of them. The
+    names show in his own slices, which are alone with each other; images that are alone with all of them are
+    alone with one person.
 
     Args:
         images: Their nearest training slices.
         real: What is looked up of the data set.
+        copy_ratio: See `find_copies`; below this, slices are alone.
 
     Returns:
         The distance to the nearest subject divided by that to the next, 0 to 1, [N]; infinite for images that
-        are no closer than half of the held-out slices are, and where there is no other subject.
+        are no closer than half of the held-out slices are, and where there is no other subject. Of what is
+        alone with one person under several names, the distance to the farthest of these is divided.
     """
-    ratios = np.full(len(images.distances), np.inf)
-    if images.distances.shape[1] > 1:
-        nearest, other = images.distances[:, 0], images.distances[:, 1]
-        counted = (nearest < np.median(real.heldout.nearest)) & np.isfinite(other) & (other > 0)
-        ratios[counted] = nearest[counted] / other[counted]
-    return ratios
+    is_near = (images.nearest < np.median(real.heldout.nearest))[:, np.newaxis]
+    steps = np.where(is_near, _steps(images.distances), np.inf)
+    if not steps.shape[1]:
+        return np.full(len(steps), np.inf)
+    among_names = _steps(real.training.distances)[images.indices[:, 0], : steps.shape[1] - 1] < copy_ratio
+    alone = np.where(among_names & (steps[:, 1:] < copy_ratio), steps[:, 1:], np.inf)
+    return np.minimum(steps[:, 0], alone.min(axis=1, initial=np.inf))
+
+
+def _steps(distances: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Each distance divided by the next, [N, K] -> [N, K - 1]; infinite if that is 0 or infinite."""
+    nearer, farther = distances[:, :-1], distances[:, 1:]
+    steps = np.full(nearer.shape, np.inf)
+    counted = np.isfinite(farther) & (farther > 0)
+    steps[counted] = nearer[counted] / farther[counted]
+    return steps

@@ -1,5 +1,7 @@
-from mrisynth.data.duplicates import Copies, same_voxels, warned
-from mrisynth.data.manifest import Source
+import dataclasses
+
+from mrisynth.data.duplicates import Copies, persons, same_voxels, warned
+from mrisynth.data.manifest import Manifest, Source
 
 
 def source(name, subject, voxels, **fields):
@@ -60,3 +62,13 @@ def test_voxels_count_in_whatever_channel_they_are():
     found = [each.warnings for each in warned(sources)]
     assert [len(warnings) for warnings in found] == [1, 1, 1, 0, 0]
     assert found[0][0].startswith("same voxels: 2 or a channel beside it of q has them, too; both subjects")
+
+
+def test_subjects_who_share_scans_in_a_row_are_one_person():
+    sources = [source("a", "p", "1"), source("b", "q", "1"), source("c", "q", "2"), source("d", "r", "3")]
+    sources += [source("e", "s", "4"), source("f", "t", "5", skipped="broken")]
+    manifest = Manifest("1", {}, ("image",), "axial", "", (4,), 256.0, {}, {}, tuple(sources))
+    assert persons(dataclasses.replace(manifest, sources=(sources[0], sources[3]))) == {"p": "p", "r": "r"}
+    found = persons(dataclasses.replace(manifest, same_images=((2, 3),)))
+    assert found.keys() == set("pqrs")
+    assert found["p"] == found["q"] == found["r"] != found["s"]

@@ -48,3 +48,15 @@ def test_whether_phantoms_are_shown_is_known_from_the_manifest(phantoms, small_d
     manifest = dataclasses.replace(read_manifest(small_dataset), phantoms=phantoms)
     monkeypatch.setattr(reference, "read_manifest", lambda _: manifest)
     assert load_reference(small_dataset, 16).phantoms == phantoms
+
+
+def test_subjects_who_share_a_scan_are_one(small_dataset, monkeypatch):
+    manifest = read_manifest(small_dataset)
+    before = load_reference(small_dataset, 16)
+    train = [number for number, source in enumerate(manifest.sources) if source.split == "train"]
+    shared = dataclasses.replace(manifest, same_images=(tuple(train[:2]),))
+    monkeypatch.setattr(reference, "read_manifest", lambda _: shared)
+    after = load_reference(small_dataset, 16)
+    np.testing.assert_array_equal(after.training.images, before.training.images)
+    assert len(set(after.training.subjects)) == len(set(before.training.subjects)) - 1
+    np.testing.assert_array_equal(after.heldout.subjects, before.heldout.subjects)

@@ -5,7 +5,7 @@ from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import describe_real, examine, judge
 from mrisynth.privacy.searches import ReferenceImages, Slices
-from mrisynth.privacy.verdict import COPIES_FOUND, NO_SIGN, Thresholds
+from mrisynth.privacy.verdict import COPIES_FOUND, HARMFUL, NO_SIGN, OPEN, Thresholds
 from tests.subject_images import draw_subjects, plant
 
 COPIED = (3, 17, 44)
@@ -58,6 +58,24 @@ def test_new_patients_are_the_control(found):
     assert privacy.controls == 0
     assert list(privacy.closeness) == ["gray_values", "features"]
     assert privacy.thresholds == Thresholds()
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "finding"), [(2, False, OPEN), (2, True, HARMFUL), (3, False, HARMFUL)]
+)
+def test_copies_of_a_person_under_several_names_never_pass(names, known, finding):
+    """Where it is known that the names are one, they are counted; else no more is said than is seen."""
+    images = draw_subjects(15, 4, 0, size=32)[..., np.newaxis]
+    subjects = np.append(np.repeat(np.arange(15), 4), np.repeat(0 if known else np.arange(15, 14 + names), 4))
+    training = Slices(np.concatenate([images, *[images[:4]] * (names - 1)]), subjects[: 60 + 4 * (names - 1)])
+    heldout = Slices(draw_subjects(15, 4, 1, size=32)[..., np.newaxis], np.repeat(np.arange(15), 4))
+    new = draw_subjects(96, 1, 2, size=32)[..., np.newaxis]
+    generated = np.concatenate([images[:4], new])
+    every = describe_real(ReferenceImages(training, heldout), ScatteringFeatures())
+    judged = judge([(sides, sides.describe(generated)) for sides in every], Thresholds(), Bootstrap(2))
+    np.testing.assert_array_equal(judged.copies.generated, np.arange(100) < 4)
+    assert judged.verdict.figures[0].finding == finding
+    assert judged.copies.controls == (8 if finding == OPEN else 0)
 
 
 @pytest.mark.slow

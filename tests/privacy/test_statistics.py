@@ -207,7 +207,28 @@ def test_aloneness_is_the_distance_to_the_nearest_subject_by_that_to_the_next_on
     heldout = Neighbors(np.zeros((3, 2), int), np.array([[0.3, 1.0], [0.5, 1.0], [0.7, 1.0]]))
     real = RealNeighbors(heldout, heldout)
     images = np.array([[0.1, 0.8], [0.4, 0.5], [0.6, 3.0], [0.1, np.inf], [0.0, 0.0]])
-    found = statistics.aloneness(Neighbors(np.zeros((5, 2), int), images), real)
+    found = statistics.aloneness(Neighbors(np.zeros((5, 2), int), images), real, 0.25)
     # The third is farther than half of the held-out slices, the fourth has no other subject.
     assert found[:2] == pytest.approx([0.125, 0.8])
     assert np.isinf(found[2:]).all()
+
+
+def test_a_copy_of_a_person_under_several_names_is_alone_with_that_person():
+    """Slice 0 is there under three names, slice 1 under two, slice 2 under one."""
+    inf = np.inf
+    training = [[0.0, 0.01, 1.0, inf], [0.1, 1.0, 1.1, inf], [1.0, 1.1, 1.2, inf]]
+    training = Neighbors(np.zeros((3, 4), int), np.array(training))
+    heldout = Neighbors(np.zeros((3, 4), int), np.array([[1.0, 1.1, 1.2, 1.3]] * 3))
+    images = [
+        (0, [0.0, 0.0, 0.0, 1.0], 0.0),  # A copy under three names,
+        (1, [0.1, 0.2, 1.0, 1.0], 0.2),  # and under two.
+        (1, [0.5, 0.6, 1.0, 1.0], 0.5 / 0.6),  # Not close enough to either.
+        (2, [0.2, 0.2, 1.0, 1.0], 1.0),  # Close to two who are not one person.
+        (1, [0.1, 0.1, 0.1, 1.0], 1.0),  # Close to one more than that person's names.
+        (0, [0.0, 0.0, 0.0, inf], inf),  # There is nobody else.
+    ]
+    nearest, distances, expected = zip(*images, strict=True)
+    indices = np.repeat(np.array(nearest)[:, np.newaxis], 4, axis=1)
+    generated = Neighbors(indices, np.array(distances))
+    found = statistics.aloneness(generated, RealNeighbors(training, heldout), 0.25)
+    np.testing.assert_allclose(found, expected)
