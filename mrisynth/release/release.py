@@ -89,7 +89,8 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
             f"--saved_model={config.saved_model} draws the channels {', '.join(sampler.channels)}; releases "
             "are made of models of one"
         )
-    provenance = Provenance.of(sampler, config.release_despite_copies)
+    asked = bool(config.conditions) or config.truncation != 1
+    provenance = Provenance.of(sampler, config.release_despite_copies, asked)
     geometry = ImageGeometry.of(sampler.card, sampler.resolution)
     files = FORMATS[config.format](
         config.output, config.count, geometry, provenance, sampler.resolution, config.format_options

@@ -32,7 +32,7 @@ def write_interpolation(config: InterpolationConfig) -> str:
         UserError: If the generator or the picture's place is no good.
     """
     sampler = open_export(config.saved_model).asking(config.conditions, config.force)
-    provenance = Provenance.of(sampler, config.release_despite_copies)
+    provenance = Provenance.of(sampler, config.release_despite_copies, asked=bool(config.conditions))
     legs = legs_between_seeds(sampler, config.seed, config.count, config.steps)
     # Where one leg ends, the next one begins.
     film = np.concatenate([legs[0], *legs[1:, 1:]])

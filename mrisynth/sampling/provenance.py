@@ -36,6 +36,7 @@ class Provenance:
         date: Day of that evaluation, YYYY-MM-DD; None if there was none.
         report: SHA-256 of the evaluation's report.html; None where the card does not say.
         unlike: What the evaluation said of images that are not like the data; empty if they are.
+        asked: Whether the images were asked for labels or a truncation, which those of an evaluation are not.
     """
 
     model: str
@@ -47,21 +48,23 @@ class Provenance:
     date: str | None = None
     report: str | None = None
     unlike: str = ""
+    asked: bool = False
 
     @classmethod
-    def of(cls, sampler: Sampler, despite_copies: bool = False) -> Provenance:
+    def of(cls, sampler: Sampler, despite_copies: bool = False, asked: bool = False) -> Provenance:
         """Reads the provenance of a sampler's images from its export.
 
         Args:
             sampler: What the images are drawn from, an export.
             despite_copies: Whether images may be given away although the evaluation found copies.
+            asked: Whether anything is asked of labels, or a truncation.
 
         Raises:
             UserError: If it found copies and they may not, or if the model card's evaluation is damaged.
         """
         export, card = sampler.export, sampler.card or {}
         evaluation = card.get("evaluation")
-        said: dict[str, Any] = {}
+        said: dict[str, Any] = {"asked": asked}
         try:
             said["phantoms"] = card.get("data", {}).get("kind") == "phantoms"
             if evaluation is not None:
@@ -115,7 +118,10 @@ class Provenance:
             said += ": some images are copies. They were released all the same, with --release_despite_copies"
         elif self.verdict != NO_SIGN:
             said += ": images may be copies"
-        return f"{said}. {self.unlike}".rstrip()
+        asked = (
+            "The evaluation did not look at images that were asked for labels or a truncation, as these were."
+        )
+        return " ".join(part for part in (f"{said}.", self.unlike, asked if self.asked else "") if part)
 
     @property
     def origin(self) -> str:

@@ -34,7 +34,7 @@ def write_sweep(config: SweepConfig) -> str:
     sampler = open_export(config.saved_model)
     labels = sampler.labels_to_ask(f"--sweep={config.sweep.name}").asking(config.conditions, config.force)
     name, values = labels.sweep(config.sweep, config.force)
-    provenance = Provenance.of(sampler, config.release_despite_copies)
+    provenance = Provenance.of(sampler, config.release_despite_copies, asked=True)
     table = labels.values(config.seed, config.count)
     rows = sweep_images(sampler, config.seed, table, name, values)
     film = np.concatenate(list(rows), axis=2)

@@ -52,6 +52,15 @@ def test_a_model_that_copies_is_released_only_with_the_flag_that_says_so(release
     assert "released all the same, with --release_despite_copies" in str(said)
 
 
+def test_narrowed_images_are_said_not_to_be_those_that_were_evaluated(release, judged):
+    whole, narrowed = (
+        release(f"{part}", saved_model=judged("no sign of copying"), count=1, truncation=part)
+        for part in (1.0, 0.5)
+    )
+    assert "The evaluation did not look at images" not in str(whole)
+    assert "The evaluation did not look at images" in str(narrowed)
+
+
 def test_files_of_one_release_never_say_two_verdicts(release, judged, tmp_path):
     release(saved_model=judged("inconclusive"), count=2)
     written = contents(tmp_path / "out")

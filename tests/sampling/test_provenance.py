@@ -97,6 +97,16 @@ def test_images_that_are_not_like_the_data_are_said_not_to_be():
     )
 
 
+def test_what_the_evaluation_did_not_look_at_is_said():
+    card = {"evaluation": evaluation(NO_SIGN, REPORT)}
+    asked = Provenance.of(sampler(card), asked=True)
+    assert asked.on_copying.endswith(
+        "did not look at images that were asked for labels or a truncation, as these were."
+    )
+    assert "did not look at" not in Provenance.of(sampler(card)).statement
+    assert "evaluation did" not in Provenance.of(sampler(None), asked=True).statement
+
+
 def test_an_old_evaluation_has_no_report_to_name():
     found = of(NO_SIGN, report=None)
     assert "report unknown" in found.statement
