@@ -82,7 +82,7 @@ def find_scans(
         scans += _dicom_scans(dicom_files, wanted, series, pattern, salt, is_alone)
     _check_any(scans, inputs)
     _check_every_contrast(scans, wanted)
-    return scans if wanted else _with_mixed_contrasts(scans)
+    return _with_one_spelling(scans if wanted else _with_mixed_contrasts(scans))
 
 
 def _place(place: Path) -> Path:
@@ -327,6 +327,15 @@ def _contrasts_meant(kind: str) -> frozenset[str]:
     words = [word for word in words if len(words) == 1 or is_contrast(word)]
     words += ["flair" for word in words if word.endswith("flair")]
     return frozenset(re.sub(r"(\d|pd)w(eighted)?$", r"\1", word) for word in words)
+
+
+def _with_one_spelling(scans: list[Scan]) -> list[Scan]:
+    """The scans, each contrast called as its first scan has it: FLAIR and flair are one label."""
+    first: dict[str, str] = {}
+    return [
+        dataclasses.replace(scan, suffix=first.setdefault(scan.suffix.casefold(), scan.suffix))
+        for scan in scans
+    ]
 
 
 def _as_contrast(scan: Scan, kind: str, is_named: bool) -> Scan:

@@ -376,6 +376,17 @@ def test_files_left_for_their_capital_letters_are_mentioned(tmp_path):
     assert (one.warnings, other.warnings) == ((), ())
 
 
+def test_a_contrast_has_one_label_however_inputs_and_dicom_spell_it(tmp_path):
+    touch(tmp_path, "a/sub-1/anat/sub-1_FLAIR.nii", "b/sub-2/anat/sub-2_flair.nii", "c/p3_Flair.nii")
+    write_series(tmp_path / "d", SeriesDescription="t2_flair", PatientID="x")
+    inputs = tuple(str(tmp_path / name) for name in "abcd")
+    for suffix in ("Flair", "flair"):
+        scans = find_scans(inputs, suffix=suffix)
+        assert [scan.suffix for scan in scans] == ["FLAIR"] * 4
+        assert not any(scan.warnings for scan in scans)
+    assert [scan.suffix for scan in find_scans(inputs[:2])] == ["FLAIR"] * 2
+
+
 @pytest.mark.parametrize("separator", ["-", "_"])
 def test_a_contrast_may_follow_a_hyphen(separator, tmp_path):
     for number in (1, 2):
