@@ -10,6 +10,7 @@ from mrisynth.data.wanted_contrasts import WantedContrast, split_contrasts, want
 from mrisynth.errors import UserError
 
 _MASK = "mask:"
+_NO_MASK = "mask missing:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,36 +61,61 @@ def one_scan_a_session(scans: Sequence[Scan], channels: Channels, allow_missing:
 
     Returns:
         One scan for each session, that of the first channel with the others beside it; sessions that cannot
-        be used are there with the reason.
+        be used are there with the reason, and so are files of no use beside others of their channel.
     """
     sessions: dict[tuple[str, str, str], list[Scan]] = {}
     for number, scan in enumerate(scans):
         # What is known to be of nobody or of no use stays by itself.
         alone = str(number) if not scan.subject or (scan.fault and not scan.suffix) else ""
         sessions.setdefault((scan.subject, scan.session, alone), []).append(scan)
-    return [
-        there[0] if key[2] else _together(there, channels, allow_missing) for key, there in sessions.items()
-    ]
+    found: list[Scan] = []
+    for key, there in sessions.items():
+        found += there if key[2] else _together(there, channels, allow_missing)
+    return found
 
 
-def _together(there: Sequence[Scan], channels: Channels, allow_missing: bool) -> Scan:
+def _together(there: Sequence[Scan], channels: Channels, allow_missing: bool) -> list[Scan]:
     by_label = {
         contrast.label: [scan for scan in there if scan.suffix.casefold() == contrast.label.casefold()]
         for contrast in channels.contrasts
     }
-    scans = [found[0] if found else None for found in by_label.values()]
-    mask = next((scan.mask for scan in there if scan.mask is not None), None)
+    usable = [[scan for scan in found if not scan.fault] for found in by_label.values()]
+    scans = [next(iter(fit or found), None) for fit, found in zip(usable, by_label.values(), strict=True)]
+    named = next(filter(None, scans), there[0])
+    first = _with_mask(named, there)
     missing = [label for label, found in by_label.items() if not found]
-    missing += [channels.names[channels.mask]] if channels.mask is not None and mask is None else []
-    several = next((found for found in by_label.values() if len(found) > 1), None)
+    missing += [channels.names[channels.mask]] if channels.mask is not None and first.mask is None else []
+    several = next((fit for fit in usable if len(fit) > 1), None)
     faulty = next((scan for scan in scans if scan is not None and scan.fault), None)
     fault = ""
     if several:
         names = ", ".join(scan.name for scan in several)
         fault = f"several scans of its session are one channel ({names}); choose, as in T1w[acq-x]"
     elif faulty:
-        fault = faulty.fault if faulty is there[0] else f"{faulty.name} cannot be used: {faulty.fault}"
+        fault = faulty.fault if faulty is named else f"{faulty.name} cannot be used: {faulty.fault}"
     elif scans[0] is None or (missing and not allow_missing):
         fault = f"its session lacks {', '.join(missing)}"
-    first = scans[0] or there[0]
-    return dataclasses.replace(first, mask=mask, fault=fault, others=tuple(scans[1:]))
+    others = tuple(scan and _beside(scan, first) for scan in scans[1:])
+    of_no_use = [scan for scan in there if scan.fault and not any(scan is each for each in (named, *scans))]
+    return [dataclasses.replace(first, fault=fault, others=others), *of_no_use]
+
+
+def _with_mask(first: Scan, there: Sequence[Scan]) -> Scan:
+    """The scan of the first channel; where no mask is its own, with that of another scan of the session."""
+    mask = next((scan.mask for scan in there if scan.mask is not None), None)
+    if first.mask is not None or mask is None or not any(map(_lacks_mask, first.warnings)):
+        return first
+    warnings = tuple(warning for warning in first.warnings if not _lacks_mask(warning))
+    return dataclasses.replace(first, mask=mask, warnings=warnings)
+
+
+def _lacks_mask(warning: str) -> bool:
+    return warning.startswith(_NO_MASK)
+
+
+def _beside(other: Scan, first: Scan) -> Scan:
+    """A further channel with the warnings that are its own; there is one mask for all channels."""
+    warnings = tuple(
+        warning for warning in other.warnings if warning not in first.warnings and not _lacks_mask(warning)
+    )
+    return dataclasses.replace(other, warnings=warnings)

@@ -147,10 +147,10 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
     if scan.others:
         facts["others"] = _others(scan, beside, slices, facts["others"])
         warnings += [
-            f"{other.name}: {text}"
+            _of_file(other.name, warning)
             for other, each in zip(scan.others, beside, strict=True)
             if each
-            for text in each.warnings
+            for warning in (*other.warnings, *each.warnings)
         ]
     if slices.cropped_mm > _WORTH_MENTIONING_MM:
         warnings.append(f"head cropped: it reaches {slices.cropped_mm:.0f} mm beyond --field_of_view")
@@ -190,6 +190,12 @@ def _load_beside(other: Scan | None, volume: Volume, config: PreparationConfig) 
         return load_beside(other.path, volume, config.interpolation, percentiles, config.volume_index)
     except UnusableScanError as error:
         raise UnusableScanError(f"{other.name} cannot be used: {error}") from error
+
+
+def _of_file(name: str, warning: str) -> str:
+    """A warning that names a file behind its kind, by which warnings are counted."""
+    kind, _, text = warning.partition(": ")
+    return f"{kind}: {name}: {text}"
 
 
 def _mask_channel(mask: NDArray[np.bool_] | None, config: PreparationConfig) -> list[NDArray[np.float32]]:

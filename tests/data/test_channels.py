@@ -1,6 +1,8 @@
 """Which scans are channels of one sample, and where their anatomy lies in it."""
 
+import dataclasses
 import shutil
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -189,6 +191,35 @@ def test_two_scans_of_one_channel_are_a_choice_and_faults_are_the_sessions():
     first, second = one_scan_a_session(visits, channels, False)
     assert (first.session, second.session, first.fault, second.fault) == ("ses-1", "ses-2", "", "")
     assert second.others == (visits[3],)
+
+
+def test_a_file_of_no_use_beside_a_good_one_leaves_the_session_whole_and_is_named():
+    channels = wanted_channels("FLAIR,T1w")
+    bad = scan("T1w", "bad.nrrd", fault="NRRD, which cannot be read")
+    good = [scan("FLAIR"), scan("T1w")]
+    for there in ([bad, *good], [*good, bad]):
+        session, left = one_scan_a_session(there, channels, False)
+        assert (session, left) == (dataclasses.replace(good[0], others=(good[1],)), bad)
+    session, left = one_scan_a_session([bad, good[0], scan("T1w", "b.nii", fault="broken")], channels, False)
+    assert (session.name, session.fault) == (
+        "FLAIR.nii",
+        "bad.nrrd cannot be used: NRRD, which cannot be read",
+    )
+    assert left.fault == "broken"
+
+
+def test_the_mask_is_the_first_channels_own_if_it_has_one_else_anothers():
+    channels = wanted_channels("T1w,FLAIR")
+    lacking, alike = "mask missing: no file of --masks belongs to it by its name", "subjects alike: a and b"
+    flair = scan("FLAIR", mask=Path("of_flair.nii"), warnings=(alike, "part: of it"))
+    (one,) = one_scan_a_session([flair, scan("T1w", mask=Path("own.nii"))], channels, False)
+    assert one.mask == Path("own.nii")
+    (one,) = one_scan_a_session([flair, scan("T1w", warnings=(lacking, alike))], channels, False)
+    assert (one.mask, one.warnings) == (flair.mask, (alike,))
+    assert one.others[0].warnings == ("part: of it",)
+    elsewhere = "mask left out: x lies in the space of a template, and the scan does not"
+    (one,) = one_scan_a_session([flair, scan("T1w", warnings=(elsewhere,))], channels, False)
+    assert (one.mask, one.warnings) == (None, (elsewhere,))
 
 
 @pytest.mark.parametrize("text", ["mask:lesion", "mask:lesion,FLAIR", "FLAIR,mask:a,mask:b", "FLAIR,mask:"])

@@ -93,6 +93,16 @@ def test_what_reading_a_scan_found_odd_is_in_its_facts(scan, config):
     assert warning.startswith("orientation unknown: ")
 
 
+def test_warnings_of_a_further_channel_name_its_file_behind_their_kind(scan, config, tmp_path):
+    nibabel.save(head_image(), tmp_path / "t1.nii")
+    patch(tmp_path / "t1.nii", 252, "<i2", [0, 0])
+    other = Scan(tmp_path / "t1.nii", "t1.nii", "", "head", suffix="T1w", warnings=("several images: two",))
+    config = dataclasses.replace(config, channels="FLAIR,T1w")
+    warnings = extract(dataclasses.replace(scan, others=(other,)), config).facts["warnings"]
+    assert warnings[0] == "several images: t1.nii: two"
+    assert warnings[1].startswith("orientation unknown: t1.nii: ")
+
+
 @pytest.mark.parametrize("value", [np.nan, -np.inf, -32768, -1e6, 1e7])
 def test_air_that_was_not_scanned_gives_the_slices_that_zeros_give(value, scan, config):
     image = head_image()
