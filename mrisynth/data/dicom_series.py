@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mrisynth.data.dicom_headers import DEFLATED, DamagedHeaderError, Header, read_header
+from mrisynth.data.scan_names import same_form
 from mrisynth.data.wanted_contrasts import WantedContrast, the_one
 from mrisynth.errors import UserError
 
@@ -126,10 +127,9 @@ def find_series(
             key = file.header.series or file.name.rpartition("/")[0]  # Without a UID, its folder's files.
             groups.setdefault((file.header.patient, key), []).append(file)
     chosen = _choose(list(groups.values()), wanted, series, is_alone)
-    doubtful = _doubtful_patients(file.header for files in groups.values() for file in files)
-    described = [
-        _series(files, salt, suffix, subject_of, doubtful, damaged.keys()) for files, suffix in chosen
-    ]
+    headers = (file.header for files in groups.values() for file in files)
+    doubts = {} if subject_of is not None else _doubts(headers)
+    described = [_series(files, salt, suffix, subject_of, doubts, damaged.keys()) for files, suffix in chosen]
     described = _with_descriptions(described, [_shown(files[0].header) for files, _ in chosen])
     described += [_damaged(files, salt) for files in damaged.values()]
     return sorted(described, key=lambda one: one.name)
@@ -207,7 +207,7 @@ def _series(
     salt: str,
     suffix: str,
     subject_of: Callable[[str], str] | None,
-    doubtful: set[str],
+    doubts: Mapping[str, str],
     damaged_folders: Iterable[tuple[str, str]],
 ) -> Series:
     """Describes a group of files."""
@@ -226,7 +226,7 @@ def _series(
         suffix=suffix or shown,
         fault=_fault([file.header for file in unique]) or fault,
         warnings=tuple(
-            _warnings(unique, files, header.patient in doubtful, folders.intersection(damaged_folders))
+            _warnings(unique, files, doubts.get(header.patient), folders.intersection(damaged_folders))
         ),
     )
 
@@ -275,7 +275,7 @@ def _fault(headers: list[Header]) -> str:
 
 
 def _warnings(
-    files: list[DicomFile], with_copies: list[DicomFile], is_doubtful: bool, is_damaged: Iterable[object]
+    files: list[DicomFile], with_copies: list[DicomFile], doubt: str | None, is_damaged: Iterable[object]
 ) -> Iterable[str]:
     """What a user should know about a series, as far as headers say."""
     numbers = sorted(file.header.number for file in files)
@@ -292,21 +292,34 @@ def _warnings(
     copies = len(with_copies) > len(files) and len({file.path.resolve() for file in with_copies}) - len(files)
     if copies:
         yield f"copies left out: {copies} of its files hold an image that another one holds"
-    if is_doubtful:
-        yield "patient unsure: files of one PatientID differ in the patient's name, birth date or sex"
+    if doubt:
+        yield f"patient unsure: {doubt}"
     if files[0].header.image_type[0] == "DERIVED":
         yield "derived image: its image type says that it was computed from others"
 
 
-def _doubtful_patients(headers: Iterable[Header]) -> set[str]:
-    """IDs that several persons seem to have."""
+def _doubts(headers: Iterable[Header]) -> dict[str, str]:
+    """Why an ID may be that of several persons, or not the only one of its person, by ID."""
     persons: dict[str, set[tuple[str, ...]]] = {}
+    ids: dict[tuple[str, ...], set[str]] = {}
     for header in headers:
-        name, *others = header.person[:3]
-        person = ("".join(re.findall(r"\w", name)).casefold(), *others)
-        persons.setdefault(header.patient, set()).add(person)
-    return {
-        patient
+        name, birth, sex = header.person[:3]
+        words = re.findall(r"[^\W_]+", name.casefold())
+        persons.setdefault(header.patient, set()).add(("".join(words), birth, sex))
+        ids.setdefault(("differs in zeros, case or separators alone", same_form(header.patient)), set()).add(
+            header.patient
+        )
+        if birth and len(set(words)) > 1:  # One word alone may stand for all: ANONYMOUS.
+            person = ("has the same name and birth date", "".join(words), birth)
+            ids.setdefault(person, set()).add(header.patient)
+    doubts = {
+        patient: f"another PatientID {alike}; they count as two subjects"
+        for (alike, *_), those in ids.items()
+        if len(those - {""}) > 1
+        for patient in those
+    }
+    return doubts | {
+        patient: "files of one PatientID differ in the patient's name, birth date or sex"
         for patient, those in persons.items()
         if any(len(set(values) - {""}) > 1 for values in zip(*those, strict=True))
     }

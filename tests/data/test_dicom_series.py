@@ -27,7 +27,12 @@ def test_series_are_put_together_by_uid_wherever_their_files_lie(tmp_path):
         write_series(place, leave_out=others, SeriesInstanceUID=uid, StudyInstanceUID=study)
     write_series(tmp_path / "part0" / "another", leave_out=FEW, StudyInstanceUID=study)
     write_series(
-        tmp_path / "part1", leave_out=FEW, name="of_another_{}", SeriesInstanceUID=uid, PatientID="2"
+        tmp_path / "part1",
+        leave_out=FEW,
+        name="of_another_{}",
+        SeriesInstanceUID=uid,
+        PatientID="2",
+        PatientName="B",
     )
     series = found(tmp_path)
     assert [len(one.files) for one in series] == [3, 3, 3]
@@ -145,6 +150,37 @@ def test_one_id_of_several_persons_is_warned_about(tmp_path):
     write_series(tmp_path / "d", leave_out=FEW, PatientID="2", PatientBirthDate="20010101")
     warned = [len(one.files) for one in found(tmp_path) if "patient unsure:" in "".join(one.warnings)]
     assert len(warned) == 3
+
+
+@pytest.mark.parametrize(
+    ("person", "count"),
+    [
+        ({"PatientName": "doe, Jane"}, 2),
+        ({"PatientBirthDate": "19000101"}, 0),
+        ({"PatientName": "DOE^JOAN"}, 0),
+        ({"PatientID": ""}, 0),
+    ],
+)
+def test_two_ids_of_one_name_and_birth_date_are_warned_about(person, count, tmp_path):
+    one = {"PatientName": "DOE^JANE", "PatientBirthDate": "19640812"}
+    write_series(tmp_path / "a", leave_out=FEW, PatientID="1", **one)
+    write_series(tmp_path / "b", leave_out=FEW, **{"PatientID": "2", **one, **person})
+    write_series(tmp_path / "c", leave_out=FEW, PatientID="3", **{**one, "PatientName": "ANONYMOUS"})
+    write_series(tmp_path / "d", leave_out=FEW, PatientID="4", **{**one, "PatientName": "ANONYMOUS"})
+    warnings = [warning for series in found(tmp_path) for warning in series.warnings]
+    assert warnings == count * [
+        "patient unsure: another PatientID has the same name and birth date; they count as two subjects"
+    ]
+    assert not any(series.warnings for series in found(tmp_path, subject_of=lambda name: "a"))
+
+
+def test_two_ids_that_look_alike_are_warned_about(tmp_path):
+    for number, patient in enumerate(("A-012", "a 12", "A120")):
+        write_series(tmp_path / str(number), leave_out=FEW, PatientID=patient, PatientName="")
+    warnings = [warning for series in found(tmp_path) for warning in series.warnings]
+    assert [warning.split(";")[0] for warning in warnings] == 2 * [
+        "patient unsure: another PatientID differs in zeros, case or separators alone"
+    ]
 
 
 @pytest.mark.parametrize(
