@@ -360,7 +360,7 @@ def test_dicom_descriptions_that_say_more_than_a_name_agree_with_it(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_FLAIR.nii")
     write_series(tmp_path / "dicom", SeriesDescription="t2_flair_tra", PatientID="x")
     assert [scan.warnings for scan in find_scans((str(tmp_path),))] == [(), ()]
-    write_series(tmp_path / "more", SeriesDescription="FLAIR 3D", PatientID="y")
+    write_series(tmp_path / "more", SeriesDescription="FLAIR 3D", PatientID="y", PatientName="B")
     scans = find_scans((str(tmp_path),), suffix="FLAIR")
     warning = "descriptions differ: FLAIR-3D, t2-flair-tra count as FLAIR; --series can choose"
     assert [scan.warnings for scan in scans] == [(), (warning,), (warning,)]
