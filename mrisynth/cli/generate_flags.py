@@ -22,7 +22,7 @@ _IMAGES = {
 }
 _RELEASE = {
     "output": "Folder of the release; giving it again goes on or extends it.",
-    "suffix": "BIDS suffix of NIfTI files; if not given, what the model card says, else FLAIR.",
+    "suffix": "BIDS suffix of NIfTI files where no label says the contrast; if not given, the model card's.",
 }
 _COPIES = {
     "data_dir": "The prepared data set that the generator was trained on.",

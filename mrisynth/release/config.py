@@ -9,6 +9,7 @@ from typing import Any
 from mrisynth.errors import UserError
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release.formats import FORMATS
+from mrisynth.release.image_geometry import CONTRAST_LABEL
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.config import check_seed
 
@@ -25,7 +26,8 @@ class ReleaseConfig:
         seed: Seed of the first image; each next one has the next seed.
         truncation: 1 leaves the images as they are, less makes them more alike.
         bits: Bits of a gray value in PNG files; 8 if None.
-        suffix: BIDS suffix of NIfTI files; the model card's, else FLAIR, if None.
+        suffix: BIDS suffix of NIfTI files; the model card's, else FLAIR, if None. Where every image has a
+            contrast as a label, it is for those of which that is not known.
         data_dir: The training data that images are compared with; None to keep all.
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
             other, as in the evaluation.
@@ -59,6 +61,12 @@ class ReleaseConfig:
         Thresholds(copy_ratio=self.copy_ratio)  # Checks it.
         if self.format not in FORMATS:
             raise UserError(f"--format={self.format} is not one of {', '.join(FORMATS)}")
+        for condition in self.conditions:
+            if condition.name == CONTRAST_LABEL and self.suffix and condition.text not in ("", self.suffix):
+                raise UserError(
+                    f"--suffix={self.suffix} would name images otherwise than --condition={condition} asks; "
+                    "leave --suffix out, and every image is named by its contrast"
+                )
         for other in FORMATS.values():
             for option in set(other.option_names) - set(FORMATS[self.format].option_names):
                 if getattr(self, option) is not None:

@@ -10,8 +10,13 @@ from typing import Any
 from mrisynth.data.planes import PLANES
 from mrisynth.errors import UserError
 
+CONTRAST_LABEL = "suffix"
+"""The label that says an image's contrast, where a model has several."""
+
 _FIELD_OF_VIEW_MM = 256.0
 _SUFFIX = "FLAIR"
+_ANY_SUFFIX = "MRI"
+"""Where every image has a contrast of its own; BIDS has no word for all of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +34,8 @@ class ImageGeometry:
         unit: Unit of the intensities.
         suffix: BIDS suffix of the contrast.
         known: Whether a model card says all this; otherwise it is assumed.
+        several_contrasts: Whether the contrast is a label of every image, "suffix"; then `suffix` is for
+            those of which it is not known.
     """
 
     plane: str
@@ -41,6 +48,7 @@ class ImageGeometry:
     unit: str
     suffix: str
     known: bool
+    several_contrasts: bool = False
 
     @classmethod
     def of(cls, card: Mapping[str, Any] | None, resolution: int) -> ImageGeometry:
@@ -90,6 +98,9 @@ class ImageGeometry:
             )
             if not possible:
                 raise ValueError(f"{geometry}, {intensity}")
+            labels = (card.get("labels") or {}).get("labels", ())
+            several = any(label["name"] == CONTRAST_LABEL for label in labels)
+            suffix = _ANY_SUFFIX if several else card.get("preparation", {}).get("suffix") or _SUFFIX
             return cls(
                 geometry["plane"],
                 str(geometry["orientation"]),
@@ -97,8 +108,9 @@ class ImageGeometry:
                 thicknesses,
                 (low, high),
                 str(intensity["unit"]),
-                card.get("preparation", {}).get("suffix") or _SUFFIX,
+                suffix,
                 known=True,
+                several_contrasts=several,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(

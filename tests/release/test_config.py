@@ -2,6 +2,7 @@ import pytest
 
 from mrisynth.errors import UserError
 from mrisynth.release.config import ReleaseConfig
+from mrisynth.sampling.conditions import Condition
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,10 @@ from mrisynth.release.config import ReleaseConfig
         ({"format": "png", "bits": 12}, "--bits=12 is not one of 8, 16"),
         ({"format": "dicom"}, "--format=dicom is not one of .*nifti"),
         ({"format": "npy", "suffix": "T1w"}, "--suffix is for --format=nifti"),
+        (
+            {"suffix": "T1w", "conditions": (Condition("suffix", "FLAIR"),)},
+            "--suffix=T1w would name images otherwise than --condition=suffix=FLAIR asks",
+        ),
         ({"suffix": "flair"}, "--suffix=flair is not what BIDS calls .* T1w, T2w"),
     ],
 )

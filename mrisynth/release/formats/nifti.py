@@ -7,6 +7,7 @@ import functools
 import io
 import json
 import pathlib
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -20,10 +21,13 @@ from mrisynth.data.planes import PLANES
 from mrisynth.data.slices import slice_to_nifti
 from mrisynth.errors import UserError
 from mrisynth.release.formats.base import ReleaseFormat
+from mrisynth.release.image_geometry import CONTRAST_LABEL
 
 SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "inplaneT1", "inplaneT2", "PDT2", "angio")
 """What BIDS calls the contrasts of anatomical images."""
 
+# A contrast may be told from others of its suffix by entities, as in ce-GAD_T1w.
+_CONTRAST = re.compile(f"(?:[a-z]+-[A-Za-z0-9]+_)*(?:{'|'.join(SUFFIXES)})")
 _LARGEST = 2**15 - 1
 _COMPRESSION = 1
 """On noisy slices, level 9 is hardly smaller (0.3 %) and takes a fifth longer."""
@@ -38,7 +42,7 @@ class NiftiFiles(ReleaseFormat):
     """The files sub-synNNNNNN/anat/sub-synNNNNNN_SUFFIX.nii.gz, one slice each, with JSON beside them.
 
     Voxels are 16-bit integers with the slope and intercept that make them intensities: -1 and 1 are -32767
-    and 32767.
+    and 32767. Where the model has several contrasts, SUFFIX is what each image's JSON says.
     """
 
     name = "nifti"
@@ -59,7 +63,7 @@ class NiftiFiles(ReleaseFormat):
             )
 
     def __post_init__(self) -> None:
-        if self._suffix not in SUFFIXES:
+        if self._suffix not in SUFFIXES and not self.geometry.several_contrasts:
             raise UserError(
                 f"the model card calls the contrast '{self._suffix}', which BIDS does not know; give "
                 f"--suffix, one of {', '.join(SUFFIXES)}"
@@ -68,7 +72,10 @@ class NiftiFiles(ReleaseFormat):
     @property
     def layout(self) -> str:
         """See `ReleaseFormat`."""
-        return f"`sub-synNNNNNN/anat/sub-synNNNNNN_{self._suffix}.nii.gz`, one slice each (BIDS derivatives)"
+        suffix, words = self._suffix, "one slice each (BIDS derivatives)"
+        if self.geometry.several_contrasts:
+            suffix, words = "CONTRAST", f"{words}, CONTRAST the image's own, {suffix} where it is not known"
+        return f"`sub-synNNNNNN/anat/sub-synNNNNNN_{suffix}.nii.gz`, {words}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -78,19 +85,28 @@ class NiftiFiles(ReleaseFormat):
     def written(self) -> list[int]:
         """See `ReleaseFormat`."""
         seeds: list[int] = []
-        while (path := self._subject(len(seeds) + 1) / self._name(len(seeds) + 1, ".json")).is_file():
+        while True:
+            subject = self._subject(len(seeds) + 1)
+            suffix = "*" if self.geometry.several_contrasts else self._suffix
+            path = next(subject.glob(f"anat/{subject.name}_{suffix}.json"), None)
+            if path is None:
+                return seeds
             seeds.append(json.loads(path.read_text(encoding="utf-8"))["Seed"])
-        return seeds
 
     def write(self, number: int, seed: int, image: NDArray[np.float32], sidecar: str) -> None:
         """See `ReleaseFormat`; the subject's folder is written aside and renamed."""
         subject = self._subject(number)
         if subject.exists():
             return
+        suffix = self._suffix
+        if self.geometry.several_contrasts:
+            contrast = json.loads(sidecar)["Labels"][CONTRAST_LABEL]
+            suffix = contrast if contrast and _CONTRAST.fullmatch(contrast) else suffix
+        name = f"anat/{subject.name}_{suffix}"
         with folder_aside(subject) as aside:
             (aside / "anat").mkdir()
-            (aside / self._name(number, ".nii.gz")).write_bytes(self._encode(image[..., 0]))
-            (aside / self._name(number, ".json")).write_bytes(sidecar.encode())
+            (aside / f"{name}.nii.gz").write_bytes(self._encode(image[..., 0]))
+            (aside / f"{name}.json").write_bytes(sidecar.encode())
 
     def finish(self, seeds: list[int], description: Mapping[str, Any]) -> None:
         """Writes participants.tsv and what its columns are."""
@@ -104,9 +120,6 @@ class NiftiFiles(ReleaseFormat):
 
     def _subject(self, number: int) -> pathlib.Path:
         return self.folder / f"sub-syn{number:06d}"
-
-    def _name(self, number: int, extension: str) -> str:
-        return f"anat/{self._subject(number).name}_{self._suffix}{extension}"
 
     def _encode(self, image: NDArray[np.float32]) -> bytes:
         voxels = PLANES[self.geometry.plane].to_volume(np.rint(image * _LARGEST).astype("<i2")[np.newaxis])

@@ -10,8 +10,10 @@ import pytest
 
 from mrisynth.data.planes import PLANES
 from mrisynth.errors import UserError
+from mrisynth.export_folder import ExportFolder
 from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.provenance import Provenance
 from tests.untrained_exports import CARD, replaced, write_card
 
@@ -97,6 +99,38 @@ def test_a_file_says_by_itself_where_it_comes_from(tmp_path):
     (comment,) = read.header.extensions
     assert bytes(comment.get_content()).rstrip(b"\0").decode() == found.statement
     np.testing.assert_allclose(np.sort(np.unique(read.get_fdata())), [450, 950], atol=0.01)
+
+
+def test_every_image_is_named_by_its_own_contrast(release, conditional, tmp_path):
+    """What a model of several contrasts was prepared with is no suffix."""
+    model = tmp_path / "model"
+    shutil.copytree(conditional, model)
+    card = json.loads(ExportFolder(model / "1").card.read_text())
+    write_card(model / "1", {**card, "preparation": {"suffix": "FLAIR,T1w,T2w"}})
+    for count in (6, 20):
+        assert release(saved_model=model, count=count).images == count
+    found = sorted((tmp_path / "out").rglob("*.json"))
+    said = {path: json.loads(path.read_text()).get("Labels") for path in found}
+    contrasts = {path.stem.split("_", 1)[1]: labels["suffix"] for path, labels in said.items() if labels}
+    assert {name: label or "MRI" for name, label in contrasts.items()} == {name: name for name in contrasts}
+    assert {"FLAIR", "T1w"} <= set(contrasts)
+    unknown = (Condition.read("suffix="),)
+    release("unknown", saved_model=model, count=1, conditions=unknown)
+    release("named", saved_model=model, count=1, conditions=unknown, suffix="PDw")
+    named = [path.name for name in ("unknown", "named") for path in (tmp_path / name).rglob("*.nii.gz")]
+    assert named == ["sub-syn000001_MRI.nii.gz", "sub-syn000001_PDw.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("contrast", "name"), [("ce-GAD_T1w", "ce-GAD_T1w"), ("../T1w", "MRI"), ("brain", "MRI"), (None, "MRI")]
+)
+def test_entities_are_kept_and_what_is_no_contrast_of_bids_is_not(contrast, name, tmp_path):
+    card = {**CARD, "labels": {"labels": [{"name": "suffix"}]}}
+    files = NiftiFiles(tmp_path, 1, ImageGeometry.of(card, 16), PROVENANCE, 16, {"suffix": None})
+    sidecar = json.dumps({"Seed": 7, "Labels": {"suffix": contrast}})
+    files.write(1, 7, np.zeros((16, 16, 1)), sidecar)
+    assert (tmp_path / f"sub-syn000001/anat/sub-syn000001_{name}.nii.gz").is_file()
+    assert files.written() == [7]
 
 
 def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_path):
