@@ -415,7 +415,8 @@ def _with_names_alike(scans: list[Scan], are_one: bool) -> list[Scan]:
 
 
 def _without_prefix(subject: str) -> str:
-    return same_form(subject).removeprefix("sub_")
+    """What a name says behind "sub-", which may be written sub01 or Subject_01."""
+    return re.sub(r"^sub(j|ject)?(_|(?=\d))", "", same_form(subject))
 
 
 def _with_participants(scans: list[Scan]) -> list[Scan]:

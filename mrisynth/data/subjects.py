@@ -96,7 +96,7 @@ def _by_differences(names: Sequence[str], folder: str) -> Sequence[str]:
     if not names:
         return ()
     levels = [_telling_levels(name) for name in names]
-    if len(set(map(tuple, levels))) == 1:
+    if len({tuple(map(same_form, parts)) for parts in levels}) == 1:
         return [levels[0][-1] if levels[0] else folder] * len(names)
     levels = _without_shared(levels)
     reading = _level_of_subjects(names, levels, folder)

@@ -271,6 +271,8 @@ def test_a_label_in_two_inputs_is_one_person_and_said_so(tmp_path):
         ("visit1/sub-P01/anat/sub-P01_T1w.nii", "visit2/sub-p01/anat/sub-p01_T1w.nii", "sub-P01"),
         ("sub-0-1/anat/sub-0-1_T1w.nii", "sub-0_1/anat/sub-0_1_T1w.nii", "sub-0-1"),
         ("extra/01_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
+        ("extra/sub01_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
+        ("extra/Subject_1_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
         ("extra/SUB_1_T1w.nii", "scans/sub-01/anat/sub-01_T1w.nii", "sub-01"),
     ],
 )

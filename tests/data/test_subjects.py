@@ -36,6 +36,7 @@ VISITS = [f"visit{visit}/p{number:02d}.nii" for visit in (1, 2) for number in (1
         (["imagesTr/x_1.nii", "imagesTr/x_2.nii", "labelsTr/x_1.nii"], ["x_1", "x_2", "x_1"]),
         (["t1.nii", "flair.nii"], ["anna", "anna"]),
         (["p1.nii", "p1.nii.gz"], ["p1", "p1"]),
+        (["extra/P1.nii", "extra/p01.nii"], ["P1", "P1"]),
         (["sub-CC_0001/anat/sub-CC_0001_T1w.nii", "sub-CC_0002/x.nii"], ["sub-CC_0001", "sub-CC_0002"]),
         (["sub-01_brain_T1w.nii", "sub-02_brain_T1w.nii"], ["sub-01", "sub-02"]),
         (["sub-01/sub-02_T1w.nii", "bert.nii"], ["", "bert"]),
