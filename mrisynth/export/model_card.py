@@ -22,6 +22,7 @@ from mrisynth.data.manifest import Manifest, Split, lengths_in_words
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread
+from mrisynth.privacy.verdict import changed_limits, limits_in_words
 from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
 
@@ -243,6 +244,7 @@ def _intensity_range(manifest: Manifest) -> list[float]:
 
 def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
     privacy = results["privacy"]
+    changed = changed_limits(privacy.get("thresholds", {}))
     return {
         "date": results["date"],
         "short": results["short"],
@@ -250,7 +252,10 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
         "features": results["features"],
         "measures": results["measures"],
         "unlike_the_data": results.get("unlike_the_data", ""),
-        "privacy": {name: privacy[name] for name in ("verdict", "copies") if name in privacy},
+        "privacy": {
+            **{name: privacy[name] for name in ("verdict", "copies") if name in privacy},
+            **({"thresholds": changed} if changed else {}),
+        },
         "report": results.get("report"),
     }
 
@@ -275,6 +280,8 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterato
         if evaluation["unlike_the_data"]:
             yield evaluation["unlike_the_data"]
         words = evaluation["privacy"]["verdict"]["words"]
+        if other_limits := limits_in_words(evaluation["privacy"].get("thresholds", {})):
+            yield other_limits
         yield (
             f"The evaluation's verdict on copying is: {words}. Even \"no sign of "
             'copying" is evidence, not proof: the tests see whole slices, not a lesion alone, and not what '

@@ -99,6 +99,38 @@ class Thresholds:
         if not 0.01 <= self.max_auc_error < CHANCE:
             raise UserError(f"--max_auc_error={self.max_auc_error} must be at least 0.01 and less than 0.5")
 
+    @property
+    def changed(self) -> dict[str, float]:
+        """Those that are not mrisynth's own, by name."""
+        return changed_limits(vars(self))
+
+    @property
+    def looser(self) -> bool:
+        """Whether any lets pass what mrisynth's own would not."""
+        return any(
+            value > getattr(Thresholds, name)
+            if name.startswith("max_")
+            else value < getattr(Thresholds, name)
+            for name, value in vars(self).items()
+        )
+
+
+def changed_limits(limits: Mapping[str, float]) -> dict[str, float]:
+    """The limits, by name, that are not mrisynth's own."""
+    return {name: value for name, value in limits.items() if value != getattr(Thresholds, name, None)}
+
+
+def limits_in_words(changed: Mapping[str, float]) -> str:
+    """Says that a verdict is by other limits than mrisynth's, and by which; empty if it is not.
+
+    Args:
+        changed: Limits that are not mrisynth's own, by name.
+    """
+    limits = ", ".join(
+        f"{name} {value:g} (not {getattr(Thresholds, name, 0):g})" for name, value in changed.items()
+    )
+    return f"The verdict is by other limits than mrisynth's: {limits}." if limits else ""
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:

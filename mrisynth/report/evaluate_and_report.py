@@ -18,6 +18,8 @@ from mrisynth.locking import exclusive
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import NOT_A_NUMBER
 from mrisynth.metrics.features import load_features
+from mrisynth.privacy.copying import Privacy
+from mrisynth.privacy.verdict import limits_in_words
 from mrisynth.report.page import write_report
 from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME, RunFolder
 from mrisynth.sampling.generators import Sampler, open_export, open_run
@@ -109,14 +111,16 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
         rows.append((registry.full_title(key), str(measure.generated), str(measure.real)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = [f"{name:{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}" for name, ours, theirs in rows]
-    verdict, images = evaluation.privacy.verdict, evaluation.data["generated_images"]
+    privacy, images = evaluation.privacy, evaluation.data["generated_images"]
+    verdict = privacy.verdict
+    limits = limits_in_words(privacy.thresholds.changed) if isinstance(privacy, Privacy) else ""
     form = f" (short form, {images:,} images)" if evaluation.short else ""
     unlike = evaluation.unlike_the_data
     return "\n".join(
         [
             *table,
             f"copying{form}: {verdict.words}",
-            *([f"  {unlike}"] if unlike else []),
+            *(f"  {sentence}" for sentence in (unlike, limits) if sentence),
             *(f"  {reason}" for reason in verdict.reasons),
             *(f"{NOT_A_NUMBER}: {fault}" for fault in evaluation.faults),
             f"see {output / REPORT_NAME}",

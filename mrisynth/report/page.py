@@ -160,6 +160,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             advice=f"{_FOUND[words]} {_OF_PHANTOMS if phantoms else _ADVICE[words]}",
             rule=verdict.RULE,
             unlike_rule=likeness.RULE,
+            other_limits=verdict.limits_in_words(privacy.thresholds.changed) if examined else "",
             copies_possible=words != NO_SIGN,
             examined=examined,
             **(_about_copies(privacy, show_real) if examined else {}),
@@ -231,9 +232,15 @@ def _environment() -> jinja2.Environment:
 
 
 def _look(evaluation: Evaluation) -> str:
-    """Color and symbol of the page, green only of images like the data and figures that are all numbers."""
-    look = _LOOKS[evaluation.privacy.verdict.words]
-    return "open" if look == "good" and (evaluation.unlike_the_data or evaluation.faults) else look
+    """Color and symbol of the page.
+
+    It is green only of images like the data, of figures that are all numbers, and by limits that let no more
+    pass than mrisynth's own.
+    """
+    privacy = evaluation.privacy
+    look = _LOOKS[privacy.verdict.words]
+    looser = isinstance(privacy, Privacy) and privacy.thresholds.looser
+    return "open" if look == "good" and (looser or evaluation.unlike_the_data or evaluation.faults) else look
 
 
 def _belongs_to(evaluation: Evaluation, phantoms: bool) -> dict[str, str]:

@@ -6,6 +6,7 @@ Whoever gives images away says this in every file of theirs, in the words of the
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mrisynth import checksums
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # Formats are known, and flags read, without TensorFlow.
 NOT_EVALUATED = "not evaluated"
 """The verdict on a model whose card has none."""
 
+_DESCRIPTION_LETTERS = 79
 _SYNTHETIC = "Synthetic: every image was computed by a neural network from random numbers. Not for diagnosis."
 
 
@@ -37,6 +39,8 @@ class Provenance:
         report: SHA-256 of the evaluation's report.html; None where the card does not say.
         unlike: What the evaluation said of images that are not like the data; empty if they are.
         asked: Whether the images were asked for labels or a truncation, which those of an evaluation are not.
+        short: Whether it was the short form, with fewer images.
+        other_limits: The limits that were not mrisynth's own, by name.
     """
 
     model: str
@@ -49,6 +53,8 @@ class Provenance:
     report: str | None = None
     unlike: str = ""
     asked: bool = False
+    short: bool = False
+    other_limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, sampler: Sampler, despite_copies: bool = False, asked: bool = False) -> Provenance:
@@ -73,6 +79,8 @@ class Provenance:
                     "date": str(evaluation["date"]),
                     "report": (evaluation.get("report") or {}).get("checksum"),
                     "unlike": evaluation.get("unlike_the_data") or "",
+                    "short": bool(evaluation.get("short")),
+                    "other_limits": dict(evaluation["privacy"].get("thresholds") or {}),
                 }
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
@@ -113,7 +121,9 @@ class Provenance:
         if self.verdict == NOT_EVALUATED:
             return "The model was not evaluated for copying: images may be copies of training data."
         report = f"report {checksums.short(self.report)}" if self.report else "report unknown"
-        said = f'Verdict on copying of training data: "{self.verdict}" (evaluation of {self.date}, {report})'
+        form = "short form of the evaluation" if self.short else "evaluation"
+        by = ", by other limits than mrisynth's" if self.other_limits else ""
+        said = f'Verdict on copying of training data: "{self.verdict}" ({form} of {self.date}{by}, {report})'
         if self.despite_copies:
             said += ": some images are copies. They were released all the same, with --release_despite_copies"
         elif self.verdict != NO_SIGN:
@@ -135,11 +145,15 @@ class Provenance:
 
     @property
     def description(self) -> str:
-        """The verdict for a header with room for 79 letters."""
+        """The verdict for a header with room for 79 letters; the report only if there is room for it."""
         words = f"copying {self.verdict}" if self.verdict in (INCONCLUSIVE, NOT_EVALUATED) else self.verdict
         words = f"released despite {words}" if self.despite_copies else words
+        if self.verdict in (NO_SIGN, INCONCLUSIVE):  # Of harm it does not matter how little was looked at.
+            words += ", short form" if self.short else ""
+            words += ", other limits" if self.other_limits else ""
+        said = f"synthetic (mrisynth), {words}{f' {self.date}' if self.date else ''}"
         report = f" ({checksums.short(self.report)})" if self.report else ""
-        return f"synthetic (mrisynth), {words}{f' {self.date}' if self.date else ''}{report}"
+        return said + report if len(said + report) <= _DESCRIPTION_LETTERS else said
 
     def to_json(self) -> dict[str, Any]:
         """All of it for programs; None where something is not known."""
@@ -152,5 +166,7 @@ class Provenance:
             "VerdictOnCopying": self.verdict,
             "EvaluationDate": self.date,
             "EvaluationReportChecksum": self.report,
+            "EvaluationShortForm": self.short,
+            "OtherLimitsThanMrisynths": dict(self.other_limits),
             "ReleasedDespiteCopies": self.despite_copies,
         }

@@ -1,6 +1,7 @@
 """What a model card says of a run."""
 
 import dataclasses
+import json
 import statistics
 
 import numpy as np
@@ -11,7 +12,9 @@ from mrisynth.data import read_manifest
 from mrisynth.data.conditions import label_schema
 from mrisynth.data.manifest import write_manifest
 from mrisynth.export.from_run import export_run
+from mrisynth.export.model_card import describe
 from mrisynth.export_folder import ExportFolder
+from mrisynth.privacy.verdict import Thresholds
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.generators import open_export, open_run
 from mrisynth.training.ema import load_average
@@ -107,3 +110,14 @@ def test_labels_that_the_model_knows_stand_in_the_card(small_dataset, tmp_path):
     asked = [Condition.read(f"position_mm={low}:{high}")]
     drawn = [each.asking(asked, force=True).draw(5, 4) for each in (sampler, of_run)]
     np.testing.assert_allclose(*drawn, atol=1e-5)
+
+
+def test_limits_that_are_not_mrisynths_stand_in_the_card_and_no_others(private_data, ended_run):
+    results = json.loads((ended_run / "evaluation" / "results.json").read_text())
+    average, manifest = load_average(ended_run), read_manifest(private_data)
+    for changed in ({}, {"max_membership_auc": 0.99}):
+        results["privacy"]["thresholds"] = dataclasses.asdict(Thresholds(**changed))
+        card = describe("heads", average, manifest, results)
+        assert card["evaluation"]["privacy"].get("thresholds", {}) == changed
+        said = "The verdict is by other limits than mrisynth's: max_membership_auc 0.99 (not 0.7)."
+        assert (said in card["limits"]) == bool(changed)

@@ -17,6 +17,7 @@ from mrisynth.privacy.verdict import (
     OPEN,
     Thresholds,
     decide,
+    limits_in_words,
 )
 
 HARMLESS_FIGURES = Closeness(
@@ -197,3 +198,26 @@ def test_thresholds_can_be_changed():
 def test_senseless_thresholds_are_refused(name, value):
     with pytest.raises(UserError, match=f"--{name}="):
         Thresholds(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("changed", "looser"),
+    [
+        ({}, False),
+        ({"copy_ratio": 0.1}, True),
+        ({"copy_ratio": 0.5}, False),
+        ({"max_membership_auc": 0.99}, True),
+        ({"max_membership_auc": 0.6}, False),
+        ({"max_unseen_copies": 0.02, "max_nearer_auc": 0.6}, True),
+        ({"closest_part": 0.001}, True),
+    ],
+)
+def test_limits_that_let_more_pass_are_known_and_others_are_named(changed, looser):
+    limits = Thresholds(**changed)
+    assert limits.changed == changed
+    assert limits.looser == looser
+    said = limits_in_words(limits.changed)
+    assert all(
+        f"{name} {value:g} (not {getattr(Thresholds, name):g})" in said for name, value in changed.items()
+    )
+    assert bool(said) == bool(changed)

@@ -24,6 +24,7 @@ from mrisynth.privacy.verdict import (
     NOT_EXAMINED,
     OPEN,
     RULE,
+    Thresholds,
 )
 from mrisynth.report import page, render, write_report
 from tests.report.example_evaluations import REASONS, draw_heads, make_evaluation
@@ -365,3 +366,15 @@ def test_the_report_is_written_whole_and_the_same_every_time(tmp_path):
         assert checksum == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.html", "b.html"]
+
+
+@pytest.mark.parametrize(("limit", "look"), [(0.99, "open"), (0.6, "good")])
+def test_by_looser_limits_the_page_is_not_green_and_other_limits_are_named(limit, look):
+    evaluation = make_evaluation(NO_SIGN, **SMALL)
+    limits = Thresholds(max_membership_auc=limit)
+    privacy = dataclasses.replace(evaluation.privacy, thresholds=limits)
+    shown = render(dataclasses.replace(evaluation, privacy=privacy))
+    assert f'class="verdict {look}"' in shown
+    assert f"other limits than mrisynth's: max_membership_auc {limit:g} (not 0.7)." in parse(shown).text
+    privacy = dataclasses.replace(privacy, thresholds=Thresholds())
+    assert "other limits than" not in render(dataclasses.replace(evaluation, privacy=privacy))

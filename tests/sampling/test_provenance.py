@@ -44,6 +44,8 @@ def test_the_verdict_is_told_with_its_date_and_its_report(words, description, wa
         "VerdictOnCopying": words,
         "EvaluationDate": "2026-11-25",
         "EvaluationReportChecksum": REPORT,
+        "EvaluationShortForm": False,
+        "OtherLimitsThanMrisynths": {},
         "ReleasedDespiteCopies": words == COPIES_FOUND,
     }
 
@@ -105,6 +107,21 @@ def test_what_the_evaluation_did_not_look_at_is_said():
     )
     assert "did not look at" not in Provenance.of(sampler(card)).statement
     assert "evaluation did" not in Provenance.of(sampler(None), asked=True).statement
+
+
+@pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND])
+def test_what_qualifies_a_verdict_is_said_wherever_the_verdict_is(words):
+    limits = {"max_membership_auc": 0.99}
+    privacy = {"verdict": {"words": words, "reasons": []}, "copies": 0, "thresholds": limits}
+    found = of(words, short=True, privacy=privacy)
+    assert (
+        "(short form of the evaluation of 2026-11-25, by other limits than mrisynth's, re" in found.on_copying
+    )
+    assert found.to_json()["EvaluationShortForm"] is True
+    assert found.to_json()["OtherLimitsThanMrisynths"] == limits
+    assert ("short form, other limits" in found.description) == (words != COPIES_FOUND)
+    assert len(found.description) < 80
+    assert of(NO_SIGN, short=True).description.endswith(", short form 2026-11-25 (0123456789ab)")
 
 
 def test_an_old_evaluation_has_no_report_to_name():
