@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from mrisynth.data import prepare_dataset, read_manifest
+from mrisynth.data.duplicates import persons
 from mrisynth.data.manifest import Split
 from mrisynth.data.resampling import SliceMode
 from mrisynth.data.storage import dequantize, open_images, read_labels
@@ -205,6 +206,7 @@ def test_a_scan_that_was_rescaled_or_mirrored_stands_on_the_side_of_its_original
     }
     kinds = [[warning.split(":")[0] for warning in source.warnings] for source in manifest.used]
     assert kinds == [["same image"]] * 4 + [[]]
+    assert len(set(persons(read_manifest(tmp_path / "data")).values())) == 2
 
 
 def test_an_empty_folder_is_filled_and_missing_ones_are_made(bids_folder, tmp_path):
