@@ -317,7 +317,7 @@ def _label_lines(labels: Mapping[str, Any] | None) -> list[str]:
     return [
         "## Labels",
         "",
-        *_table(("label", "input of the signatures", "values on the training side"), rows),
+        *_table(("label", "input of the signatures", "what can be asked for"), rows),
         "",
         "Images that are asked for nothing have labels as they come together on the training side:",
         "",

@@ -223,8 +223,8 @@ class SeededLabels:
         asked, (low, high) = condition.range(), self._distribution.range_of(label)
         if asked and not force and not low <= asked[0] <= asked[1] <= high:
             raise UserError(
-                f"{flag}: {label.name} goes from {low:g} to {high:g} on the training side, not to "
-                f"{condition.text}; --force asks for it all the same"
+                f"{flag}: {label.name} goes from {low:g} to {high:g} where training subjects are enough, "
+                f"not to {condition.text}; --force asks for it all the same"
             )
         if asked is None:
             return None
