@@ -93,7 +93,7 @@ def intensity_range(values: NDArray[np.float32], percentiles: tuple[float, float
         raise UnusableScanError(
             f"its intensities leave no range to scale ({values.min():.9g} to {values.max():.9g})"
         )
-    values = values.ravel()
+    values = values.ravel(order="K")  # In the order of memory nothing is copied.
     low = float(np.percentile(values, percentiles[0]))
     foreground = values[values > foreground_threshold(values)]
     high = float(np.percentile(foreground, percentiles[1]))

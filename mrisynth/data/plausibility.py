@@ -55,7 +55,7 @@ def find_missing(voxels: NDArray[np.float32]) -> tuple[NDArray[np.bool_] | None,
     missing = ~np.isfinite(voxels)
     warnings = []
     for find_padding in (_padding_below, _padding_above):
-        values = voxels[~missing] if missing.any() else voxels.ravel()
+        values = _scanned(voxels, missing if missing.any() else None)
         padding = find_padding(voxels, values) if values.size else None
         if padding is not None:
             warnings.append(
@@ -80,7 +80,7 @@ def refuse_what_is_no_image(voxels: NDArray[np.float32], missing: NDArray[np.boo
     Raises:
         UnusableScanError: It is no image of intensities.
     """
-    values = voxels.ravel() if missing is None else voxels[~missing]
+    values = _scanned(voxels, missing)
     if _has_few_values(values[:: 1 + values.size // 200_000]) and _has_few_values(values):
         raise UnusableScanError(
             f"its voxels take only {np.unique(values).size} values: a mask or a map of labels, no image"
@@ -116,7 +116,7 @@ def doubts(
             "intensities run over: its brightest voxels lie beside its most negative; were they stored as "
             "signed numbers that cannot hold them?"
         )
-    values = voxels.ravel() if missing is None else voxels[~missing]
+    values = _scanned(voxels, missing)
     lowest, highest = float(values.min()), float(values.max())
     # Probabilities, of 0 to 1 or in bytes, may hardly ever quite reach 1.
     is_share = lowest >= 0 and (highest <= 1 or highest == 255)
@@ -237,6 +237,11 @@ def _most(values: NDArray[np.float32]) -> float:
     return float(np.sort(values)[values.size // 2])
 
 
+def _scanned(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """The intensities that were scanned, in the order of memory: in that of the axes they would be copied."""
+    return voxels.ravel(order="K") if missing is None else voxels[~missing]
+
+
 def _has_few_values(values: NDArray[np.float32]) -> bool:
     return np.unique(values).size <= _FEW_VALUES
 
@@ -319,7 +324,7 @@ def _is_phase(values: NDArray[np.float32]) -> bool:
 def _has_run_over(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None, wraps_at: int) -> bool:
     """Whether neighbors lie further apart than the numbers of the file reach to either side."""
     widest = 0.6 * wraps_at
-    values = voxels.ravel() if missing is None else voxels[~missing]
+    values = _scanned(voxels, missing)
     lowest, highest = float(values.min()), float(values.max())
     if highest - lowest <= widest or lowest < -wraps_at / 2 or highest >= wraps_at / 2:
         return False
