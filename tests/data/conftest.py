@@ -1,4 +1,6 @@
-"""Data sets that several tests read."""
+"""Data sets that several tests read, and folders that nobody may read."""
+
+import os
 
 import pytest
 
@@ -18,3 +20,20 @@ def data_dir(bids_folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("prepared") / "data"
     prepare_dataset(input=bids_folder, output=output, masks="derivatives/lesion", **SMALL)
     return output
+
+
+@pytest.fixture
+def refuse_folder(monkeypatch):
+    """Keeps folders whose paths end in a name from being read, also by root."""
+
+    def refuse(name):
+        listed = os.scandir
+
+        def scandir(place):
+            if str(place).endswith(name):
+                raise PermissionError(13, "Permission denied", str(place))
+            return listed(place)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return refuse

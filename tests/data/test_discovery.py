@@ -416,16 +416,9 @@ def test_formats_that_cannot_be_read_are_named(name, kind, tmp_path):
     assert [kind in scan.fault for scan in find_scans((str(tmp_path),))] == [True, False]
 
 
-def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, refuse_folder):
     touch(tmp_path, *(f"sub-0{number}/anat/sub-0{number}_FLAIR.nii" for number in (1, 2, 3)))
-    listed = os.scandir
-
-    def refuse(place):
-        if str(place).endswith("sub-02"):
-            raise PermissionError(13, "Permission denied", str(place))
-        return listed(place)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    refuse_folder("sub-02")
     scans = find_scans((str(tmp_path),), suffix="FLAIR")
     assert [scan.subject for scan in scans] == ["sub-01", "sub-02", "sub-03"]
     assert [scan.fault for scan in scans] == ["", "the folder cannot be read (Permission denied)", ""]
@@ -434,19 +427,12 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("has_series", [True, False])
-def test_beside_dicom_a_folder_that_cannot_be_read_has_no_name(has_series, tmp_path, monkeypatch):
+def test_beside_dicom_a_folder_that_cannot_be_read_has_no_name(has_series, tmp_path, refuse_folder):
     write_series(tmp_path / "series", leave_out=range(3, 25)) if has_series else write_dicomdir(
         tmp_path / "x"
     )
     (tmp_path / "sub-DOE^JANE").mkdir()
-    listed = os.scandir
-
-    def refuse(place):
-        if "DOE" in str(place):
-            raise PermissionError(13, "Permission denied", str(place))
-        return listed(place)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    refuse_folder("sub-DOE^JANE")
     if not has_series:
         with pytest.raises(UserError, match="Permission denied") as error:
             find_scans((str(tmp_path),))

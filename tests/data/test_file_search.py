@@ -43,16 +43,9 @@ def test_the_header_stands_for_a_pair(ending, tmp_path):
     assert [name for name, _ in found(tmp_path)] == [f"a.hdr{ending}", f"b.img{ending}", f"c.HDR{ending}"]
 
 
-def test_a_folder_that_cannot_be_read_has_its_reason(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_has_its_reason(tmp_path, refuse_folder):
     touch(tmp_path, "a/b.nii", "c/d.nii")
-    listed = os.scandir
-
-    def refuse(place):
-        if str(place).endswith("a"):
-            raise PermissionError(13, "Permission denied", str(place))
-        return listed(place)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    refuse_folder("a")
     assert found(tmp_path) == [("c/d.nii", ""), ("a", "the folder cannot be read (Permission denied)")]
 
 
