@@ -95,7 +95,7 @@ def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence
         subjects: Whose each value is.
         values: As the label table has them.
     """
-    known = {pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")}
+    known = _known(subjects, values)
     different, people = {value for _, value in known}, {subject for subject, _ in known}
     if kind is LabelKind.CATEGORICAL:
         # Two people may share a name, or a day of birth.
@@ -105,13 +105,18 @@ def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence
     return one_each and len(people) >= _FEWEST_NUMBERS and all(map(_is_whole, numbers))
 
 
+def _known(subjects: Sequence[str], values: Sequence[str]) -> set[tuple[str, str]]:
+    """Every subject with its known values, each once."""
+    return {pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")}
+
+
 def _is_whole(number: float | None) -> bool:
     return number is not None and number.is_integer()
 
 
 def _label(name: str, kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> Label:
     """One label; a value that a subject has more than once counts once."""
-    known = sorted({pair for pair in zip(subjects, values, strict=True) if pair[1] not in (UNKNOWN, "")})
+    known = sorted(_known(subjects, values))
     different: set[str] | set[float] = {value for _, value in known}
     if kind is LabelKind.CONTINUOUS:
         numbers = [_read(name, subject, value) for subject, value in known]
