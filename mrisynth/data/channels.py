@@ -9,6 +9,9 @@ from mrisynth.data.scans import Scan
 from mrisynth.data.wanted_contrasts import WantedContrast, split_contrasts, wanted_contrasts
 from mrisynth.errors import UserError
 
+IMAGE = "image"
+"""What the only channel of images is called where contrasts differ from sample to sample."""
+
 _MASK = "mask:"
 _NO_MASK = "mask missing:"
 
@@ -28,11 +31,13 @@ class Channels:
     mask: int | None
 
 
-def wanted_channels(text: str) -> Channels:
+def wanted_channels(text: str, suffix: str = "") -> Channels:
     """Reads --channels.
 
     Args:
         text: Contrasts as --suffix takes them, and "mask:NAME" for the lesion masks, separated by commas.
+        suffix: The contrasts of --suffix, each scan of which is a sample of its own; the text then names the
+            mask alone, as in "image,mask:lesion".
 
     Raises:
         UserError: It is not written that way, or the first is no image.
@@ -40,6 +45,11 @@ def wanted_channels(text: str) -> Channels:
     parts = split_contrasts(text)
     masks = [number for number, part in enumerate(parts) if part.startswith(_MASK)]
     contrasts = wanted_contrasts(",".join(p for p in parts if not p.startswith(_MASK)), "--channels")
+    if suffix and [contrast.text for contrast in contrasts] != [IMAGE]:
+        raise UserError(
+            f"--channels={text}: with --suffix each scan is a sample of its own, whose channels can be "
+            f"{IMAGE},mask:lesion; without --suffix, contrasts of a session are channels of one sample"
+        )
     if len(masks) > 1 or 0 in masks or any(parts[number] == _MASK for number in masks):
         raise UserError(
             f"--channels={text}: the first channel is an image, and one at most is a mask, as in "

@@ -7,7 +7,7 @@ import enum
 from pathlib import Path
 
 from mrisynth.cores import available_cores
-from mrisynth.data.channels import wanted_channels
+from mrisynth.data.channels import Channels, wanted_channels
 from mrisynth.data.planes import Plane
 from mrisynth.data.resampling import Interpolation, SliceMode
 from mrisynth.data.wanted_contrasts import wanted_contrasts
@@ -25,7 +25,8 @@ class PreparationConfig:
             are samples with their contrast as a label (see `wanted_contrasts`); empty takes the only one
             there is.
         channels: Contrasts of a session that are the channels of its samples, and "mask:NAME" for its lesion
-            mask (see `wanted_channels`); empty for samples of one channel.
+            mask (see `wanted_channels`), or with `suffix` the scan and its mask, "image,mask:lesion"; empty
+            for samples of one channel.
         allow_missing: Whether sessions that lack a channel other than the first are used; it is -1 then.
         series: Regular expression that chooses DICOM series by their descriptions, in place of `suffix`.
         subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
@@ -103,17 +104,20 @@ class PreparationConfig:
             and percentiles[0] < percentiles[1],
             "--min_head_fraction lies between 0 and 1": 0 <= self.min_head_fraction <= 1,
             "--holdout is at least 0 and below 1": 0 <= self.holdout < 1,
-            "--channels and --suffix exclude one another": not (self.channels and self.suffix),
             "--allow_missing is about --channels": bool(self.channels) or not self.allow_missing,
             "--volume_index is 0 or more": self.volume_index >= 0,
             "--num_workers is 0 (one per core) or more": self.num_workers >= 0,
         }
         wanted_contrasts(self.suffix)
-        if self.channels and wanted_channels(self.channels).mask is not None and not self.masks:
+        if self.channels and self.wanted_channels().mask is not None and not self.masks:
             raise UserError(f"--channels={self.channels} needs --masks, the folder of the lesion masks")
         for requirement, is_met in requirements.items():
             if not is_met:
                 raise UserError(requirement)
+
+    def wanted_channels(self) -> Channels:
+        """The channels of every sample, where they are named."""
+        return wanted_channels(self.channels, self.suffix)
 
     @property
     def resolutions(self) -> tuple[int, ...]:

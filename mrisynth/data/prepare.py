@@ -25,7 +25,7 @@ from tqdm import tqdm
 from mrisynth import __version__
 from mrisynth.atomic_io import move_files
 from mrisynth.data import dicom, dicom_series
-from mrisynth.data.channels import one_scan_a_session, wanted_channels
+from mrisynth.data.channels import IMAGE, one_scan_a_session
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.contact_sheet import CONTACT_SHEET, HISTOGRAM, write_contact_sheet, write_histogram
 from mrisynth.data.discovery import find_scans
@@ -52,7 +52,6 @@ from mrisynth.data.worker_pool import in_workers
 from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.locking import only_writer
 
-_UNKNOWN_CHANNEL = "image"
 _UNFINISHED = ".unfinished"
 _SALT = "salt.txt"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
@@ -87,7 +86,7 @@ def prepare_dataset(
     config = dataclasses.replace(config, **settings) if config else PreparationConfig(**settings)
     output = Path(config.output).resolve()
     salt = _salt(output)
-    channels = wanted_channels(config.channels) if config.channels else None
+    channels = config.wanted_channels() if config.channels and not config.suffix else None
     wanted = channels.contrasts if channels else config.suffix
     scans = find_scans(config.input, wanted, config.subject_regex, config.masks, config.series, salt)
     scans = one_scan_a_session(scans, channels, config.allow_missing) if channels else scans
@@ -374,11 +373,11 @@ def _manifest(
         )
     used = [source for source in sources if not source.skipped]
     suffixes = {source.suffix for source in used}
-    only = suffixes.pop() or _UNKNOWN_CHANNEL if len(suffixes) == 1 else _UNKNOWN_CHANNEL
+    only = suffixes.pop() or IMAGE if len(suffixes) == 1 else IMAGE
     return Manifest(
         version=__version__,
         settings=config.settings(),
-        channels=wanted_channels(config.channels).names if config.channels else (only,),
+        channels=config.wanted_channels().names if config.channels else (only,),
         plane=config.plane,
         orientation=PLANES[config.plane].description,
         resolutions=config.resolutions,

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.channels import wanted_channels
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.intensities import AIR
 from mrisynth.data.resampling import thick_plane
@@ -204,10 +203,10 @@ def _mask_channel(mask: NDArray[np.bool_] | None, config: PreparationConfig) -> 
     Raises:
         UnusableScanError: The mask is needed and cannot be used.
     """
-    if not config.channels or wanted_channels(config.channels).mask is None:
+    if not config.channels or config.wanted_channels().mask is None:
         return []
     if mask is None and not config.allow_missing:
-        raise UnusableScanError("its lesion mask cannot be used")
+        raise UnusableScanError("it has no lesion mask that can be used")
     return [] if mask is None else [np.where(mask, np.float32(1), np.float32(-1))]
 
 
@@ -240,7 +239,7 @@ def _in_order(
     """The images of all channels in their order, -1 where one is missing, and the labels that say so."""
     if not config.channels:
         return slices.images[..., None], {}
-    channels, found = wanted_channels(config.channels), iter(slices.others)
+    channels, found = config.wanted_channels(), iter(slices.others)
     nothing = np.full_like(slices.images, AIR)
     ordered = [slices.images, *(nothing if each is None else next(found) for each in beside)]
     there = [True, *(each is not None for each in beside)]

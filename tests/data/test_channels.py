@@ -232,3 +232,17 @@ def test_channels_are_named_in_their_order():
     channels = wanted_channels("FLAIR,mask:lesion,T1w[!ce]")
     assert (channels.names, channels.mask) == (("FLAIR", "lesion mask", "T1w"), 1)
     assert [contrast.text for contrast in channels.contrasts] == ["FLAIR", "T1w[!ce]"]
+
+
+def test_every_contrast_can_be_a_sample_of_its_own_with_the_mask_beside_it(prepared, sessions, tmp_path):
+    manifest, folder = prepared
+    masks = {"suffix": "FLAIR,T1w", "channels": "image,mask:lesion", "masks": "derivatives/lesion"}
+    apart = prepare_dataset(input=sessions, output=tmp_path / "apart", **masks, **SMALL)
+    assert apart.channels == ("image", "lesion mask")
+    suffixes = read_labels(tmp_path / "apart", apart, "train")["suffix"]
+    assert set(suffixes) == {"FLAIR", "T1w"}
+    images = open_images(tmp_path / "apart", apart, "train", 16)
+    flair = images[[suffix == "FLAIR" for suffix in suffixes]]
+    np.testing.assert_array_equal(flair, open_images(folder, manifest, "train", 16)[..., ::2])
+    with pytest.raises(UserError, match="--channels=FLAIR,mask:lesion: with --suffix each scan is a sample"):
+        wanted_channels("FLAIR,mask:lesion", "FLAIR")

@@ -38,7 +38,7 @@ def test_settings_are_what_decides_the_contents():
         ({"suffix": "FLAIR,T1w[ce"}, "--suffix"),
         ({"channels": "FLAIR,T1w[ce"}, "--channels has"),
         ({"channels": "FLAIR,mask:lesion"}, "--channels=FLAIR,mask:lesion needs --masks"),
-        ({"channels": "FLAIR,T1w", "suffix": "FLAIR"}, "--channels and --suffix"),
+        ({"channels": "FLAIR,T1w", "suffix": "FLAIR"}, "--channels=FLAIR,T1w: with --suffix"),
         ({"allow_missing": True}, "--allow_missing is about --channels"),
         ({"interpolation": "nearest"}, "--interpolation"),
         ({"voxel_size": 0.0}, "--voxel_size"),
