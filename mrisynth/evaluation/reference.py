@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 
@@ -12,7 +13,9 @@ from tqdm import tqdm
 from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
 from mrisynth.data.duplicates import persons
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.data.manifest import Split
+from mrisynth.data.storage import read_labels
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.image_io import to_gray
@@ -22,13 +25,19 @@ SMALLEST_RESOLUTION = 16
 _BATCH = 64
 
 
-def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = False) -> ReferenceImages:
+def load_reference(
+    data_dir: pathlib.Path,
+    resolution: int,
+    progress: bool = False,
+    schema: LabelSchema = UNCONDITIONAL,
+) -> ReferenceImages:
     """Reads a data set at one resolution.
 
     Args:
         data_dir: Data set that mrisynth-prepare has written.
         resolution: Pixels along an edge; the generator's.
         progress: Whether to show a progress bar.
+        schema: The labels that are wanted; what the data set does not have is unknown.
 
     Returns:
         Its slices, by subject; subjects who share scans count as one.
@@ -49,9 +58,13 @@ def load_reference(data_dir: pathlib.Path, resolution: int, progress: bool = Fal
             "can be measured; prepare it with --holdout=0.2"
         )
     sides, names = {}, persons(manifest)
-    for side, split in (("training", "train"), ("heldout", "heldout")):
-        shape = manifest.array_shape(Split(split), resolution)
-        sides[side] = _load_side(data_dir, split, shape, names, progress)
+    for side, split in (("training", Split.TRAIN), ("heldout", Split.HELDOUT)):
+        shape = manifest.array_shape(split, resolution)
+        slices = _load_side(data_dir, split, shape, names, progress)
+        if schema.width:
+            labels = schema.encode(read_labels(data_dir, manifest, split), len(slices.images))
+            slices = dataclasses.replace(slices, labels=labels)
+        sides[side] = slices
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
     return ReferenceImages(
         **sides, channels=manifest.channels, fingerprint=manifest.fingerprint, phantoms=manifest.phantoms
@@ -84,7 +97,7 @@ def check_trained_on(data_dir: pathlib.Path, trained_on: str | None, model: str)
 
 def _load_side(
     data_dir: pathlib.Path,
-    split: str,
+    split: Split,
     shape: tuple[int, int, int, int],
     names: Mapping[str, str],
     progress: bool,

@@ -17,15 +17,17 @@ from mrisynth.privacy.nearest_neighbors import Groups
 
 @dataclasses.dataclass(frozen=True)
 class Slices:
-    """Slices and whose they are.
+    """Slices, whose they are and what is known of them.
 
     Attributes:
         images: uint8 [N, H, H, C], in the order of the data set: by subject, slice after slice.
         subjects: [N].
+        labels: Float32 [N, width], encoded by the generator's schema; None where nobody asked for them.
     """
 
     images: NDArray[np.uint8]
     subjects: NDArray[np.str_]
+    labels: NDArray[np.float32] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

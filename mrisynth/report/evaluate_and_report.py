@@ -44,7 +44,7 @@ def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Eval
     with _writing_to(config.output):
         tempfile.TemporaryFile(dir=config.output).close()
     extractor = load_features(config.features) if config.features else None
-    real = load_reference(data_dir, sampler.resolution, progress)
+    real = load_reference(data_dir, sampler.resolution, progress, sampler.label_schema)
     evaluation = Evaluator(real, config.settings, extractor, progress).evaluate(sampler)
     with _writing_to(config.output):
         checksum = write_report(evaluation, config.output / REPORT_NAME, show_real=config.show_real)

@@ -1,3 +1,4 @@
+import csv
 import dataclasses
 import json
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from mrisynth.data import read_manifest
+from mrisynth.data.conditions import label_schema
 from mrisynth.errors import UserError
 from mrisynth.evaluation import reference
 from mrisynth.evaluation.reference import check_images, load_reference
@@ -60,3 +62,14 @@ def test_subjects_who_share_a_scan_are_one(small_dataset, monkeypatch):
     np.testing.assert_array_equal(after.training.images, before.training.images)
     assert len(set(after.training.subjects)) == len(set(before.training.subjects)) - 1
     np.testing.assert_array_equal(after.heldout.subjects, before.heldout.subjects)
+
+
+def test_labels_that_are_asked_for_are_those_of_the_table(small_dataset):
+    schema = label_schema(small_dataset, ["position_mm"])
+    with (small_dataset / "labels.tsv").open() as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    real = load_reference(small_dataset, 16, schema=schema)
+    for split, side in (("train", real.training), ("heldout", real.heldout)):
+        rows = [float(row["position_mm"]) for row in table if row["split"] == split]
+        np.testing.assert_allclose(schema.decode(side.labels)["position_mm"], rows, atol=1e-3)
+    assert load_reference(small_dataset, 16).training.labels is None
