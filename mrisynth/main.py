@@ -151,8 +151,8 @@ def _prepare_phantoms(config: TrainingConfig, subjects: int) -> None:
         UserError: If the run's folder cannot be written.
     """
     from mrisynth.data import PreparationConfig, prepare_dataset
-    from mrisynth.data.manifest import FILE_NAME
-    from mrisynth.data.resampling import SliceMode
+    from mrisynth.data.reading.resampling import SliceMode
+    from mrisynth.data.storing.manifest import FILE_NAME
     from mrisynth.phantoms.dataset import write_phantoms
 
     if (config.data_dir / FILE_NAME).exists():

@@ -1,6 +1,6 @@
 """Tables of labels whose cells are known."""
 
-from mrisynth.data.label_cells import distribution_of
+from mrisynth.data.conditions.cells import distribution_of
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
 
 SCHEMA = LabelSchema(

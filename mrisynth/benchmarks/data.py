@@ -13,8 +13,8 @@ import tensorflow as tf
 from scipy.spatial.transform import Rotation
 
 from mrisynth.data import PreparationConfig, open_samples
-from mrisynth.data.discovery import find_scans
-from mrisynth.data.worker import extract
+from mrisynth.data.finding.discovery import find_scans
+from mrisynth.data.preparing.worker import extract
 
 _READING_SECONDS = 1.0
 

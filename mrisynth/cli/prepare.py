@@ -12,9 +12,9 @@ from absl import flags
 
 from mrisynth.cli import app, prepare_flags
 from mrisynth.data import Manifest, prepare_dataset
-from mrisynth.data.contact_sheet import CONTACT_SHEET
-from mrisynth.data.label_groups import LabelGroups, label_groups
-from mrisynth.data.manifest import lengths_in_words
+from mrisynth.data.conditions.groups import LabelGroups, label_groups
+from mrisynth.data.preparing.contact_sheet import CONTACT_SHEET
+from mrisynth.data.storing.manifest import lengths_in_words
 from mrisynth.privacy.verdict import Thresholds, lack_of_subjects
 
 _MOST_ROWS = 12

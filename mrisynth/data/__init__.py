@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mrisynth.data.config import PreparationConfig
     from mrisynth.data.labels import LabelSchema
-    from mrisynth.data.manifest import Manifest, read_manifest
-    from mrisynth.data.pipeline import open_dataset, open_samples
-    from mrisynth.data.prepare import prepare_dataset
+    from mrisynth.data.preparing.prepare import prepare_dataset
+    from mrisynth.data.reading.slices import slice_to_nifti
+    from mrisynth.data.reading.volumes import Volume, load_volume
     from mrisynth.data.samples import Samples
-    from mrisynth.data.slices import slice_to_nifti
-    from mrisynth.data.volumes import Volume, load_volume
+    from mrisynth.data.storing.manifest import Manifest, read_manifest
+    from mrisynth.data.storing.pipeline import open_dataset, open_samples
 
 _MODULES = {
     "LabelSchema": "labels",
-    "Manifest": "manifest",
+    "Manifest": "storing.manifest",
     "PreparationConfig": "config",
     "Samples": "samples",
-    "Volume": "volumes",
-    "load_volume": "volumes",
-    "open_dataset": "pipeline",
-    "open_samples": "pipeline",
-    "prepare_dataset": "prepare",
-    "read_manifest": "manifest",
-    "slice_to_nifti": "slices",
+    "Volume": "reading.volumes",
+    "load_volume": "reading.volumes",
+    "open_dataset": "storing.pipeline",
+    "open_samples": "storing.pipeline",
+    "prepare_dataset": "preparing.prepare",
+    "read_manifest": "storing.manifest",
+    "slice_to_nifti": "reading.slices",
 }
 
 __all__ = [

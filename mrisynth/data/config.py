@@ -7,10 +7,10 @@ import enum
 from pathlib import Path
 
 from mrisynth.cores import available_cores
-from mrisynth.data.channels import Channels, wanted_channels
-from mrisynth.data.planes import Plane
-from mrisynth.data.resampling import Interpolation, SliceMode
-from mrisynth.data.wanted_contrasts import wanted_contrasts
+from mrisynth.data.finding.channels import Channels, wanted_channels
+from mrisynth.data.finding.wanted_contrasts import wanted_contrasts
+from mrisynth.data.reading.planes import Plane
+from mrisynth.data.reading.resampling import Interpolation, SliceMode
 from mrisynth.errors import UserError
 
 

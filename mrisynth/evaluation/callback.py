@@ -8,7 +8,7 @@ import sys
 import tqdm
 
 from mrisynth.data import read_manifest
-from mrisynth.data.label_cells import label_distribution
+from mrisynth.data.conditions.cells import label_distribution
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import DURING, FEWEST_EVALUATED
 from mrisynth.evaluation.evaluator import FAULTS, Evaluator, reason

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
-from mrisynth.data.duplicates import persons
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
-from mrisynth.data.manifest import Split
-from mrisynth.data.storage import read_labels
+from mrisynth.data.preparing.duplicates import persons
+from mrisynth.data.storing.manifest import Split
+from mrisynth.data.storing.storage import read_labels
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.image_io import to_gray

@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from mrisynth.data import read_manifest
-from mrisynth.data.label_cells import label_distribution
+from mrisynth.data.conditions.cells import label_distribution
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import read_results
 from mrisynth.export.formats import DEFAULT_FORMAT, export_as

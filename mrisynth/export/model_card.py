@@ -17,8 +17,8 @@ import tensorflow as tf
 
 import mrisynth
 from mrisynth.atomic_io import write_json_aside, write_text_aside
-from mrisynth.data.label_cells import FEWEST_SUBJECTS, LabelDistribution
-from mrisynth.data.manifest import Manifest, Split, lengths_in_words
+from mrisynth.data.conditions.cells import FEWEST_SUBJECTS, LabelDistribution
+from mrisynth.data.storing.manifest import Manifest, Split, lengths_in_words
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Spread

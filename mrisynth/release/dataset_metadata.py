@@ -7,7 +7,7 @@ from typing import Any
 
 import mrisynth
 from mrisynth.atomic_io import json_text
-from mrisynth.data.manifest import lengths_in_words
+from mrisynth.data.storing.manifest import lengths_in_words
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mrisynth.data.planes import PLANES
+from mrisynth.data.reading.planes import PLANES
 from mrisynth.errors import UserError
 
 CONTRAST_LABEL = "suffix"

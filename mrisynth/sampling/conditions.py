@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.label_cells import FEWEST_SUBJECTS, Bin, LabelCell, LabelDistribution, find_bin
+from mrisynth.data.conditions.cells import FEWEST_SUBJECTS, Bin, LabelCell, LabelDistribution, find_bin
 from mrisynth.data.labels import UNKNOWN, Label, LabelKind, LabelSchema, read_number
 from mrisynth.errors import UserError
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mrisynth.data.label_cells import LabelDistribution, label_distribution
+from mrisynth.data.conditions.cells import LabelDistribution, label_distribution
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.export_folder import ExportFolder

@@ -191,7 +191,7 @@ class TrainingConfig:
         schedule: Growth of the networks.
         optimization: Losses, optimizers and the moving average.
         runtime: Devices, precision and intervals.
-        conditions: Labels that the generator can be asked for (see `mrisynth.data.conditions`).
+        conditions: Labels that the generator can be asked for (see `mrisynth.data.conditions.schema`).
         label_schema: How they are encoded, which follows from `conditions` and the data set; none for an
             unconditional run.
     """

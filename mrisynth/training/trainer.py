@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from mrisynth.data import Manifest, Samples, open_samples, read_manifest
-from mrisynth.data.conditions import label_schema
+from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator

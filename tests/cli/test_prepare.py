@@ -1,4 +1,4 @@
-"""tools/prepare_data.py in this process; tests/data/test_prepare.py has what is done with scans."""
+"""tools/prepare_data.py in this process; tests/data/preparing/test_prepare.py has what is done with scans."""
 
 import dataclasses
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from mrisynth.cli.prepare import few_subjects, groups_in_words, summary
 from mrisynth.data import read_manifest
-from mrisynth.data.label_groups import LabelGroups
+from mrisynth.data.conditions.groups import LabelGroups
 from tests.programs import ROOT, call, check_refusal
 
 PROGRAM = "tools/prepare_data.py"

@@ -13,8 +13,8 @@ import nibabel
 import numpy as np
 
 from mrisynth.data.config import PreparationConfig
-from mrisynth.data.discovery import Scan
-from mrisynth.data.worker import extract
+from mrisynth.data.finding.discovery import Scan
+from mrisynth.data.preparing.worker import extract
 from tests.data.ellipsoid_scans import head_image, patch, rotation, save
 
 OUTCOMES = ("right", "warned", "refused", "silently different")

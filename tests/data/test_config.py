@@ -3,8 +3,8 @@ import math
 import pytest
 
 from mrisynth.data.config import PreparationConfig
-from mrisynth.data.planes import Plane
-from mrisynth.data.resampling import Interpolation
+from mrisynth.data.reading.planes import Plane
+from mrisynth.data.reading.resampling import Interpolation
 from mrisynth.errors import UserError
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mrisynth.data import open_dataset, prepare_dataset, read_manifest
-from mrisynth.data.discovery import find_scans
-from mrisynth.data.manifest import Split
-from mrisynth.data.storage import dequantize, open_images, read_labels
+from mrisynth.data.finding.discovery import find_scans
+from mrisynth.data.storing.manifest import Split
+from mrisynth.data.storing.storage import dequantize, open_images, read_labels
 from mrisynth.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from mrisynth.data.manifest import read_manifest
+from mrisynth.data.storing.manifest import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation import callback
 from mrisynth.evaluation.callback import EvaluationCallback

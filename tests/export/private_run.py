@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from mrisynth.data.manifest import Manifest, read_manifest, write_manifest
+from mrisynth.data.storing.manifest import Manifest, read_manifest, write_manifest
 from mrisynth.evaluation import results as written
 from mrisynth.training.ema import load_average
 from tests import untrained_runs

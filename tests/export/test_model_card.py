@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data import read_manifest
-from mrisynth.data.conditions import label_schema
-from mrisynth.data.manifest import write_manifest
+from mrisynth.data.conditions.schema import label_schema
+from mrisynth.data.storing.manifest import write_manifest
 from mrisynth.export.from_run import export_run
 from mrisynth.export.model_card import describe
 from mrisynth.export_folder import ExportFolder

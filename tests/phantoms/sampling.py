@@ -2,7 +2,7 @@ import nibabel
 import numpy as np
 from scipy import ndimage
 
-from mrisynth.data.intensities import intensity_range, to_unit_range
+from mrisynth.data.reading.intensities import intensity_range, to_unit_range
 
 
 def sample(image, points):

@@ -3,7 +3,7 @@ import collections
 import numpy as np
 import pytest
 
-from mrisynth.data.label_cells import distribution_of
+from mrisynth.data.conditions.cells import distribution_of
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.sampling.conditions import (

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from mrisynth.cli import train_flags
 from mrisynth.data import read_manifest
-from mrisynth.data.conditions import label_schema
+from mrisynth.data.conditions.schema import label_schema
 from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.atomic_io import folder_aside, write_json_aside, write_text_aside
-from mrisynth.data.planes import PLANES
-from mrisynth.data.slices import slice_to_nifti
+from mrisynth.data.reading.planes import PLANES
+from mrisynth.data.reading.slices import slice_to_nifti
 from mrisynth.errors import UserError
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import CONTRAST_LABEL

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mrisynth.atomic_io import file_aside, move_into_place, write_all, write_json_aside
-from mrisynth.data.intensities import from_unit_range
+from mrisynth.data.reading.intensities import from_unit_range
 from mrisynth.release.formats.base import ReleaseFormat
 
 _IMAGES, _SEEDS = "images.npy", "seeds.npy"

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrisynth.data.planes import PLANES
+from mrisynth.data.reading.planes import PLANES
 from mrisynth.errors import UserError
 from mrisynth.export_folder import ExportFolder
 from mrisynth.release.formats.nifti import NiftiFiles

@@ -1,0 +1,1 @@
+"""Which scans there are below folders, whose they are, and what belongs together."""

@@ -1,0 +1,1 @@
+"""What a prepared data set holds, how it lies on disk, and how it is read in batches."""
