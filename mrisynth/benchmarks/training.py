@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from mrisynth.benchmarks.data import reading
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.dry_run.measure import random_samples, seconds_per_call
 from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.flops import training_operations
@@ -74,6 +75,7 @@ class Measurement:
         operations: Floating-point operations that training on one image takes, with folded resampling.
         matrix_rate: Operations/s of a large matrix product in the fast precision.
         attention: What attention adds, for every size of maps that the network has and that is measured.
+        labeled_training: Images/s of the same step with labels; `training` where none are asked for.
     """
 
     resolution: int
@@ -86,6 +88,12 @@ class Measurement:
     operations: int
     matrix_rate: float
     attention: tuple[AttentionCost, ...]
+    labeled_training: float
+
+    @property
+    def labels_share(self) -> float:
+        """Seconds that labels add to the training step, over those of the step without."""
+        return self.training / self.labeled_training - 1.0
 
     @property
     def speedup(self) -> float:
@@ -109,7 +117,7 @@ class Measurement:
 
     def as_json(self) -> dict[str, Any]:
         """Everything above, by its name."""
-        derived = ("speedup", "folding_speedup", "utilization", "pipeline_margin")
+        derived = ("speedup", "folding_speedup", "utilization", "pipeline_margin", "labels_share")
         costs = [
             {**dataclasses.asdict(cost), "share": cost.share, "factor": cost.factor}
             for cost in self.attention
@@ -119,7 +127,12 @@ class Measurement:
 
 
 def measure(
-    network: NetworkConfig, batch_size: int, dtype_policy: str, data_dir: pathlib.Path, rounds: int = 5
+    network: NetworkConfig,
+    batch_size: int,
+    dtype_policy: str,
+    data_dir: pathlib.Path,
+    rounds: int = 5,
+    schema: LabelSchema = UNCONDITIONAL,
 ) -> Measurement:
     """Measures training, generation, the input pipeline and a matrix product in turns.
 
@@ -129,12 +142,14 @@ def measure(
         dtype_policy: The fast precision, "float32" or "mixed_bfloat16".
         data_dir: A prepared data set that holds the resolution.
         rounds: Turns; medians are taken over them.
+        schema: Labels, whose cost is measured, too.
 
     Returns:
         The medians.
     """
-    fast, full = (network, dtype_policy), (network, "float32")
-    plain = (dataclasses.replace(network, fused_resampling=False), "float32")
+    fast, full = (network, dtype_policy, UNCONDITIONAL), (network, "float32", UNCONDITIONAL)
+    plain = (dataclasses.replace(network, fused_resampling=False), "float32", UNCONDITIONAL)
+    labeled = (network, dtype_policy, schema)
     bare = dataclasses.replace(network, attention_generator=(), attention_discriminator=())
     attended = {
         maps: dataclasses.replace(bare, attention_discriminator=(maps,))
@@ -143,8 +158,13 @@ def measure(
     }
     compared = [bare, *attended.values()] if attended else []
     # What is asked for twice, such as the network without attention where it has none, is measured once.
-    steps = dict.fromkeys([fast, full, plain, *((config, dtype_policy) for config in compared)])
-    states = {step: TrainingState(*step, seed=0) for step in steps}
+    steps = dict.fromkeys(
+        [fast, full, plain, labeled, *((config, dtype_policy, UNCONDITIONAL) for config in compared)]
+    )
+    states = {
+        (config, policy, labels): TrainingState(config, policy, seed=0, label_schema=labels)
+        for config, policy, labels in steps
+    }
     generator = states[fast].generator
     tasks: Mapping[Any, Callable[[], float]] = {
         **{step: _training(state, step[0], batch_size) for step, state in states.items()},
@@ -171,13 +191,14 @@ def measure(
         attention=tuple(
             AttentionCost(
                 maps=maps,
-                training=medians[config, dtype_policy],
-                training_without=medians[bare, dtype_policy],
+                training=medians[config, dtype_policy, UNCONDITIONAL],
+                training_without=medians[bare, dtype_policy, UNCONDITIONAL],
                 operations=training_operations(config, config.top_level) - bare_operations,
                 operations_without=bare_operations,
             )
             for maps, config in attended.items()
         ),
+        labeled_training=medians[labeled],
     )
 
 
@@ -204,7 +225,7 @@ def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> 
     phase = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes).phases[-1]
     strategy = tf.distribute.get_strategy()
     step = make_train_step(state, strategy, phase, OptimizationConfig())
-    samples = random_samples(strategy, phase, network)
+    samples = random_samples(strategy, phase, network, state.generator.label_schema.width)
     return _rate(lambda: step(samples, tf.constant(1.0))["loss/generator"].numpy(), batch_size)
 
 
@@ -220,12 +241,12 @@ _HEADER = (
 )
 _PARTS_HEADER = (
     "resolution   float32 folded/plain   attention on 32x32 adds   x own work   "
-    "attention on 64x64 adds   x own work"
+    "attention on 64x64 adds   x own work   labels add"
 )
 
 
 def table(measurements: Sequence[Measurement]) -> str:
-    """What was measured, a line a resolution; then what folded resampling and attention cost or save."""
+    """What was measured, a line a resolution; then what folding, attention and labels cost or save."""
     lines = [_HEADER]
     for row in measurements:
         lines.append(
@@ -236,5 +257,7 @@ def table(measurements: Sequence[Measurement]) -> str:
     lines += ["", _PARTS_HEADER]
     for row in measurements:
         costs = (f"{cost.share:26.1%} {cost.factor:12.2f}" for cost in row.attention)
-        lines.append(f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".rstrip())
+        # Labels are in the last column, however many columns of attention are empty.
+        columns = f"{row.resolution:10d} {row.folding_speedup:22.2f} {' '.join(costs)}".ljust(112)
+        lines.append(f"{columns} {row.labels_share:12.1%}")
     return "\n".join(lines)

@@ -7,9 +7,10 @@ resampling; "of peak" is the part of this machine's own large matrix product, in
 step's convolutions reach. The second table says how much faster folded resampling alone makes the step in
 float32, and what self-attention in the discriminator, on each size of maps by itself, adds to the step
 without any: percent of its time, and how many times what attention's own multiplications would take at the
-rate that the rest of the step reaches. --evaluation=20000,35000,7000 measures an evaluation instead: its time
-and memory; --release=1000 how fast mrisynth-generate is in every format. --verdicts=200 counts how often each
-verdict comes for made-up generators of which it is known whether they copy.
+rate that the rest of the step reaches; and what the labels of --conditions add. --evaluation=20000,35000,7000
+measures an evaluation instead: its time and memory; --release=1000 how fast mrisynth-generate is in every
+format. --verdicts=200 counts how often each verdict comes for made-up generators of which it is known whether
+they copy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tqdm import tqdm
 
 from mrisynth.cli import benchmark_flags
 from mrisynth.cli.benchmark_flags import BenchmarkConfig
-from mrisynth.data import PreparationConfig, prepare_dataset
+from mrisynth.data import PreparationConfig, prepare_dataset, read_manifest
 from mrisynth.phantoms.dataset import write_phantoms
 
 
@@ -50,6 +51,7 @@ def _benchmark(values: flags.FlagValues) -> None:
         return
     from mrisynth.benchmarks import data, training
     from mrisynth.benchmarks.machine import this_machine
+    from mrisynth.data.conditions.schema import label_schema
     from mrisynth.training.strategies import check_batches, dtype_policy
 
     policy = dtype_policy(config.precision)
@@ -58,9 +60,12 @@ def _benchmark(values: flags.FlagValues) -> None:
     with tempfile.TemporaryDirectory() as folder:
         largest = max(network.resolution for network in config.networks)
         data_dir = config.data_dir or _phantoms(pathlib.Path(folder), largest)
+        schema = label_schema(data_dir, config.conditions)
+        channels = len(read_manifest(data_dir).channels)
         for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
             batch = config.batch_sizes[network.resolution]
-            measurements.append(training.measure(network, batch, policy, data_dir, config.rounds))
+            network = dataclasses.replace(network, channels=channels)
+            measurements.append(training.measure(network, batch, policy, data_dir, config.rounds, schema))
         preparation = data.preparation_seconds(pathlib.Path(folder), config.rounds)
     if config.json:
         rows = [{**row.as_json(), "precision": policy} for row in measurements]

@@ -25,7 +25,8 @@ class BenchmarkConfig:
         batch_sizes: Number of images in a step by resolution.
         precision: What is compared with plain float32.
         rounds: Number of turns over which medians are taken.
-        data_dir: A prepared data set for the input pipeline; phantoms if None.
+        data_dir: A prepared data set for the input pipeline, whose channels images have; phantoms if None.
+        conditions: Labels of the data set that the networks are told, too, as in training.
         evaluation: Generated, training and held-out images of an evaluation at the largest resolution, to be
             measured in place of all else; empty for none.
         release: Images of a release at the largest resolution, to be measured in place of all else; 0 for
@@ -40,6 +41,7 @@ class BenchmarkConfig:
     precision: Precision = Precision.AUTO
     rounds: int = 5
     data_dir: pathlib.Path | None = None
+    conditions: tuple[str, ...] = ()
     evaluation: tuple[int, ...] = ()
     release: int = 0
     verdicts: int = 0
@@ -49,7 +51,9 @@ class BenchmarkConfig:
 _FIELDS = {
     "precision": "What is compared with plain float32.",
     "rounds": "Turns over which medians are taken.",
-    "data_dir": "Prepared data set for the input pipeline; phantoms if not given.",
+    "data_dir": "Prepared data set for the input pipeline, whose channels the images have; phantoms if not "
+    "given.",
+    "conditions": "Labels of the data set whose cost is measured, as in training.",
     "evaluation": "Measure nothing but an evaluation at the largest resolution, of so many generated, "
     "training and held-out images, as in 20000,35000,7000.",
     "release": "Measure nothing but a release of so many images at the largest resolution, in every format, "
@@ -101,6 +105,7 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         precision=values.precision,
         rounds=values.rounds,
         data_dir=path(values, "data_dir"),
+        conditions=tuple(values.conditions),
         evaluation=evaluation,
         release=values.release,
         verdicts=values.verdicts,

@@ -33,12 +33,13 @@ def test_the_table_by_hand():
         operations=2 * 10**9,
         matrix_rate=1e11,
         attention=(cost,),
+        labeled_training=25.0,
     )
     first, second = training.table([row]).split("\n\n")
     assert first.splitlines()[1].split() == [
         *("64", "8", "30.0", "20.0", "1.50", "2.000", "60%", "300.0", "6000.0", "200.0")
     ]
-    assert second.splitlines()[1].split() == ["64", "1.20", "25.0%", "2.50"]
+    assert second.splitlines()[1].split() == ["64", "1.20", "25.0%", "2.50", "20.0%"]
     assert row.as_json()["attention"][0]["share"] == pytest.approx(0.25)
 
 
@@ -58,4 +59,4 @@ def test_attention_is_compared_with_the_step_without_any(small_dataset, monkeypa
     # and back from 4, and multiplies 64 queries with 16 keys and values.
     assert cost.operations == 14 * 2 * (64 * 8 * (1 + 1 + 4 + 4) + 64 * 16 * (1 + 4))
     # What is the same program is measured once.
-    assert row.float32_training == row.training
+    assert row.float32_training == row.training == row.labeled_training

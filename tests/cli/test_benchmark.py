@@ -22,7 +22,8 @@ def test_benchmark_measures_every_resolution(small_dataset, monkeypatch):
         "--latent_size=8",
         "--batch_sizes=8:4,16:4",
     ]
-    flags += ["--attention_discriminator=16", "--rounds=3", f"--data_dir={small_dataset}", "--json"]
+    flags += ["--attention_discriminator=16", "--rounds=3", "--json"]
+    flags += [f"--data_dir={small_dataset}", "--conditions=position_mm"]
     result = call(PROGRAM, *flags)
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
@@ -35,6 +36,8 @@ def test_benchmark_measures_every_resolution(small_dataset, monkeypatch):
         assert all(row[name] > 0 for name in rates)
         assert row["speedup"] == pytest.approx(row["training"] / row["plain_training"])
         assert row["folding_speedup"] == pytest.approx(row["float32_training"] / row["plain_training"])
+        assert row["labels_share"] == pytest.approx(row["training"] / row["labeled_training"] - 1)
+        assert row["labels_share"] != 0
         assert row["attention"] == []  # There are no maps of 32x32.
         assert row["utilization"] == pytest.approx(row["training"] * row["operations"] / row["matrix_rate"])
     # Generation is part of what training does; medians of three rounds bear a disturbed one.
