@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mrisynth.data import read_manifest
-from mrisynth.data.conditions import label_schema
+from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.evaluation import reference
 from mrisynth.evaluation.reference import check_images, load_reference
