@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ import tensorflow as tf
 import mrisynth
 from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.data.conditions.cells import FEWEST_SUBJECTS, LabelDistribution
+from mrisynth.data.finding.channels import IMAGE
 from mrisynth.data.storing.manifest import Manifest, Split, lengths_in_words
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
@@ -105,7 +106,7 @@ def describe(
             "pixel_size_mm": manifest.pixel_size_mm(generator.resolution),
             **_slices(manifest),
         },
-        "intensity": {"range": _intensity_range(manifest), "unit": "arbitrary units of the scanner"},
+        "intensity": {**_intensities(manifest), "unit": "arbitrary units of the scanner"},
         "evaluation": evaluated,
         "intended_use": list(_INTENDED_USE),
         "limits": list(_limits(manifest, evaluated)),
@@ -186,7 +187,10 @@ def to_markdown(card: Mapping[str, Any]) -> str:
                 ("thickness of a slice", _with_range(geometry, "slice_thickness")),
                 ("distance from slice to slice", _with_range(geometry, "slice_spacing")),
                 ("scans whose slices are as acquired", geometry["scans_with_acquired_slices"]),
-                ("-1 and 1 stand for", " and ".join(f"{value:g}" for value in intensity["range"])),
+                *(
+                    (f"-1 and 1 stand for{name and f', {name}'}", " and ".join(f"{end:g}" for end in ends))
+                    for name, ends in intensity.get("ranges", {"": intensity["range"]}).items()
+                ),
                 ("unit", intensity["unit"]),
             ],
         ),
@@ -236,10 +240,25 @@ def _with_range(geometry: Mapping[str, Any], name: str) -> str:
     return words if words == ends else f"{words} in the median training scan, {ends} in all"
 
 
-def _intensity_range(manifest: Manifest) -> list[float]:
-    """The median training scan's intensities of -1 and 1."""
-    ranges = [source.intensity_range for source in manifest.used if source.split == Split.TRAIN]
-    return [statistics.median(values) for values in zip(*ranges, strict=True)]
+def _intensities(manifest: Manifest) -> dict[str, Any]:
+    """The median training scan's intensities of -1 and 1: of all, and of each contrast if there are more."""
+    called = {name.casefold(): name for name in manifest.channels}
+    ranges: dict[str, list[Sequence[float]]] = {}
+    scans = [source for source in manifest.used if source.split == Split.TRAIN]
+    for scan in scans:
+        name = scan.suffix if manifest.channels[0] == IMAGE else manifest.channels[0]
+        ranges.setdefault(name, []).append(scan.intensity_range)
+        for name, other in scan.others.items():
+            ranges.setdefault(called.get(name.casefold(), name), []).append(other["intensity_range"])
+    by_contrast = {name: _median_range(values) for name, values in sorted(ranges.items())}
+    return {
+        "range": _median_range([scan.intensity_range for scan in scans]),
+        **({"ranges": by_contrast} if len(ranges) > 1 else {}),
+    }
+
+
+def _median_range(ranges: Iterable[Sequence[float]]) -> list[float]:
+    return [statistics.median(ends) for ends in zip(*ranges, strict=True)]
 
 
 def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:

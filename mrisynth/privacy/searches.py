@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.data.finding.channels import mask_of
 from mrisynth.privacy.distances import Distance, Neighbors
 from mrisynth.privacy.nearest_neighbors import Groups
 
@@ -61,7 +62,7 @@ def without_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray
     Returns:
         [..., D], the channels that are no masks; all of them if every one is a mask.
     """
-    compared = [number for number, name in enumerate(channels) if not name.endswith("mask")]
+    compared = [number for number, name in enumerate(channels) if mask_of(name) is None]
     return images[..., compared] if 0 < len(compared) < len(channels) else images
 
 

@@ -30,7 +30,8 @@ class ImageGeometry:
         slice_spacing_mm: Distance from slice to slice in mm, in the median training scan.
         slice_thickness_mm: Thickness of a slice in mm, in the median training scan.
         slice_thickness_range_mm: Least and largest thickness among the training scans.
-        intensity_range: The intensities that -1 and 1 stand for.
+        intensity_range: The intensities that -1 and 1 stand for, in the median training scan.
+        contrast_ranges: The same of scans of one contrast, by its name, where there are several.
         unit: Unit of the intensities.
         suffix: BIDS suffix of the contrast.
         known: Whether a model card says all this; otherwise it is assumed.
@@ -49,6 +50,7 @@ class ImageGeometry:
     suffix: str
     known: bool
     several_contrasts: bool = False
+    contrast_ranges: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, card: Mapping[str, Any] | None, resolution: int) -> ImageGeometry:
@@ -83,7 +85,8 @@ class ImageGeometry:
             )
         try:
             geometry, intensity = card["geometry"], card["intensity"]
-            low, high = map(float, intensity["range"])
+            ranges = {"": intensity["range"], **intensity.get("ranges", {})}
+            ranges = {name: tuple(map(float, ends)) for name, ends in ranges.items()}
             # Cards of before native slices speak of one size of slices.
             geometry = {"slice_thickness_mm": geometry["slice_spacing_mm"], **geometry}
             names = ("pixel_size_mm", "slice_spacing_mm", "slice_thickness_mm")
@@ -93,8 +96,7 @@ class ImageGeometry:
                 geometry["plane"] in PLANES
                 and all(math.isfinite(size) and size > 0 for size in (*sizes, *thicknesses))
                 and len(thicknesses) == 2
-                and math.isfinite(high - low)
-                and low < high
+                and all(math.isfinite(high - low) and low < high for low, high in ranges.values())
             )
             if not possible:
                 raise ValueError(f"{geometry}, {intensity}")
@@ -106,11 +108,12 @@ class ImageGeometry:
                 str(geometry["orientation"]),
                 *sizes,
                 thicknesses,
-                (low, high),
+                ranges.pop(""),
                 str(intensity["unit"]),
                 suffix,
                 known=True,
                 several_contrasts=several,
+                contrast_ranges=ranges,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(

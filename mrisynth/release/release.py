@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,12 +20,21 @@ from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.image_io import to_gray
 from mrisynth.locking import only_writer
+from mrisynth.release.channels import Channel, channels_of
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.copy_filter import CopyFilter
-from mrisynth.release.dataset_metadata import dataset_description, image_description, readme, sidecars
+from mrisynth.release.dataset_metadata import (
+    array_description,
+    channel_description,
+    dataset_description,
+    image_description,
+    readme,
+    sidecars,
+)
 from mrisynth.release.formats import FORMATS
 from mrisynth.release.formats.base import ReleaseFormat
 from mrisynth.release.image_geometry import ImageGeometry
+from mrisynth.release.label_table import LabelTable
 from mrisynth.sampling.conditions import Value, Values
 from mrisynth.sampling.generators import Sampler, open_export
 from mrisynth.sampling.provenance import Provenance
@@ -84,16 +94,17 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         UserError: If it cannot be drawn, written, or is another release than the one in its folder.
     """
     sampler = (sampler or open_export(config.saved_model)).asking(config.conditions, config.force)
-    if len(sampler.channels) > 1:
-        raise UserError(
-            f"--saved_model={config.saved_model} draws the channels {', '.join(sampler.channels)}; releases "
-            "are made of models of one"
-        )
     asked = bool(config.conditions) or config.truncation != 1
     provenance = Provenance.of(sampler, config.release_despite_copies, asked)
     geometry = ImageGeometry.of(sampler.card, sampler.resolution)
     files = FORMATS[config.format](
-        config.output, config.count, geometry, provenance, sampler.resolution, config.format_options
+        config.output,
+        config.count,
+        geometry,
+        provenance,
+        sampler.resolution,
+        config.format_options,
+        sampler.channels,
     )
     _check_filter(config, sampler)
     settings = _settings(config, sampler, provenance, files)
@@ -102,7 +113,9 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
     if config.data_dir is not None:
         real = load_reference(config.data_dir, sampler.resolution, progress)
         copies = CopyFilter(real, config.copy_ratio, progress=progress)
-    description = image_description(provenance, config.truncation, geometry, files)
+    description = image_description(provenance, config.truncation, geometry)
+    sidecar = sidecars(description, functools.partial(channel_description, geometry=geometry, files=files))
+    channels = channels_of(sampler.channels, {}, geometry)
     with naming_disk_errors(config.output, "--output"), only_writer(config.output, "--output"):
         if not (config.output / DESCRIPTION).exists():
             write_json_aside(config.output / DESCRIPTION, dataset_description(provenance, settings, files))
@@ -110,9 +123,10 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         there = len(seeds)
         if there < config.count:
             files.start(there)
-            _draw(config, sampler, files, sidecars(description), copies, seeds, progress)
-        files.finish(seeds, description)
-        text = readme(config, provenance, geometry, files, seeds)
+            _draw(config, sampler, files, sidecar, copies, seeds, progress)
+        labels = LabelTable.of_seeds(sampler.labels, seeds)
+        files.finish(seeds, labels, array_description(description, channels, geometry, files))
+        text = readme(config, provenance, geometry, files, channels, sampler.labels, seeds)
         write_text_aside(config.output / "README.md", text)
     return Released(
         output=config.output,
@@ -167,7 +181,7 @@ def _draw(
     config: ReleaseConfig,
     sampler: Sampler,
     files: ReleaseFormat,
-    sidecar: Callable[[int, Mapping[str, Value]], str],
+    sidecar: Callable[[int, Mapping[str, Value], Channel], str],
     copies: CopyFilter | None,
     seeds: list[int],
     progress: bool,
@@ -184,12 +198,12 @@ def _draw(
             if copies is not None:
                 block_seeds = block_seeds[~copies.find(to_gray(images))]
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
-            numbers = range(len(seeds) + 1, len(seeds) + len(new) + 1)
-            asked = [{name: column[seed - first] for name, column in labels.items()} for seed in new]
-            block = [
-                (number, seed, images[seed - first], sidecar(seed, row))
-                for number, seed, row in zip(numbers, new, asked, strict=True)
-            ]
+            block = []
+            for number, seed in enumerate(new, len(seeds) + 1):
+                row = {name: column[seed - first] for name, column in labels.items()}
+                channels = channels_of(sampler.channels, row, files.geometry)
+                said = [sidecar(seed, row, channel) for channel in channels]
+                block.append((number, seed, images[seed - first], channels, said))
             waiting.append(writers.submit(_write, files, block))
             seeds += new
             bar.update(len(new))
@@ -207,7 +221,10 @@ def _draw(
             written.result()
 
 
-def _write(files: ReleaseFormat, block: list[tuple[int, int, NDArray[np.float32], str]]) -> None:
+def _write(
+    files: ReleaseFormat,
+    block: list[tuple[int, int, NDArray[np.float32], Sequence[Channel], Sequence[str]]],
+) -> None:
     for image in block:
         files.write(*image)
 

@@ -140,6 +140,7 @@ class SeededLabels:
 
     Attributes:
         schema: The labels.
+        asked: What is asked, by the name of the label; None where it is to be unknown.
 
     Raises:
         UserError: If the model has no such label or category, or too few subjects have what is asked.
@@ -151,16 +152,16 @@ class SeededLabels:
         self.schema = distribution.schema
         self._distribution = distribution
         self._inputs = input_names(self.schema)
-        self._asked: dict[str, str | Range | None] = {}
+        self.asked: dict[str, str | Range | None] = {}
         for condition in asked:
             label = _find(condition, self.schema)
-            if label.name in self._asked:
+            if label.name in self.asked:
                 raise UserError(
                     f"--condition asks for {label.name} twice; ask once, for one value or a range"
                 )
-            self._asked[label.name] = self._checked(condition, label, force)
+            self.asked[label.name] = self._checked(condition, label, force)
         if not force:
-            self._check_shared(self._asked, "--condition")
+            self._check_shared(self.asked, "--condition")
         self._agreeing = functools.cache(self._find_agreeing)
 
     def asking(self, asked: Sequence[Condition], force: bool = False) -> SeededLabels:
@@ -195,7 +196,7 @@ class SeededLabels:
             UserError: If the model has no such label, or not these values.
         """
         label = _find(asked, self.schema, "--sweep")
-        if label.name in self._asked:
+        if label.name in self.asked:
             raise UserError(
                 f"--sweep moves {label.name}, which --condition holds still; leave one of them out"
             )
@@ -207,7 +208,7 @@ class SeededLabels:
         for text in texts:
             part = self._checked(Condition(label.name, str(text)), label, force, "--sweep")
             if not force:
-                self._check_shared({**self._asked, label.name: part}, "--sweep")
+                self._check_shared({**self.asked, label.name: part}, "--sweep")
             values.append(part[0] if isinstance(part, tuple) else text)
         return label.name, values
 
@@ -252,7 +253,7 @@ class SeededLabels:
     def _row(self, seed: int) -> tuple[Value, ...]:
         asked = {
             name: draw_between(seed, self._inputs[name], part) if isinstance(part, tuple) else part
-            for name, part in self._asked.items()
+            for name, part in self.asked.items()
         }
         targets = []
         for label in self.schema.labels:

@@ -12,7 +12,7 @@ from mrisynth.data import read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.data.storing.manifest import write_manifest
 from mrisynth.export.from_run import export_run
-from mrisynth.export.model_card import describe
+from mrisynth.export.model_card import describe, to_markdown
 from mrisynth.export_folder import ExportFolder
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.sampling.conditions import Condition
@@ -121,3 +121,26 @@ def test_limits_that_are_not_mrisynths_stand_in_the_card_and_no_others(private_d
         assert card["evaluation"]["privacy"].get("thresholds", {}) == changed
         said = "The verdict is by other limits than mrisynth's: max_membership_auc 0.99 (not 0.7)."
         assert (said in card["limits"]) == bool(changed)
+
+
+@pytest.mark.parametrize("channels", [("FLAIR", "T1w", "lesion mask"), ("image", "lesion mask")])
+def test_every_contrast_has_its_own_intensities(channels, private_data, ended_run):
+    """Of channels by what lies beside each scan, in any letters; of samples by each scan's own."""
+    average, manifest = load_average(ended_run), read_manifest(private_data)
+    number, changed = 0, []
+    for source in manifest.sources:
+        found = {"intensity_range": (0.0, 10.0)}
+        if source.split == "train" and channels[0] != "image":
+            found["others"] = {"t1w": {"intensity_range": [number, 100 + number]}}
+        elif source.split == "train" and number % 2:
+            found = {"suffix": "T1w", "intensity_range": (number, 100 + number)}
+        number += source.split == "train"
+        changed.append(dataclasses.replace(source, **found))
+    manifest = dataclasses.replace(manifest, sources=tuple(changed), channels=channels)
+    card = describe("heads", average, manifest, None)
+    t1 = [source for source in range(number) if channels[0] != "image" or source % 2]
+    middle = statistics.median(t1)
+    assert card["intensity"]["ranges"] == {"FLAIR": [0, 10], "T1w": [middle, 100 + middle]}
+    page = to_markdown({**card, "model": {**card["model"], "checksum": "c" * 64}})
+    assert "| -1 and 1 stand for, FLAIR | 0 and 10 |" in page
+    assert f"| -1 and 1 stand for, T1w | {middle:g} and {100 + middle:g} |" in page

@@ -1,5 +1,6 @@
 """--filter_copies: planted training slices are dropped, everything else is kept."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from tests.folders import contents
 from tests.subject_images import draw_subjects
 from tests.untrained_exports import CARD, replaced, save_bank, write_card
 
+CHANNELS = ("FLAIR", "lesion mask")
 PLANTED = (3, 17, 18, 40, 66)
 
 
@@ -110,3 +112,21 @@ def test_copies_are_looked_for_in_the_models_own_data_set_alone(
     with pytest.raises(UserError, match="--filter_copies: --saved_model=.* does not say which data set"):
         release(saved_model=bare, data_dir=small_dataset)
     assert not (tmp_path / "out").exists()
+
+
+def test_copies_are_looked_for_in_images_alone(small_dataset, tmp_path):
+    """A training slice is a copy whatever mask is beside it, and a training mask makes nothing a copy."""
+    real = load_reference(small_dataset, 16)
+    training = real.training.images[:8]
+    masks = np.random.default_rng(0).integers(0, 2, training.shape).astype(np.uint8) * 255
+    sides = {
+        name: dataclasses.replace(side, images=np.concatenate([side.images, 0 * side.images], axis=-1))
+        for name, side in (("training", real.training), ("heldout", real.heldout))
+    }
+    masked = dataclasses.replace(real, **sides, channels=CHANNELS)
+    found = CopyFilter(masked, Thresholds.copy_ratio).find(np.concatenate([training, masks], axis=-1))
+    assert found.all()
+    new = draw_subjects(20, 1, size=16)[..., np.newaxis]
+    alone = CopyFilter(real, Thresholds.copy_ratio).find(new)
+    empty = CopyFilter(masked, Thresholds.copy_ratio).find(np.concatenate([new, np.zeros_like(new)], axis=-1))
+    np.testing.assert_array_equal(empty, alone)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import nibabel
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from mrisynth.data import read_manifest
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.provenance import NOT_EVALUATED
 from tests.folders import contents
 
@@ -19,7 +22,8 @@ NAMES = [
         r"dataset_description\.json",
         r"README(\.md|\.rst|\.txt)?",
         r"participants\.(tsv|json)",
-        rf"(sub-[0-9a-zA-Z]+)/anat/\1_({SUFFIXES})\.(nii\.gz|json)",
+        rf"(sub-[0-9a-zA-Z]+)/anat/\1_(ce-[0-9a-zA-Z]+_)?({SUFFIXES})\.(nii\.gz|json)",
+        r"(sub-[0-9a-zA-Z]+)/anat/\1_label-[0-9a-zA-Z]+_mask\.(nii\.gz|json)",
     )
 ]
 
@@ -166,3 +170,45 @@ def test_seeds_are_those_beside_the_images(files):
     assert [int(seed) for _, seed in rows] == list(range(100, 112))
     for subject, seed in rows:
         assert json.loads(files[f"{subject}/anat/{subject}_T2w.json"])["Seed"] == int(seed)
+
+
+@pytest.fixture
+def asked(release, several, tmp_path):
+    """A release of three channels, of which something was asked."""
+    conditions = tuple(map(Condition.read, ("position_mm=10:30", "sex=")))
+    model = several("FLAIR", "ce-GAD_T1w", "lesion mask").asking(conditions)
+    release(count=3, sampler=model, conditions=conditions)
+    return tmp_path / "out"
+
+
+def test_masks_are_a_data_set_of_their_own(asked):
+    files = contents(asked)
+    inside = {name: files.pop(name) for name in list(files) if name.startswith("derivatives/")}
+    assert list(faults(files)) == []
+    masks = {name.removeprefix("derivatives/lesion/"): content for name, content in inside.items()}
+    assert all(any(pattern.fullmatch(name) for pattern in NAMES) for name in masks)
+    described = json.loads(masks["dataset_description.json"])
+    assert (described["DatasetType"], described["SourceDatasets"]) == ("derivative", [{"URL": "../.."}])
+    assert sum(name.endswith("_mask.nii.gz") for name in masks) == 3
+
+
+def test_labels_of_persons_stand_in_participants_and_the_readme_says_how_they_came_about(asked):
+    head, *rows = (row.split("\t") for row in (asked / "participants.tsv").read_text().splitlines())
+    assert head == ["participant_id", "seed", "sex"]
+    assert [row[2] for row in rows] == ["n/a"] * 3
+    described = json.loads((asked / "participants.json").read_text())
+    assert list(described["sex"]["Levels"]) == ["F", "M"]
+    words = " ".join((asked / "README.md").read_text().split())
+    assert "asked of every image: position_mm=10:30, sex=n/a (of a range, a number drawn evenly)" in words
+    assert "drawn as they come together in the training data: suffix. n/a is unknown." in words
+    assert "The lesion mask is where the model's own is above 0." in words
+
+
+@pytest.mark.skipif(not shutil.which("bids-validator-deno"), reason="bids-validator-deno is not installed")
+def test_the_official_validator_finds_no_error(asked):
+    for folder in (asked, asked / "derivatives" / "lesion"):
+        command = ["bids-validator-deno", "--format", "json", str(folder)]
+        said = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+        errors = [issue for issue in said["issues"]["issues"] if issue["severity"] == "error"]
+        assert errors == []
+        assert said["summary"]["totalFiles"] > 3

@@ -1,6 +1,5 @@
 """A release as a whole: deterministic, going on after a break, extended, refused."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -12,7 +11,6 @@ from PIL import Image
 
 from mrisynth.errors import UserError
 from mrisynth.release import release as module
-from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats import FORMATS
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.generators import Sampler, open_export
@@ -120,11 +118,13 @@ def test_broken_off_and_gone_on_is_as_if_never_broken_off(form, release, tmp_pat
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("channels", [None, ("image", "lesion mask")])
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_larger_count_extends(form, release, tmp_path):
-    release("whole", format=form, count=100)
+def test_a_larger_count_extends(form, channels, release, several, sampler, tmp_path):
+    model = several(*channels) if channels else sampler
+    release("whole", format=form, count=100, sampler=model)
     for count in (10, 70, 100):
-        said = release(format=form, count=count)
+        said = release(format=form, count=count, sampler=model)
         assert said.images == count
     assert said.drawn == 30
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
@@ -242,14 +242,6 @@ def test_a_damaged_card_is_named(release, bare, tmp_path):
     write_card(folder / "1", "{")
     with pytest.raises(UserError, match=r"model_card\.json"):
         release(saved_model=folder)
-
-
-def test_models_of_several_channels_are_refused(sampler, release, tmp_path):
-    several = dataclasses.replace(sampler, channels=("FLAIR", "T1w"))
-    config = ReleaseConfig(tmp_path, tmp_path / "out", 1)
-    with pytest.raises(UserError, match="draws the channels FLAIR, T1w; releases are made of models of one"):
-        module.make_release(config, progress=False, sampler=several)
-    assert not (tmp_path / "out").exists()
 
 
 def asked_of(folder):

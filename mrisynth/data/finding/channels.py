@@ -13,6 +13,7 @@ IMAGE = "image"
 """What the only channel of images is called where contrasts differ from sample to sample."""
 
 _MASK = "mask:"
+_MASK_NAME = " mask"
 _NO_MASK = "mask missing:"
 
 
@@ -29,6 +30,11 @@ class Channels:
     contrasts: tuple[WantedContrast, ...]
     names: tuple[str, ...]
     mask: int | None
+
+
+def mask_of(channel: str) -> str | None:
+    """What the mask is of that a channel holds, "lesion" of the channel "lesion mask"; None of an image."""
+    return channel.removesuffix(_MASK_NAME) if channel.endswith(_MASK_NAME) else None
 
 
 def wanted_channels(text: str, suffix: str = "") -> Channels:
@@ -57,7 +63,7 @@ def wanted_channels(text: str, suffix: str = "") -> Channels:
         )
     names = [contrast.label for contrast in contrasts]
     for number in masks:
-        names.insert(number, f"{parts[number].removeprefix(_MASK)} mask")
+        names.insert(number, parts[number].removeprefix(_MASK) + _MASK_NAME)
     return Channels(contrasts, tuple(names), masks[0] if masks else None)
 
 

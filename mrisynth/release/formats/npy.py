@@ -7,15 +7,16 @@ import math
 import os
 import pathlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mrisynth.atomic_io import file_aside, move_into_place, write_all, write_json_aside
-from mrisynth.data.reading.intensities import from_unit_range
+from mrisynth.release.channels import Channel
 from mrisynth.release.formats.base import ReleaseFormat
+from mrisynth.release.label_table import SEED, LabelTable
 
 _IMAGES, _SEEDS = "images.npy", "seeds.npy"
 _NO_SEED = -1
@@ -25,6 +26,8 @@ _NO_SEED = -1
 class NpyArray(ReleaseFormat):
     """The files images.npy, float32 [N, r, r] of intensities; seeds.npy, int64 [N]; images.json.
 
+    Images of several channels are [N, r, r, C].
+
     The arrays grow aside, at their final size from the start; an image is there once its seed is, which is
     written when the disk has the image. A release
     that is extended stays whole until the larger one is.
@@ -33,8 +36,13 @@ class NpyArray(ReleaseFormat):
     name = "npy"
     summary = "one array and its seeds"
     layout = '`images.npy`, for `numpy.load("images.npy", mmap_mode="r")`; `seeds.npy` in the same order'
-    storage = "NumPy: float32 intensities, one array [image, row, column]"
     _rows: tuple[_Rows, ...] = dataclasses.field(default=(), init=False)
+
+    @property
+    def storage(self) -> str:
+        """See `ReleaseFormat`."""
+        last = ", channel" if len(self.channels) > 1 else ""
+        return f"NumPy: float32 intensities, one array [image, row, column{last}]"
 
     def written(self) -> list[int]:
         """See `ReleaseFormat`."""
@@ -47,25 +55,39 @@ class NpyArray(ReleaseFormat):
 
     def start(self, kept: int) -> None:
         """See `ReleaseFormat`."""
-        shape = (self.count, self.resolution, self.resolution)
+        shape = (self.count, self.resolution, self.resolution, *self._channel_axis)
         images = _Rows(self._grown(_IMAGES, shape, np.float32, kept))
         self._rows = (images, _Rows(self._grown(_SEEDS, shape[:1], np.int64, kept)))
 
-    def write(self, number: int, seed: int, image: NDArray[np.float32], sidecar: str) -> None:
-        """See `ReleaseFormat`; what is said of an image stands in images.json."""
+    def write(
+        self,
+        number: int,
+        seed: int,
+        image: NDArray[np.float32],
+        channels: Sequence[Channel],
+        sidecars: Sequence[str],
+    ) -> None:
+        """See `ReleaseFormat`; what is said of an image stands in images.json and labels.tsv."""
         images, seeds = self._rows
-        images.write(number - 1, from_unit_range(image[..., 0], self.geometry.intensity_range))
+        values = [channel.values(image[..., index]) for index, channel in enumerate(channels)]
+        images.write(number - 1, np.stack(values, axis=-1))
         seeds.write(number - 1, seed)
 
-    def finish(self, seeds: list[int], description: Mapping[str, Any]) -> None:
+    def finish(self, seeds: list[int], labels: LabelTable, description: Mapping[str, Any]) -> None:
         """See `ReleaseFormat`."""
         write_json_aside(self.folder / "images.json", {**description, "Seeds": _SEEDS})
+        if labels.values:
+            labels.write(self.folder, "labels", {"seed": (SEED, seeds)})
         for rows in self._rows:
             rows.close()
         # Seeds first: those of a finished array are right for the one that is still aside, too.
         for name in (_SEEDS, _IMAGES):
             if self._aside(name).exists():
                 move_into_place(self._aside(name), self.folder / name)
+
+    @property
+    def _channel_axis(self) -> tuple[int, ...]:
+        return (len(self.channels),) if len(self.channels) > 1 else ()
 
     def _aside(self, name: str) -> pathlib.Path:
         return self.folder / f".{name}.partial"

@@ -21,7 +21,7 @@ class Text(ReleaseFormat):
     def written(self):
         return [int(path.stem) for path in sorted(self.folder.glob("*.txt"))]
 
-    def write(self, number, seed, image, sidecar):
+    def write(self, number, seed, image, channels, sidecars):
         np.savetxt(self.folder / f"{seed}.txt", image[..., 0])
 """
 

@@ -11,6 +11,7 @@ import pytest
 from mrisynth.data.reading.planes import PLANES
 from mrisynth.errors import UserError
 from mrisynth.export_folder import ExportFolder
+from mrisynth.release.channels import channels_of
 from mrisynth.release.formats.nifti import NiftiFiles
 from mrisynth.release.image_geometry import ImageGeometry
 from mrisynth.sampling.conditions import Condition
@@ -27,7 +28,7 @@ def write(folder, image, provenance=PROVENANCE, **geometry):
     card = replaced(CARD, "geometry", **geometry)
     geometry = ImageGeometry.of(card, len(image))
     files = NiftiFiles(folder, 1, geometry, provenance, len(image), {"suffix": "FLAIR"})
-    files.write(1, 0, image[..., np.newaxis], "{}")
+    files.write(1, 0, image[..., np.newaxis], channels_of(files.channels, {}, geometry), ["{}"])
     return nibabel.load(folder / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz")
 
 
@@ -122,13 +123,21 @@ def test_every_image_is_named_by_its_own_contrast(release, conditional, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("contrast", "name"), [("ce-GAD_T1w", "ce-GAD_T1w"), ("../T1w", "MRI"), ("brain", "MRI"), (None, "MRI")]
+    ("contrast", "name"),
+    [
+        ("ce-GAD_T1w", "ce-GAD_T1w"),
+        ("run-1_acq-x_T1w", "acq-x_run-1_T1w"),
+        ("../T1w", "MRI"),
+        ("brain", "MRI"),
+        (None, "MRI"),
+    ],
 )
 def test_entities_are_kept_and_what_is_no_contrast_of_bids_is_not(contrast, name, tmp_path):
     card = {**CARD, "labels": {"labels": [{"name": "suffix"}]}}
-    files = NiftiFiles(tmp_path, 1, ImageGeometry.of(card, 16), PROVENANCE, 16, {"suffix": None})
-    sidecar = json.dumps({"Seed": 7, "Labels": {"suffix": contrast}})
-    files.write(1, 7, np.zeros((16, 16, 1)), sidecar)
+    geometry = ImageGeometry.of(card, 16)
+    files = NiftiFiles(tmp_path, 1, geometry, PROVENANCE, 16, {"suffix": None})
+    channels = channels_of(files.channels, {"suffix": contrast}, geometry)
+    files.write(1, 7, np.zeros((16, 16, 1)), channels, ['{"Seed": 7}'])
     assert (tmp_path / f"sub-syn000001/anat/sub-syn000001_{name}.nii.gz").is_file()
     assert files.written() == [7]
 
@@ -141,3 +150,95 @@ def test_a_contrast_that_bids_does_not_know_must_be_named(release, bare, tmp_pat
         release(saved_model=folder)
     assert not (tmp_path / "out").exists()
     assert release(saved_model=folder, suffix="T1w").images == 70
+
+
+def voxels(folder, *names):
+    """Voxels of files as images, rows down, of a coronal plane."""
+    return [nibabel.load(folder / f"{name}.nii.gz").get_fdata()[::-1, 0, ::-1].T for name in names]
+
+
+def test_each_channel_is_a_file_of_the_same_subject(release, several, tmp_path):
+    ranges = {"range": [0, 100], "ranges": {"FLAIR": [0, 100], "ce-GAD_T1w": [-50, 950]}, "unit": "none"}
+    model = several("FLAIR", "ce-GAD_T1w", "lesion mask", intensity=ranges)
+    release(count=2, seed=5, sampler=model)
+    names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.rglob("*.nii.gz"))
+    assert names == sorted(
+        f"{place}sub-syn00000{number}/anat/sub-syn00000{number}_{ending}.nii.gz"
+        for number in (1, 2)
+        for place, ending in (
+            ("", "FLAIR"),
+            ("", "ce-GAD_T1w"),
+            ("derivatives/lesion/", "label-lesion_mask"),
+        )
+    )
+    for number, drawn in enumerate(model.draw(5, 64)[:2], 1):
+        name = f"sub-syn00000{number}"
+        masks = tmp_path / "out/derivatives/lesion" / name / "anat"
+        flair, t1 = voxels(tmp_path / "out" / name / "anat", f"{name}_FLAIR", f"{name}_ce-GAD_T1w")
+        np.testing.assert_allclose(flair, (drawn[..., 0] + 1) * 50, atol=0.01)
+        np.testing.assert_allclose(t1, (drawn[..., 1] + 1) * 500 - 50, atol=0.02)
+        mask = nibabel.load(masks / f"{name}_label-lesion_mask.nii.gz")
+        assert mask.get_data_dtype() == np.uint8
+        np.testing.assert_array_equal(voxels(masks, f"{name}_label-lesion_mask")[0], drawn[..., 2] > 0)
+        image = nibabel.load(tmp_path / "out" / name / "anat" / f"{name}_FLAIR.nii.gz")
+        np.testing.assert_array_equal(mask.affine, image.affine)
+        said = json.loads((masks / f"{name}_label-lesion_mask.json").read_text())
+        assert (said["Type"], said["IntensityRange"], said["Seed"]) == ("Lesion", [0, 1], 4 + number)
+        assert (
+            said["Labels"]
+            == json.loads((tmp_path / "out" / name / "anat" / f"{name}_FLAIR.json").read_text())["Labels"]
+        )
+
+
+def test_a_mask_stands_beside_an_image_of_any_contrast(release, several, tmp_path):
+    """As of a data set that was made with --suffix=FLAIR,T1w,T2w --channels=image,mask:lesion."""
+    ranges = {"range": [0, 100], "ranges": {"FLAIR": [0, 10], "T1w": [0, 20], "T2w": [0, 30]}, "unit": "none"}
+    model = several("image", "lesion mask", intensity=ranges)
+    release(count=12, sampler=model)
+    seen = set()
+    for number, contrast in enumerate(model.labels.values(0, 12)["suffix"], 1):
+        name = f"sub-syn{number:06d}"
+        (path,) = (tmp_path / "out" / name / "anat").glob("*.json")
+        assert path.stem == f"{name}_{contrast or 'MRI'}"
+        said = json.loads(path.read_text())
+        assert said["IntensityRange"] == ranges["ranges"].get(contrast, [0, 100])
+        assert (tmp_path / f"out/derivatives/lesion/{name}/anat/{name}_label-lesion_mask.nii.gz").is_file()
+        seen.add(contrast)
+    assert {"FLAIR", "T1w"} <= seen
+    described = json.loads((tmp_path / "out/derivatives/lesion/dataset_description.json").read_text())
+    assert described["DatasetType"] == "derivative"
+    assert described["Name"].startswith("lesion mask of: Synthetic MR images")
+
+
+def test_what_a_sample_has_not_is_no_file(tmp_path):
+    geometry, names = ImageGeometry.of(CARD, 16), ("FLAIR", "T1w", "lesion mask")
+    files = NiftiFiles(tmp_path, 1, geometry, PROVENANCE, 16, {"suffix": None}, names)
+    channels = channels_of(names, {"has/T1w": "no", "has/lesion mask": "no"}, geometry)
+    files.write(1, 7, np.zeros((16, 16, 3)), channels, ['{"Seed": 7}'] * 3)
+    (path,) = tmp_path.rglob("*.nii.gz")
+    assert path.name == "sub-syn000001_FLAIR.nii.gz"
+    assert files.written() == [7]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (None, "'T1Gd', which BIDS does not know; give --suffix, a contrast for each of FLAIR, T1Gd, as in"),
+        ("T1w", "--suffix=T1w must name each channel of images once: FLAIR, T1Gd"),
+        ("T1w,T1w", "must name each channel of images once"),
+    ],
+)
+def test_names_for_several_channels_are_given_one_for_each(suffix, message, release, several, tmp_path):
+    model = several("FLAIR", "T1Gd", "lesion mask")
+    with pytest.raises(UserError, match=message):
+        release(count=1, sampler=model, suffix=suffix)
+    assert not (tmp_path / "out").exists()
+    release(count=1, sampler=model, suffix="FLAIR,ce-GAD_T1w")
+    found = {path.name for path in tmp_path.rglob("*.nii.gz")}
+    assert {"sub-syn000001_FLAIR.nii.gz", "sub-syn000001_ce-GAD_T1w.nii.gz"} < found
+
+
+def test_a_channel_of_one_contrast_is_named_by_it(release, several, tmp_path):
+    """As of --channels=T1w, where the preparation has no suffix."""
+    release(count=1, sampler=several("T1w", preparation={}, labels=None))
+    assert [path.name for path in tmp_path.rglob("*.nii.gz")] == ["sub-syn000001_T1w.nii.gz"]
