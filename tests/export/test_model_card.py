@@ -131,7 +131,7 @@ def test_every_contrast_has_its_own_intensities(channels, private_data, ended_ru
     for source in manifest.sources:
         found = {"intensity_range": (0.0, 10.0)}
         if source.split == "train" and channels[0] != "image":
-            found["others"] = {"t1w": {"intensity_range": [number, 100 + number]}}
+            found["others"] = {"t1w": {"checksum": "c", "intensity_range": [number, 100 + number]}}
         elif source.split == "train" and number % 2:
             found = {"suffix": "T1w", "intensity_range": (number, 100 + number)}
         number += source.split == "train"
