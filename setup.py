@@ -28,6 +28,7 @@ PROGRAMS = {
     "generate": "mrisynth.cli.generate",
     "query": "mrisynth.cli.query",
     "benchmark": "mrisynth.cli.benchmark",
+    "compare": "mrisynth.cli.compare",
 }
 
 setuptools.setup(

@@ -32,7 +32,7 @@ ORDER = (
     ("report",),
     ("export",),
     ("release", "serving", "dry_run"),
-    ("benchmarks",),
+    ("benchmarks", "comparison"),
     ("cli",),
     ("main",),
 )

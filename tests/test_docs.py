@@ -26,6 +26,7 @@ PROGRAMS = {
     "tools/generate.py": "generate",
     "tools/query_serving.py": "query",
     "tools/benchmark.py": "benchmark",
+    "tools/compare.py": "compare",
 }
 
 

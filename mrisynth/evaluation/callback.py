@@ -10,9 +10,9 @@ import tqdm
 from mrisynth.data import read_manifest
 from mrisynth.data.conditions.cells import label_distribution
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import DURING, FEWEST_EVALUATED
+from mrisynth.evaluation.config import DURING, FEWEST_EVALUATED, SMALLEST_RESOLUTION
 from mrisynth.evaluation.evaluator import FAULTS, Evaluator, reason
-from mrisynth.evaluation.reference import SMALLEST_RESOLUTION, load_reference
+from mrisynth.evaluation.reference import load_reference
 from mrisynth.networks import Generator
 from mrisynth.networks.config import resolution_of
 from mrisynth.sampling.generators import sampler_of

@@ -11,6 +11,9 @@ from mrisynth.privacy.verdict import Thresholds
 FEWEST_EVALUATED = 20
 """Images of each set: neighbors and covariances of fewer say nothing."""
 
+SMALLEST_RESOLUTION = 16
+"""Pixels along an edge of an image."""
+
 _FEWEST_PAIRS = 10
 """Pairs of images in a repeat."""
 

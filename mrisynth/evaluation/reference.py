@@ -17,11 +17,10 @@ from mrisynth.data.preparing.duplicates import persons
 from mrisynth.data.storing.manifest import Split
 from mrisynth.data.storing.storage import read_labels
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import FEWEST_EVALUATED
+from mrisynth.evaluation.config import FEWEST_EVALUATED, SMALLEST_RESOLUTION
 from mrisynth.image_io import to_gray
 from mrisynth.privacy.searches import ReferenceImages, Slices
 
-SMALLEST_RESOLUTION = 16
 _BATCH = 64
 
 

@@ -107,5 +107,5 @@ def test_every_program_from_an_empty_folder(command):
         output = f"release_{pathlib.Path(name).name}"
         said = command("generate", f"--saved_model={name}", "--count=2", f"--output={output}", "--format=png")
         assert said.startswith(f"{output}: 2 images, 2 of them new\nVerdict on copying of training data: ")
-    for name in ("query", "benchmark"):
+    for name in ("query", "benchmark", "compare"):
         assert f"mrisynth-{name} --" in command(name, "--help")

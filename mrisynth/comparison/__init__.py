@@ -1,0 +1,1 @@
+"""Compares models by pairs of runs that differ in nothing but the model."""
