@@ -10,6 +10,7 @@ SMALLEST = [
     *TINY,
     "--resolution=16",
     "--batch_sizes=4:8,8:8,16:8",
+    "--fmap_base=64",
     "--attention_discriminator=16",
     "--fade_images=8",
     "--stable_images=16",

@@ -4,12 +4,12 @@ import functools
 import os
 import signal
 import sys
-import textwrap
 import threading
 
 import pytest
 
 from mrisynth.comparison import programs
+from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 from mrisynth.training.interruption import Interrupted
 from tests.comparison.plans import planned
 
@@ -17,7 +17,6 @@ from tests.comparison.plans import planned
 # an evaluation, unless the file "fail" or "wait" is there.
 PROGRAM = """
 import json, os, pathlib, sys, time
-from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
 
 flags = dict(flag[2:].partition("=")[::2] for flag in sys.argv[2:])
 run = pathlib.Path(flags["run_dir"])
@@ -31,9 +30,7 @@ if (root / "wait").exists():
 if (root / "fail").exists() and (root / "fail").read_text() == run.name:
     sys.exit("error: the disk is full")
 results = {
-    "format": FORMAT,
-    "format_version": FORMAT_VERSION,
-    "generator": {"iterations": ITERATIONS},
+    **HEAD,
     "data": {"generated_images": int(flags.get("images", 2000))},
 }
 if not (root / "blind").exists():
@@ -47,10 +44,10 @@ def plan(tmp_path, monkeypatch):
     """Makes the comparison of a command line."""
     plan = functools.partial(planned, "DATA", tmp_path, "--seeds=2")
     script = tmp_path / "program.py"
-    script.write_text(
-        textwrap.dedent(PROGRAM).replace("ITERATIONS", str(plan().runs[0].training.schedule.iterations))
-    )
-    # The package is not imported: that takes seconds.
+    iterations = plan().runs[0].training.schedule.iterations
+    head = {"format": FORMAT, "format_version": FORMAT_VERSION, "generator": {"iterations": iterations}}
+    # Written into it: to import the package takes seconds.
+    script.write_text(PROGRAM.replace("HEAD", repr(head)))
     monkeypatch.setattr(programs, "TRAIN", (sys.executable, str(script), "train"))
     monkeypatch.setattr(programs, "EVALUATE", (sys.executable, str(script), "evaluate"))
     monkeypatch.setattr(programs, "_POLL_SECONDS", 0.02)

@@ -63,8 +63,9 @@ def test_the_differences_of_all_pairs(config):
     assert ms_ssim["difference"]["value"] == pytest.approx(-0.2)
     assert ms_ssim["sign_test"] == pytest.approx(2 / 8)
     (row,) = (line for line in table.splitlines() if line.startswith("| Multiscale"))
-    assert row.endswith("| like real | 0.200 | 0.467 ± 0.058 | 0.20 ± 0.10 | -0.200 (-0.448 to 0.0484) | "
-                        "0.139 | 3 of 3 | 0.25 |"), row  # fmt: skip
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells[:4] == ["like real", "0.200", "0.467 ± 0.058", "0.20 ± 0.10"]
+    assert cells[4:] == ["-0.200 (-0.448 to 0.0484)", "0.310", "3 of 3", "0.25"]
     assert (config.output / TABLE_NAME).read_text() == table
     runs = {(run["model"], run["seed"]): run["measures"] for run in written(config)["runs"]}
     assert runs["b", 1]["recall"]["mean"] == 0.4
