@@ -49,7 +49,7 @@ class EvaluationCost:
 
 
 def measure(resolution: int, generated: int, training: int, heldout: int) -> EvaluationCost:
-    """Evaluates made-up images; the generator itself costs nothing.
+    """Evaluates made-up images; the generator itself costs nothing, and changed copies are not looked for.
 
     Args:
         resolution: Pixels along an edge.
@@ -60,7 +60,9 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
     real = ReferenceImages(_made_up_slices(resolution, training, 1), _made_up_slices(resolution, heldout, 2))
     sampler = _MadeUp(_no_network, _no_network, resolution, latent_size=1)
     start = time.perf_counter()
-    Evaluator(real, EvaluationSettings(images=generated), progress=True).evaluate(sampler)
+    Evaluator(real, EvaluationSettings(images=generated, changed_copies=False), progress=True).evaluate(
+        sampler
+    )
     seconds = time.perf_counter() - start
     return EvaluationCost(resolution, generated, training, heldout, seconds, process_peak_memory())
 

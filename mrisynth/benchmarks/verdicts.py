@@ -114,6 +114,7 @@ class _Euclidean:
     """Squared Euclidean distance of tiny images, or of features of them, to the nearest subjects."""
 
     title = axis = "squared distance"
+    has_figures = True
 
     def __init__(self, name: str, projection: NDArray[np.float64]) -> None:
         self.name = name

@@ -10,7 +10,7 @@ without any: percent of its time, and how many times what attention's own multip
 rate that the rest of the step reaches; and what the labels of --conditions add. --evaluation=20000,35000,7000
 measures an evaluation instead: its time and memory; --release=1000 how fast mrisynth-generate is in every
 format. --verdicts=200 counts how often each verdict comes for made-up generators of which it is known whether
-they copy.
+they copy; --copies=120 --data_dir=DATA how many of so many slices are found as copies when they were changed.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ def _benchmark(values: flags.FlagValues) -> None:
         return
     if config.release:
         _measure_release(config)
+        return
+    if config.copies:
+        _count_copies(config)
         return
     if config.verdicts:
         _count_verdicts(config)
@@ -108,6 +111,15 @@ def _count_verdicts(config: BenchmarkConfig) -> None:
 
     counts = verdicts.frequencies(config.verdicts, progress=True)
     print(json.dumps(counts) if config.json else verdicts.table(counts))
+
+
+def _count_copies(config: BenchmarkConfig) -> None:
+    """Prints how many changed copies are found."""
+    from mrisynth.benchmarks import copies
+
+    resolution = max(network.resolution for network in config.networks)
+    found = copies.measure(config.data_dir, resolution, config.copies, progress=True)
+    print(json.dumps([dataclasses.asdict(each) for each in found]) if config.json else copies.table(found))
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:

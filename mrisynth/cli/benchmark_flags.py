@@ -33,6 +33,8 @@ class BenchmarkConfig:
             none.
         verdicts: How often to evaluate generators that copy and that do not, in place of all else; 0 for
             never.
+        copies: How many training slices of the data set to change and to look up, at the largest
+            resolution, in place of all else; 0 for none.
         json: Whether to print JSON in place of a table.
     """
 
@@ -45,6 +47,7 @@ class BenchmarkConfig:
     evaluation: tuple[int, ...] = ()
     release: int = 0
     verdicts: int = 0
+    copies: int = 0
     json: bool = False
 
 
@@ -59,6 +62,7 @@ _FIELDS = {
     "release": "Measure nothing but a release of so many images at the largest resolution, in every format, "
     "and how fast the generator alone is.",
     "verdicts": "Count nothing but the verdicts on made-up generators, each evaluated so many times.",
+    "copies": "Change so many slices of --data_dir, and count nothing but how many are found as copies.",
     "json": "Print JSON in place of a table.",
 }
 
@@ -98,6 +102,11 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         raise UserError(f"--release={values.release} must be a number of images, as in 1000")
     if values.verdicts < 0:
         raise UserError(f"--verdicts={values.verdicts} must be a number of repetitions, as in 200")
+    if values.copies < 0 or (values.copies and not values.data_dir):
+        raise UserError(
+            f"--copies={values.copies} must be a number of slices, as in 120, of the data set that "
+            "--data_dir names"
+        )
     largest = network_flags.config(values, max(resolutions))
     return BenchmarkConfig(
         networks=tuple(_cut_down(largest, resolution) for resolution in resolutions),
@@ -109,6 +118,7 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         evaluation=evaluation,
         release=values.release,
         verdicts=values.verdicts,
+        copies=values.copies,
         json=values.json,
     )
 

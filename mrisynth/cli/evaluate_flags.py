@@ -29,6 +29,8 @@ _SETTINGS = {
     "repeats": "How often every measure is taken, for its spread.",
     "draws": "How often subjects are drawn for confidence intervals.",
     "seed": "Of the first image, and of random choices.",
+    "changed_copies": "Look for copies that were turned, enlarged, warped or blurred, and for patches of "
+    "scans, too. Takes minutes the first time, to learn from the data set.",
 }
 _THRESHOLDS = {
     **COPY_RATIO,

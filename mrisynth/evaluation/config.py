@@ -29,6 +29,8 @@ class EvaluationSettings:
         draws: How often subjects are drawn for a confidence interval.
         seed: Seed of the first image, which each next one adds 1 to; it decides choices and draws, too.
         thresholds: What the verdict on copying is decided by.
+        changed_copies: Whether to look for copies that were changed a good deal, too (see
+            `mrisynth.privacy.copying.describe_real`).
         short: Whether this is the short form.
     """
 
@@ -38,6 +40,7 @@ class EvaluationSettings:
     draws: int = 1000
     seed: int = 0
     thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
+    changed_copies: bool = True
     short: bool = False
 
     def __post_init__(self) -> None:
@@ -54,10 +57,10 @@ class EvaluationSettings:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
 
-AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, short=True)
+AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, changed_copies=False, short=True)
 """The short form at the end of a run."""
 
-DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, short=True)
+DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, changed_copies=False, short=True)
 """What --eval_interval measures during a run."""
 
 

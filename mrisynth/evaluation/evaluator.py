@@ -155,8 +155,10 @@ class Evaluator:
         return copying.examine(images, self._real, described, settings.thresholds, bootstrap)
 
     @functools.cached_property
-    def _sides(self) -> tuple[RealSides, RealSides]:
-        return copying.describe_real(self._real, self._extractor, self._progress)
+    def _sides(self) -> tuple[RealSides, ...]:
+        return copying.describe_real(
+            self._real, self._extractor, self._settings.changed_copies, self._progress
+        )
 
     @functools.cached_property
     def _training(self) -> ImageSet:

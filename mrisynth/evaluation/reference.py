@@ -66,7 +66,11 @@ def load_reference(
         sides[side] = slices
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
     return ReferenceImages(
-        **sides, channels=manifest.channels, fingerprint=manifest.fingerprint, phantoms=manifest.phantoms
+        **sides,
+        channels=manifest.channels,
+        fingerprint=manifest.fingerprint,
+        phantoms=manifest.phantoms,
+        folder=data_dir,
     )
 
 

@@ -47,8 +47,8 @@ def largest_shift(size: int) -> int:
     return max(1, size // _SHIFT_PART)
 
 
-def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Box means of 64x64 at most, smoothed; uint8 [N, ..., H, H] -> [N, ..., T, T].
+def thumbnails(images: NDArray[np.uint8], smoothed: bool = True) -> NDArray[np.uint8]:
+    """Box means of 64x64 at most, smoothed unless told not to be; uint8 [N, ..., H, H] -> [N, ..., T, T].
 
     A copy with noise, a little blurred or warped is a copy, too. Smoothing (a binomial filter, standard
     deviation 1.4 pixels of 64) makes it more alike to its original, but not to other anatomy.
@@ -56,11 +56,12 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     factor = max(1, images.shape[-1] // _THUMBNAIL)
     size = images.shape[-1] // factor
     small = np.empty((*images.shape[:-2], size, size), np.uint8)
+    passes = (size // _SMOOTHED_ONCE) ** 2 if smoothed else 0
     step = max(1, _BLOCK_PIXELS // images[0].size)
     for start in range(0, len(images), step):
         block = images[start : start + step]
         means = block.reshape(*block.shape[:-2], size, factor, size, factor).mean((-3, -1), np.float32)
-        for axis in (-2, -1) * ((size // _SMOOTHED_ONCE) ** 2):
+        for axis in (-2, -1) * passes:
             means = scipy.ndimage.correlate1d(means, _SMOOTHING, axis, mode="nearest")
         small[start : start + step] = np.rint(means)
     return small

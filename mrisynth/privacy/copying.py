@@ -9,12 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.metrics.features import FeatureExtractor
-from mrisynth.privacy import alignment, statistics, verdict
+from mrisynth.privacy import alignment, embedding, statistics, verdict
 from mrisynth.privacy.bootstrap import Bootstrap
-from mrisynth.privacy.distances import FeatureDistance, GrayValueDistance
+from mrisynth.privacy.distances import Distance, FeatureDistance, GrayValueDistance
+from mrisynth.privacy.embedding import EmbeddingDistance
+from mrisynth.privacy.patches import PatchDistance
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side, without_masks
 from mrisynth.privacy.statistics import Closeness, Copies
 from mrisynth.privacy.verdict import Thresholds, Verdict
+
+DISTANCES: dict[str, type[Distance]] = {
+    distance.name: distance
+    for distance in (GrayValueDistance, FeatureDistance, EmbeddingDistance, PatchDistance)
+}
+"""The measures of distance by name."""
 
 _PAIRS = 12
 
@@ -54,6 +62,7 @@ class Privacy:
     Attributes:
         verdict: The answer.
         copies: How many generated images count as copies.
+        copies_by: How many do by each measure of distance, by its name.
         controls: How many slices of new subjects count as copies.
         control_count: How many slices of new subjects were looked at for the controls.
         thresholds: What the verdict was decided by.
@@ -63,6 +72,7 @@ class Privacy:
 
     verdict: Verdict
     copies: int
+    copies_by: dict[str, int]
     controls: int
     control_count: int
     thresholds: Thresholds
@@ -78,13 +88,24 @@ class NotExamined:
 
 
 def describe_real(
-    real: ReferenceImages, extractor: FeatureExtractor, progress: bool = False
-) -> tuple[RealSides, RealSides]:
-    """Describes a data set by gray values and by features, once for any number of generators."""
-    return tuple(
-        RealSides.of(distance, real, progress)
-        for distance in (GrayValueDistance(), FeatureDistance(extractor))
-    )
+    real: ReferenceImages, extractor: FeatureExtractor, changed_copies: bool = False, progress: bool = False
+) -> tuple[RealSides, ...]:
+    """Describes a data set by every measure of distance, once for any number of generators.
+
+    Args:
+        real: The data set.
+        extractor: What makes features of images.
+        changed_copies: Whether to look for copies that were changed a good deal, too: by an embedding, which
+            takes minutes to learn where it is not kept beside the data set, and by patches.
+        progress: Whether to show progress bars.
+
+    Returns:
+        The data set by gray values, by features and, if they are wanted, by the embedding and by patches.
+    """
+    distances: list[Distance] = [GrayValueDistance(), FeatureDistance(extractor)]
+    if changed_copies:
+        distances += [embedding.learn(real, progress), PatchDistance()]
+    return tuple(RealSides.of(distance, real, progress) for distance in distances)
 
 
 def examine(
@@ -99,7 +120,7 @@ def examine(
     Args:
         images: Generated, uint8 [N, H, H, C].
         real: The data set.
-        described: The data set and the generated images by gray values, then by features.
+        described: The data set and the generated images by gray values, then by features, then by others.
         limits: What the verdict is decided by.
         bootstrap: For the confidence intervals; says whether there are progress bars, too.
 
@@ -111,6 +132,10 @@ def examine(
     return Privacy(
         verdict=judged.verdict,
         copies=copies.count,
+        copies_by={
+            sides.distance.name: int(by.sum())
+            for (sides, _), by in zip(described, copies.by_measure, strict=True)
+        },
         controls=copies.controls,
         control_count=copies.control_count,
         thresholds=limits,
@@ -125,7 +150,7 @@ class Judged:
 
     Attributes:
         found: What was looked up by each measure of distance.
-        closeness: The figures by the name of each measure of distance.
+        closeness: The figures by the name of each measure of distance that has any.
         copies: What counts as a copy.
         verdict: The answer.
     """
@@ -148,9 +173,10 @@ def judge(described: Sequence[tuple[RealSides, Side]], limits: Thresholds, boots
     for sides, generated in described:
         searched = sides.search(generated, bootstrap.progress)
         found.append(searched)
-        figures[sides.distance.name] = statistics.closeness(
-            sides, searched, generated, limits.closest_part, bootstrap
-        )
+        if sides.distance.has_figures:
+            figures[sides.distance.name] = statistics.closeness(
+                sides, searched, generated, limits.closest_part, bootstrap
+            )
     copies = statistics.find_copies(found, limits.copy_ratio)
     sides, _ = described[0]
     subjects = (sides.training.subjects.count, sides.heldout.subjects.count)
@@ -165,7 +191,7 @@ def _closest_pairs(
     described: Sequence[tuple[RealSides, Side]],
     limits: Thresholds,
 ) -> tuple[ClosePair, ...]:
-    """The pairs that are most alone by either measure, each generated image once."""
+    """The pairs that are most alone by any measure of distance, each generated image once."""
     ratios = np.stack([statistics.aloneness(each.generated, each.real, limits.copy_ratio) for each in found])
     measures = np.argmin(ratios, axis=0)
     order = np.argsort(ratios.min(axis=0), kind="stable")

@@ -71,20 +71,25 @@ class Distance(Protocol):
     """A measure of distance between images.
 
     Attributes:
-        name: "gray_values" or "features".
+        name: "gray_values", "features", "embedding" or "patches".
         title: Heading in a report.
         axis: What a number means, for the axis of a plot.
+        has_figures: Whether the verdict rests on figures of its own, beside the copies that it finds.
     """
 
     name: str
     title: str
     axis: str
+    has_figures: bool
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray:
         """What images are compared by; uint8 [N, H, H, C] -> [N, ...]."""
 
     def coordinates(self, described: NDArray) -> NDArray[np.float32]:
-        """Points in which images close to each other are close, [N, D]; for dividing them into cells."""
+        """Points in which images close to each other are close, [N, D]; for dividing them into cells.
+
+        Only of measures that have figures.
+        """
 
     def neighbors(
         self,
@@ -128,6 +133,7 @@ class GrayValueDistance:
     name = "gray_values"
     title = "By gray values"
     axis = "1 \N{MINUS SIGN} correlation after alignment"
+    has_figures = True
 
     def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
         """Thumbnails of box means, channels first: uint8 [N, C, T, T] with T = min(H, 64)."""
@@ -232,6 +238,7 @@ class FeatureDistance:
     name = "features"
     title = "By features"
     axis = "squared distance between features"
+    has_figures = True
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         self._extractor = extractor
@@ -307,7 +314,3 @@ def _as_query(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 def _as_reference(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     squares = np.einsum("md,md->m", rows, rows)[:, np.newaxis]
     return np.concatenate([rows, squares, np.ones_like(squares)], axis=-1)
-
-
-DISTANCES = {distance.name: distance for distance in (GrayValueDistance, FeatureDistance)}
-"""The measures of distance by name."""

@@ -96,13 +96,29 @@ class ReferenceIndex:
             Indices of references, the best group's first, [N, min(count, groups)]. A group left out is last.
         """
         groups = self._groups
+        best, of_group = self._products(queries, left_out)
+        return groups.order[_best_of_groups(best, of_group, groups, min(count, groups.count))]
+
+    def of_groups(
+        self, queries: NDArray[np.float32], left_out: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float32]:
+        """The largest inner product with each group, [N, G]; minus infinity with one that is left out.
+
+        Arguments are those of `largest_products`.
+        """
+        return self._products(queries, left_out)[1]
+
+    def _products(
+        self, queries: NDArray[np.float32], left_out: NDArray[np.intp] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The best variant's products with all references, in the order of groups, and with each group."""
         products = queries.reshape(-1, queries.shape[-1]) @ self._references.T
-        best = products.reshape(*queries.shape[:2], -1).max(axis=1)
-        of_group = np.maximum.reduceat(best, groups.starts, axis=1)
+        best = products.reshape(*queries.shape[:2], len(self._references)).max(axis=1)
+        of_group = np.maximum.reduceat(best, self._groups.starts, axis=1)
         if left_out is not None:
             at = np.flatnonzero(left_out >= 0)
             of_group[at, left_out[at]] = -np.inf
-        return groups.order[_best_of_groups(best, of_group, groups, min(count, groups.count))]
+        return best, of_group
 
 
 def _best_of_groups(

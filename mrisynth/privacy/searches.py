@@ -6,6 +6,7 @@ What concerns the real slices alone is looked up once, for any number of generat
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,6 +42,7 @@ class ReferenceImages:
         channels: Names of the images' channels.
         fingerprint: Identifies the data set; None where it was not prepared.
         phantoms: Whether it shows phantoms, and so no patient.
+        folder: Where it lies; None where it was not prepared.
     """
 
     training: Slices
@@ -48,6 +50,7 @@ class ReferenceImages:
     channels: tuple[str, ...] = ("image",)
     fingerprint: str | None = None
     phantoms: bool = False
+    folder: pathlib.Path | None = None
 
 
 def without_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[np.uint8]:
@@ -136,13 +139,17 @@ class RealSides:
         return _find(self.distance, generated, self.training, progress)
 
     def search(self, generated: Side, progress: bool = False) -> Search:
-        """Looks up everything that is counted of generated images."""
-        return Search(
-            real=self.neighbors,
-            generated=self.nearest_training(generated, progress),
-            training_to_generated=_find(self.distance, self.training, generated, progress).nearest,
-            heldout_to_generated=_find(self.distance, self.heldout, generated, progress).nearest,
+        """Looks up what copies among generated images are counted by."""
+        return Search(self.neighbors, self.nearest_training(generated, progress))
+
+    def to_generated(
+        self, generated: Side, progress: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Distances of every training slice, and of every held-out one, to its nearest generated image."""
+        training, heldout = (
+            _find(self.distance, side, generated, progress).nearest for side in (self.training, self.heldout)
         )
+        return training, heldout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,14 +159,10 @@ class Search:
     Attributes:
         real: What is looked up of the data set.
         generated: Nearest training slices of the generated images.
-        training_to_generated: Distance of every training slice to its nearest generated image.
-        heldout_to_generated: Distance of every held-out slice to its nearest generated image.
     """
 
     real: RealNeighbors
     generated: Neighbors
-    training_to_generated: NDArray[np.float32]
-    heldout_to_generated: NDArray[np.float32]
 
 
 def _find(

@@ -87,6 +87,7 @@ def closeness(
         Every figure with its interval.
     """
     training, heldout = sides.training.subjects, sides.heldout.subjects
+    members, others = sides.to_generated(generated, bootstrap.progress)
     ours, theirs = found.generated.nearest, found.real.heldout.nearest
     distances = np.sort(theirs).astype(np.float64)
     limit = weighted_quantile(distances, np.ones(len(distances)), closest_part)
@@ -104,9 +105,7 @@ def closeness(
         authenticity=_share(authentic(found.generated, found.real.training), near, bootstrap),
         authenticity_heldout=_share(authentic(found.real.heldout, found.real.training), heldout, bootstrap),
         nearer_auc=nearer_auc(ours, near, theirs, heldout, *cells, bootstrap),
-        membership_auc=membership_auc(
-            training.means(found.training_to_generated), heldout.means(found.heldout_to_generated), bootstrap
-        ),
+        membership_auc=membership_auc(training.means(members), heldout.means(others), bootstrap),
     )
 
 

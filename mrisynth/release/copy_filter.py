@@ -12,7 +12,9 @@ from mrisynth.privacy.searches import ReferenceImages
 
 
 class CopyFilter:
-    """Finds copies exactly as the evaluation does, by gray values and by features, some images at a time.
+    """Finds copies as the short form of the evaluation does, by gray values and by features.
+
+    Images are looked up some at a time.
 
     Args:
         real: Training slices, and the held-out ones that say how close new patients come.
@@ -23,7 +25,7 @@ class CopyFilter:
 
     def __init__(self, real: ReferenceImages, copy_ratio: float, progress: bool = False) -> None:
         self._copy_ratio = copy_ratio
-        self._sides = describe_real(real, ScatteringFeatures(), progress)
+        self._sides = describe_real(real, ScatteringFeatures(), progress=progress)
 
     def find(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Finds the copies among generated images.

@@ -22,8 +22,7 @@ from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import NOT_A_NUMBER, Measure, format_number
 from mrisynth.metrics.registry import Direction, Metric
 from mrisynth.privacy import verdict
-from mrisynth.privacy.copying import ClosePair, Privacy
-from mrisynth.privacy.distances import DISTANCES
+from mrisynth.privacy.copying import DISTANCES, ClosePair, Privacy
 from mrisynth.privacy.statistics import Closeness
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN, Figure
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
@@ -58,7 +57,7 @@ _OF_PHANTOMS = "Phantoms are no patients: nothing here needs protection, whateve
 
 _EXPLANATIONS = {
     verdict.COPIES: (
-        "Generated images that are far closer to one training subject than to any other, by either measure "
+        "Generated images that are far closer to one training subject than to any other, by any measure "
         "of distance."
     ),
     verdict.MEMBERSHIP: (

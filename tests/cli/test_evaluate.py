@@ -18,7 +18,7 @@ from tests.programs import TRAIN, call, start
 from tests.training_flags import EVALUABLE
 
 PROGRAM = "tools/evaluate.py"
-SMALL = ["--images=100", "--pairs=100", "--draws=50"]
+SMALL = ["--images=100", "--pairs=100", "--draws=50", "--nochanged_copies"]
 # A process that has run deterministically stays so: whatever else the tests do in this one would be slow.
 UNWATCHED = [flag for flag in EVALUABLE if not flag.startswith("--eval_interval")]
 AGAIN = [flag for flag in EVALUABLE if flag != "--deterministic"]

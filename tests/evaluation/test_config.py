@@ -33,6 +33,9 @@ def test_the_short_forms_say_that_they_are_short():
     assert AT_END.short
     assert DURING.short
     assert not EvaluationSettings().short
+    assert EvaluationSettings().changed_copies
+    assert not AT_END.changed_copies
+    assert not DURING.changed_copies
 
 
 @pytest.mark.parametrize(

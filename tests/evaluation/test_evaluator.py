@@ -20,7 +20,7 @@ from tests.subject_images import draw_subjects, plant
 pytestmark = pytest.mark.slow
 
 SLICES = 8
-SETTINGS = EvaluationSettings(images=500, pairs=200, repeats=2, draws=100)
+SETTINGS = EvaluationSettings(images=500, pairs=200, repeats=2, draws=100, changed_copies=False)
 
 
 def slices(subjects, seed):

@@ -23,7 +23,7 @@ from tests.evaluation.given_images import sampler_of_images
 from tests.subject_images import draw_subjects
 
 ARCHITECTURE = pathlib.Path(__file__).parents[2] / "docs" / "architecture.md"
-SETTINGS = EvaluationSettings(images=24, pairs=20, repeats=2, draws=20)
+SETTINGS = EvaluationSettings(images=24, pairs=20, repeats=2, draws=20, changed_copies=False)
 EXTRACT = ScatteringFeatures()
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mrisynth.metrics.features import ScatteringFeatures
+from mrisynth.privacy import embedding
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import describe_real, examine, judge
 from mrisynth.privacy.searches import ReferenceImages, Slices
@@ -76,6 +77,31 @@ def test_copies_of_a_person_under_several_names_never_pass(names, known, finding
     np.testing.assert_array_equal(judged.copies.generated, np.arange(100) < 4)
     assert judged.verdict.figures[0].finding == finding
     assert judged.copies.controls == (8 if finding == OPEN else 0)
+
+
+def test_an_embedding_and_patches_find_copies_and_have_no_figures(monkeypatch):
+    """A patch of a training slice in a new one is a copy; new slices are not, and the figures stay two."""
+    monkeypatch.setattr(embedding, "STEPS", 2)
+    textures = np.random.RandomState(0).randint(0, 100, (2, 60, 64, 64))
+    training, heldout = (
+        Slices(
+            (draw_subjects(15, 4, seed) // 2 + texture).astype(np.uint8)[..., None], np.repeat(range(15), 4)
+        )
+        for seed, texture in enumerate(textures)
+    )
+    real = ReferenceImages(training, heldout)
+    images = heldout.images.copy()
+    images[5, 30:42, 20:32] = training.images[17, 30:42, 20:32]
+    every = describe_real(real, ScatteringFeatures(), changed_copies=True)
+    described = [(sides, sides.describe(images)) for sides in every]
+    privacy = examine(images, real, described, Thresholds(), Bootstrap(20))
+    assert list(privacy.closeness) == ["gray_values", "features"]
+    assert privacy.copies_by == {"gray_values": 0, "features": 0, "embedding": 0, "patches": 1}
+    assert (privacy.copies, privacy.controls) == (1, 0)
+    first = privacy.closest_pairs[0]
+    assert (first.distance, first.copy) == ("patches", True)
+    np.testing.assert_array_equal(first.generated, images[5])
+    assert {figure.distance for figure in privacy.verdict.figures} == {"", "gray_values", "features"}
 
 
 @pytest.mark.slow

@@ -125,7 +125,7 @@ def test_the_interval_of_nearer_holds_where_nothing_is_copied():
 def searched(generated, heldout, training):
     """A search whose distances are given, nearest and second nearest subject."""
     sides = [Neighbors(np.zeros((len(d), 2), int), np.array(d)) for d in (generated, heldout, training)]
-    return Search(RealNeighbors(sides[2], sides[1]), sides[0], np.zeros(1), np.zeros(1))
+    return Search(RealNeighbors(sides[2], sides[1]), sides[0])
 
 
 NEW = [[1.0, 1.2]] * 100
@@ -189,7 +189,7 @@ def test_authenticity_is_lost_as_far_as_new_patients_have_more_of_it():
 def test_with_a_single_training_subject_nothing_is_alone():
     lone = Neighbors(np.zeros((3, 1), int), np.full((3, 1), 0.1))
     real = RealNeighbors(lone.without(np.ones((3, 1), bool)), lone)
-    found = statistics.find_copies([Search(real, lone, np.zeros(1), np.zeros(1))], 0.25)
+    found = statistics.find_copies([Search(real, lone)], 0.25)
     assert (found.count, found.controls) == (0, 0)
 
 
@@ -197,9 +197,7 @@ def test_with_two_training_subjects_their_own_slices_are_no_copies():
     """One of the two is left out, so the other has nobody to be alone among."""
     training = Neighbors(np.zeros((3, 2), int), np.array([[0.1, np.inf]] * 3))
     new = Neighbors(np.zeros((3, 2), int), np.array([[1.0, 1.2]] * 3))
-    found = statistics.find_copies(
-        [Search(RealNeighbors(training, new), new, np.zeros(1), np.zeros(1))], 0.35
-    )
+    found = statistics.find_copies([Search(RealNeighbors(training, new), new)], 0.35)
     assert found.controls == 0
 
 

@@ -142,6 +142,7 @@ def make_privacy(words: str, size: int, pairs: int, generator: np.random.Generat
         verdict=Verdict(words, REASONS[words], tuple(make_figures(closeness, copied))),
         closeness=closeness,
         copies=copied,
+        copies_by={"gray_values": copied, "features": 0, "embedding": copied, "patches": 0},
         controls=0,
         control_count=2563,
         closest_pairs=tuple(make_pair(index, size, copied) for index in range(pairs)),

@@ -165,7 +165,7 @@ def test_another_data_set_than_the_exports_is_refused(heads, small_dataset, tmp_
 def test_of_a_model_that_does_not_say_what_it_was_trained_on_nothing_is_said_about_copying(
     bare, small_dataset, tmp_path
 ):
-    settings = EvaluationSettings(images=40, pairs=20, repeats=2, draws=20)
+    settings = EvaluationSettings(images=40, pairs=20, repeats=2, draws=20, changed_copies=False)
     config = EvaluationConfig(None, bare, small_dataset, tmp_path, settings=settings)
     evaluation = evaluate_and_report.evaluate_and_report(config, progress=False)
     results, page = read_results(tmp_path / "results.json"), (tmp_path / "report.html").read_text()

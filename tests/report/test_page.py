@@ -266,6 +266,21 @@ def test_counts_settings_versions_and_pairs_are_there():
     assert "Short form" not in parse(render(make_evaluation(**SMALL))).text
 
 
+def test_what_was_not_looked_for_can_escape():
+    evaluation = make_evaluation(COPIES_FOUND, **SMALL)
+    privacy = evaluation.privacy
+    text = parse(render(evaluation)).text
+    count = privacy.copies
+    assert f"Generated ones are {count} by gray values, 0 by features, {count} by learned embedding" in text
+    assert "A detail of a subject within an otherwise new image is found where" in text
+    assert "Larger changes hide more." in text
+    short = {name: privacy.copies_by[name] for name in ("gray_values", "features")}
+    short = dataclasses.replace(evaluation, privacy=dataclasses.replace(privacy, copies_by=short))
+    text = parse(render(short)).text
+    assert "A detail of a subject within an otherwise new image can escape" in text
+    assert "enlarged by more than 5 %" in text
+
+
 def test_text_is_escaped():
     evil = "<script>alert('x')</script>"
     evaluation = make_evaluation(**SMALL)

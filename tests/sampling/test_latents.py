@@ -63,7 +63,7 @@ def test_a_seed_is_the_same_image_everywhere(ended_run, heads, server, small_dat
         np.testing.assert_allclose((intensities - low) / (high - low) * 2 - 1, image[..., 0], atol=1e-4)
     sampler, _ = open_run(ended_run)
     np.testing.assert_allclose(sampler.draw(0, 10), expected, atol=1e-6)
-    settings = EvaluationSettings(images=20, pairs=20, repeats=2, draws=20)
+    settings = EvaluationSettings(images=20, pairs=20, repeats=2, draws=20, changed_copies=False)
     evaluation = Evaluator(load_reference(small_dataset, 16), settings).evaluate(sampler)
     gray = np.rint(127.5 * expected + 127.5)
     assert np.abs(evaluation.samples[:10].reshape(gray.shape).astype(int) - gray).max() <= 1
