@@ -44,7 +44,7 @@ def _main(values: flags.FlagValues) -> None:
 
 def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     """Carries the run out, from wherever it stands."""
-    from mrisynth.export.from_run import add_evaluation, export_run
+    from mrisynth.export.from_run import add_evaluation, export_run, is_of_run
     from mrisynth.training import checkpoints, strategies, trainer
     from mrisynth.training.interruption import Interrupted
 
@@ -64,12 +64,12 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     if not chief:
         return
     exported = config.folder.exported
-    if exported.exists():
+    if exported.exists() and is_of_run(exported, config.run_dir):
         print(f"{config.run_dir} is finished: its generator is in {exported}.")
     else:
         with naming_disk_errors(config.run_dir):
-            path = export_run(config.run_dir, config.folder.saved_model)
-        print(f"Finished: samples are in {config.folder.samples}, the generator is in {path}.")
+            exported = export_run(config.run_dir, config.folder.saved_model)
+        print(f"Finished: samples are in {config.folder.samples}, the generator is in {exported}.")
     sys.stdout.flush()
     if _evaluate(config):
         with naming_disk_errors(config.run_dir):

@@ -66,8 +66,9 @@ class RunFolder:
 
     @property
     def exported(self) -> pathlib.Path:
-        """The version of the exported generator that a run writes at its end."""
-        return self.saved_model / "1"
+        """The newest version of the exported generator; a run that was made longer has several."""
+        numbers = [int(path.name) for path in self.saved_model.glob("[1-9]*") if path.name.isdigit()]
+        return self.saved_model / str(max(numbers, default=1))
 
     @property
     def phantom_scans(self) -> pathlib.Path:

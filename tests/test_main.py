@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 
@@ -44,6 +45,20 @@ def test_a_finished_run_says_so(tiny_run):
     assert result.returncode == 0
     assert "is finished" in result.stdout.splitlines()[0]
     assert [path.name for path in (tiny_run.folder / "saved_model").iterdir()] == ["1"]
+
+
+@pytest.mark.slow
+def test_a_finished_run_that_is_made_longer_goes_on_and_is_exported_again(tiny_run, tmp_path):
+    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
+    flags = [flag for flag in tiny_run.flags if not flag.startswith("--run_dir")]
+    for finetune, versions in ((2, ["1"]), (5, ["1", "2"]), (5, ["1", "2"])):
+        result = start(TRAIN, *flags, f"--run_dir={folder}", f"--finetune_iterations={finetune}")
+        assert result.returncode == 0, result.stderr
+        assert sorted(path.name for path in (folder / "saved_model").iterdir()) == versions
+    assert f"is finished: its generator is in {folder / 'saved_model' / '2'}" in result.stdout
+    result = start(TRAIN, *flags, f"--run_dir={folder}", "--finetune_iterations=2")
+    assert result.returncode == 1
+    assert "--finetune_iterations was 5, is 2" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -16,3 +16,10 @@ def test_the_paths_that_users_and_their_scripts_know():
     assert str(folder.results) == "run/evaluation/results.json".replace("/", pathlib.os.sep)
     assert folder.exported == folder.saved_model / "1"
     assert folder.sample_grid("real", 112, 8) == folder.samples / "real_000000112_008x008.png"
+
+
+def test_the_newest_version_is_the_exported_one(tmp_path):
+    folder = RunFolder(tmp_path)
+    for version in ("1", "9", "10", "x", "0"):
+        (folder.saved_model / version).mkdir(parents=True)
+    assert folder.exported == folder.saved_model / "10"

@@ -115,7 +115,7 @@ def _define_optimization(values: flags.FlagValues) -> None:
             "critic_steps": "Iterations, each a step of the discriminator, for every step of the generator.",
             "augment": "For small data sets: mirror flips real images left to right with probability 1/2; "
             "diffaug changes real and generated images alike before the discriminator sees them.",
-            "label_dropping": "Probability with which training hides a label, and all labels together.",
+            "label_dropping": "Probability with which training hides a label, half of all, and all of them.",
             "seed": "Of weights, latents and the order of the data.",
         },
         **group(values, "Losses and optimizers"),

@@ -46,6 +46,16 @@ def export_run(
     return export_as(export_format, average.generator, output, card)
 
 
+def is_of_run(exported: pathlib.Path, run_dir: pathlib.Path) -> bool:
+    """Whether an export, NAME/VERSION, holds the weights that a run has now.
+
+    Raises:
+        UserError: If there is no run, or the export has no card.
+    """
+    card = ExportFolder(exported).read_card()
+    return card["model"]["weights_checksum"] == load_average(run_dir).checksum
+
+
 def add_evaluation(
     exported: pathlib.Path, run_dir: pathlib.Path, data_dir: pathlib.Path | None = None
 ) -> None:
@@ -59,11 +69,10 @@ def add_evaluation(
     Raises:
         UserError: As `export_run`, or if there is no card.
     """
-    folder = ExportFolder(exported)
-    card = folder.read_card()
-    average = load_average(run_dir)
-    if card["model"]["weights_checksum"] != average.checksum:
+    if not is_of_run(exported, run_dir):
         return
+    folder, average = ExportFolder(exported), load_average(run_dir)
+    card = folder.read_card()
     renewed = {**_card(card["model"]["name"], run_dir, average, data_dir), "date": card["date"]}
     if renewed["evaluation"] != card["evaluation"]:
         write_card(renewed, folder)

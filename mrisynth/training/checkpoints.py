@@ -222,8 +222,7 @@ def check_run_dir(config: TrainingConfig, fingerprint: str | None = None) -> Non
         return
     found = read_run_config(folder)
     reached = max(saved_iterations(folder), default=0)
-    begun = {phase.resolution for phase in config.schedule.phases if phase.first_iteration < reached}
-    if different := differences(found, RunConfig(config, fingerprint), begun):
+    if different := differences(found, RunConfig(config, fingerprint), reached):
         raise UserError(
             f"--run_dir={config.run_dir} holds a run with another configuration ({'; '.join(different)}); "
             "give the same flags to resume it, or another --run_dir to start afresh"

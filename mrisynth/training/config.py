@@ -86,8 +86,8 @@ class OptimizationConfig:
         gp_interval: Number of iterations from one gradient penalty to the next, each so many times as heavy.
         critic_steps: Number of steps of the discriminator, one an iteration, for one step of the generator.
         augment: What is done to images before the discriminator sees them.
-        label_dropping: Probability with which a label of a sample, and with which all of them together, are
-            unknown to the networks.
+        label_dropping: Probability with which a label of a sample, with which half of its labels, and with
+            which all of them, are unknown to the networks (see `augment_labels`).
         seed: Seed of the weights, the latents and the order of the data.
     """
 

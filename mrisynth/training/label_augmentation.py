@@ -2,6 +2,10 @@
 
 So one generator can be asked with or without any of its labels, and values between those of the training
 subjects are learned from their neighbors ([CC]: Ding et al. 2021, arXiv 2011.07466).
+
+Were every label dropped by itself alone, a sample with one label of four would be seen once in a thousand,
+and a generator that is asked for one would draw what it has never learned. So some samples keep each of their
+labels with probability 1/2.
 """
 
 from __future__ import annotations
@@ -21,12 +25,15 @@ def augment_labels(
         schema: The labels, K of them.
         uniform: [N, K + 1], from U[0, 1): one number for each label, one for all of them together.
         normal: [N, K], from N(0, 1).
-        dropping: Probability with which a label, and with which all of them, become unknown.
+        dropping: Probability with which all labels become unknown; with which each does so by the toss of a
+            coin; and with which each does so where neither is the case.
 
     Returns:
         [N, schema.width].
     """
-    keep_any = uniform[:, -1:] >= dropping
+    together = uniform[:, -1:]
+    keep_any = together >= dropping
+    each = tf.where(together < 2 * dropping, 0.5, dropping)
     parts = []
     for index, (label, columns) in enumerate(schema.columns()):
         part = labels[:, columns]
@@ -34,6 +41,6 @@ def augment_labels(
             value, known = part[:, :1], part[:, 1:]
             noise = label.bandwidth * normal[:, index : index + 1]
             part = tf.concat([value + known * noise, known], axis=-1)
-        keep = keep_any & (uniform[:, index : index + 1] >= dropping)
+        keep = keep_any & (uniform[:, index : index + 1] >= each)
         parts.append(part * tf.cast(keep, part.dtype))
     return tf.concat(parts, axis=-1)

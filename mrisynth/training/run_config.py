@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import mrisynth
@@ -172,21 +172,31 @@ def write_run_config(config: RunConfig) -> None:
         write_text_aside(path, json.dumps(config.to_json(), indent=2) + "\n")
 
 
-def differences(found: RunConfig, asked: RunConfig, begun: Collection[int]) -> list[str]:
+_LENGTHS = ("total_iterations", "finetune_iterations")
+
+
+def differences(found: RunConfig, asked: RunConfig, reached: int) -> list[str]:
     """Names every setting that makes two runs different ones.
 
     Args:
         found: The run that a folder holds.
         asked: The run that is to go on there. Without a fingerprint, its data set is taken for the same.
-        begun: Resolutions whose training has begun. The batch of any other may still change: whoever finds
-            that it does not fit the device loses nothing.
+        reached: The iteration that it has come to. The batch of a resolution that has not begun may still
+            change: whoever finds that it does not fit the device loses nothing. The run may become longer,
+            unless its labels would have another weight where it stands.
 
     Returns:
         One text for each flag; empty for the same run.
     """
     before, now = found.identity(), asked.identity()
+    schedule, longer = found.training.schedule, asked.training.schedule
+    begun = {phase.resolution for phase in longer.phases if phase.first_iteration < reached}
     batches = now["schedule"]["batch_sizes"].items()
     before["schedule"]["batch_sizes"] |= {r: batch for r, batch in batches if int(r) not in begun}
+    if longer.lengthens(schedule, reached) and (
+        not asked.training.conditions or longer.same_label_weight(schedule, reached)
+    ):
+        before["schedule"] |= {name: now["schedule"][name] for name in _LENGTHS}
     with_conditions = before["data"]["conditions"] or now["data"]["conditions"]
     lines = []
     for section, values in now.items():

@@ -205,9 +205,10 @@ class GrowthSchedule:
 
     @functools.cached_property
     def _label_ramp(self) -> tuple[int, int]:
-        """The images between which the labels' weight rises."""
+        """The images between which the labels' weight rises; fine-tuning, which may grow, does not count."""
         if self.resolution <= _LABEL_RESOLUTIONS[1]:
-            return self.images // 3, 2 * self.images // 3
+            images = sum(phase.images for phase in self.phases if phase.kind is not PhaseKind.FINETUNE)
+            return images // 3, 2 * images // 3
         first, last = _LABEL_RESOLUTIONS
         inside = [phase for phase in self.phases if first <= phase.resolution <= last]
         return inside[0].first_image, inside[-1].first_image + inside[-1].images
@@ -215,11 +216,32 @@ class GrowthSchedule:
     def label_weight(self, image: int) -> float:
         """The weight of the labels in both networks as image number `image` is shown, 0 to 1.
 
-        It rises over the images of 16x16 to 64x64, or over the middle third of a run that ends there: labels
-        that count from the start collapse small data sets (Shahbazi et al. 2022, arXiv 2201.06578).
+        It rises over the images of 16x16 to 64x64, or over the middle third of a run that ends there or
+        before, fine-tuning not counted: labels that count from the start collapse small data sets (Shahbazi
+        et al. 2022, arXiv 2201.06578).
         """
         first, last = self._label_ramp
         return min(max((image - first) / (last - first), 0.0), 1.0)
+
+    def lengthens(self, other: GrowthSchedule, iteration: int) -> bool:
+        """Whether a run that has come to an iteration of another schedule can go on with this one.
+
+        The phases that have begun are the same, but that the last of them may be longer, and the whole is not
+        shorter. What the phases have in batches and rates is not looked at.
+        """
+        begun = [phase for phase in other.phases if phase.first_iteration < iteration]
+        same = len(begun) <= len(self.phases) and all(
+            (ours.kind, ours.level, ours.first_iteration)
+            == (theirs.kind, theirs.level, theirs.first_iteration)
+            for ours, theirs in zip(self.phases, begun, strict=False)
+        )
+        long_enough = not begun or (same and self.phases[len(begun) - 1].last_iteration >= iteration)
+        return same and long_enough and self.iterations >= other.iterations
+
+    def same_label_weight(self, other: GrowthSchedule, iteration: int) -> bool:
+        """Whether labels weigh after an iteration, at the same image, what they weigh in another schedule."""
+        image = other.at_iteration(iteration).image
+        return self.label_weight(image) == other.label_weight(image)
 
     def at_iteration(self, iteration: int) -> Position:
         """Where the run stands after a number of iterations.

@@ -86,7 +86,7 @@ class Summaries:
         """Writes the fixed latents through the averaged generator, and real images at the same alpha.
 
         Each generated image has the labels of the real one at its place. There is one more grid for every
-        label: a row for each of a few of its values, all other labels unknown, the same latents in every row.
+        label: a row for each of a few of its values, the same latents and other labels in every row.
         The real images are written again only when they look different.
 
         Args:
@@ -112,10 +112,10 @@ class Summaries:
             return tf.concat(parts, axis=0).numpy()
 
         self._write_grid("generated", position, generate(self._latents, real.labels))
-        schema = self._state.average.label_schema
-        for label in schema.labels:
+        for label, columns in self._state.average.label_schema.columns():
             values = label.examples()
-            labels = np.repeat(schema.encode({label.name: values}, len(values)), _CHUNK, axis=0)
+            labels = np.tile(real.labels[:_CHUNK], (len(values), 1))
+            labels[:, columns] = np.repeat(label.encode(values), _CHUNK, axis=0)
             images = generate(tf.tile(self._latents[:_CHUNK], [len(values), 1]), tf.constant(labels))
             name = f"generated_by_{label.name.rsplit('/', 1)[-1]}"
             self._write_grid(name, position, images, _CHUNK)

@@ -29,6 +29,17 @@ def test_each_label_is_dropped_by_its_own_number_and_all_by_the_last():
     np.testing.assert_array_equal(augmented([0.0, 0.0, 0.0], dropping=0.0), LABELS)
 
 
+def test_some_samples_lose_each_label_by_the_toss_of_a_coin():
+    np.testing.assert_array_equal(augmented([0.49, 0.51, 0.19]), LABELS * [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(augmented([0.49, 0.51, 0.21]), LABELS)
+    # So that what a generator is asked for was seen often enough: one label of two, and none.
+    uniform = tf.constant(np.random.default_rng(0).uniform(size=(100_000, 3)), tf.float32)
+    labels = tf.constant(np.repeat(LABELS[:1], 100_000, axis=0))
+    known = augment_labels(labels, SCHEMA, uniform, tf.zeros([100_000, 2]), 0.1).numpy()[:, [2, 4]]
+    none, one = (np.mean(known.sum(axis=1) == count) for count in (0, 1))
+    np.testing.assert_allclose([none, one], [0.1 + 0.1 / 4 + 0.8 * 0.01, 0.1 / 2 + 0.8 * 0.18], atol=0.005)
+
+
 def test_numbers_get_noise_of_their_bandwidth_where_they_are_known():
     result = augmented([1.0, 1.0, 1.0], normal=[9.0, 2.0])
     expected = LABELS + np.array([[0, 0, 0, 1, 0]] * 2 + [[0, 0, 0, 0, 0]])

@@ -104,8 +104,8 @@ def test_a_setting_that_is_missing_has_its_default(section, name, tmp_path):
     write_run_config(RunConfig(plain, "fingerprint"))
     change(tmp_path, **{section: {name: None}})
     check_run_dir(plain, "fingerprint")
-    if name in ("channels", "batch_sizes"):
-        # There is one number of channels only, and batches may change until they have been used.
+    if name in ("channels", "batch_sizes", "total_iterations", "finetune_iterations"):
+        # There is one number of channels only; batches may change until they have been used; a run may grow.
         return
     # The run that was asked for is another one, which is refused as ever.
     with pytest.raises(UserError, match=rf"another configuration \(--{name} was .*, is .*\); give the same"):
@@ -241,7 +241,7 @@ def test_differences_are_listed_as_flags():
         ),
         runtime=RuntimeConfig(),
     )
-    assert differences(RunConfig(CONFIG, "x"), RunConfig(other, "y"), begun=(4,)) == [
+    assert differences(RunConfig(CONFIG, "x"), RunConfig(other, "y"), reached=3) == [
         "--resolution was 16, is 32",
         "--attention_generator was 8, is ",
         "--total_iterations was 900000, is 0",
@@ -250,4 +250,35 @@ def test_differences_are_listed_as_flags():
         "--phantom_contrasts was T1w, is T2w",
         "--data_dir holds another data set",
     ]
-    assert differences(RunConfig(CONFIG, "x"), RunConfig(CONFIG, None), begun=()) == []
+    assert differences(RunConfig(CONFIG, "x"), RunConfig(CONFIG, None), reached=0) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reached", "is_the_same"),
+    [
+        ({"finetune_iterations": 9}, 14, True),
+        ({"finetune_iterations": 2}, 14, False),
+        ({"finetune_iterations": 9, "finetune_learning_rate": 1e-5}, 14, False),
+        ({"total_iterations": 13}, 10, True),
+        ({"total_iterations": 13}, 11, False),
+        ({"total_iterations": 13, "finetune_iterations": 2}, 10, True),
+        ({"total_iterations": 10}, 9, False),
+    ],
+)
+def test_a_run_may_become_longer_where_it_stands_and_nothing_else(change, reached, is_the_same):
+    """4x4 is stable until iteration 3, 8x8 fades in until 6 and is stable until 11, fine-tuned until 15."""
+    schedule = GrowthSchedule(8, 24, 24, 11, 4, batch_sizes={4: 8, 8: 8})
+    assert [phase.last_iteration for phase in schedule.phases] == [3, 6, 11, 15]
+    config = dataclasses.replace(
+        CONFIG, network=NetworkConfig(8), schedule=schedule, label_schema=LabelSchema()
+    )
+    longer = dataclasses.replace(config, schedule=dataclasses.replace(schedule, **change))
+    assert (differences(RunConfig(config, "x"), RunConfig(longer, "x"), reached) == []) is is_the_same
+
+
+def test_the_weight_of_labels_does_not_change_where_a_run_stands():
+    schedule = GrowthSchedule(8, 24, 24, 11, 4, batch_sizes={4: 8, 8: 8})
+    config = dataclasses.replace(CONFIG, network=NetworkConfig(8), schedule=schedule, conditions=("suffix",))
+    for change, is_the_same in (({"total_iterations": 13}, False), ({"finetune_iterations": 9}, True)):
+        longer = dataclasses.replace(config, schedule=dataclasses.replace(schedule, **change))
+        assert (differences(RunConfig(config, "x"), RunConfig(longer, "x"), 5) == []) is is_the_same

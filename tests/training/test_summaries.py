@@ -64,14 +64,19 @@ def test_each_label_has_a_grid_of_its_values_with_the_same_latents(tmp_path):
     )
     state = TrainingState(NETWORK, "float32", seed=1, label_schema=schema)
     summaries = Summaries(RunFolder(tmp_path), state, seed=5)
-    real = REAL._replace(labels=tf.zeros([GRID_IMAGES, schema.width]))
+    table = {"suffix": ["T1w", None] * 32, "participant/age": list(range(20, 20 + GRID_IMAGES))}
+    real = REAL._replace(labels=tf.constant(schema.encode(table, GRID_IMAGES)))
     summaries.write_grids(SCHEDULE.at_iteration(3), real)
     summaries.close()
     latents = StatelessRng(5).normal(Purpose.GRID_LATENTS, [GRID_IMAGES, NETWORK.latent_size])[:8]
     for name, values in (("suffix", ["FLAIR", "T1w", "T2w"]), ("age", [30, 40, 50, 60, 70])):
         column = "suffix" if name == "suffix" else "participant/age"
+        # All else is as the real samples of the columns have it.
+        table = {name: values[:8] for name, values in table.items()}
         rows = [
-            state.average(latents, level=1, alpha=0.5, labels=schema.encode({column: [value] * 8}, 8))
+            state.average(
+                latents, level=1, alpha=0.5, labels=schema.encode({**table, column: [value] * 8}, 8)
+            )
             for value in values
         ]
         shown = np.asarray(Image.open(tmp_path / "samples" / f"generated_by_{name}_000000024_008x008.png"))
