@@ -122,7 +122,7 @@ def check_data_and_runs(config: ComparisonConfig) -> None:
         if not training.folder.config.exists():
             continue
         found, asked = read_run_config(training.folder), RunConfig(training, manifest.fingerprint)
-        if different := differences(found, asked, network.resolutions):
+        if different := differences(found, asked, found.training.schedule.iterations):
             raise UserError(
                 f"--output={config.output} holds a comparison with other settings ({'; '.join(different)}); "
                 "give the same flags to go on with it, or another --output"
