@@ -16,7 +16,7 @@ from mrisynth.layers import EqualizedDense
 from mrisynth.layers.base import Layer
 from mrisynth.layers.normalization import pixel_norm
 
-_FREQUENCIES = (math.pi / 4, math.pi / 2, math.pi, 2 * math.pi)
+FREQUENCIES = (math.pi / 4, math.pi / 2, math.pi, 2 * math.pi)
 """Radians per standard deviation; the lowest has a period of 8, for values from -3 to 3."""
 
 
@@ -30,7 +30,7 @@ def fourier_features(encoding: tf.Tensor) -> tf.Tensor:
         [N, 10], the encoding and its sines and cosines; all 0 where the value is unknown.
     """
     value, known = encoding[:, :1], encoding[:, 1:]
-    angles = value * tf.constant([_FREQUENCIES], encoding.dtype)
+    angles = value * tf.constant([FREQUENCIES], encoding.dtype)
     return tf.concat([known * value, known, known * tf.sin(angles), known * tf.cos(angles)], axis=-1)
 
 
@@ -104,7 +104,7 @@ def _features(label: Label, encoding: tf.Tensor) -> tf.Tensor:
 
 
 def _number_of_features(label: Label) -> int:
-    return label.width + (2 * len(_FREQUENCIES) if label.kind is LabelKind.CONTINUOUS else 0)
+    return label.width + (2 * len(FREQUENCIES) if label.kind is LabelKind.CONTINUOUS else 0)
 
 
 def _gain(label: Label) -> float:
@@ -114,7 +114,7 @@ def _gain(label: Label) -> float:
     where it is and 1 for being known; for a standardized value in the mean 1, 1 for being known, and 1 for
     every sine and cosine together.
     """
-    squares = 2 + (len(_FREQUENCIES) if label.kind is LabelKind.CONTINUOUS else 0)
+    squares = 2 + (len(FREQUENCIES) if label.kind is LabelKind.CONTINUOUS else 0)
     return math.sqrt(_number_of_features(label) / squares)
 
 
