@@ -12,6 +12,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py")
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 # The package of this name holds the program, for Linux, macOS and Windows.
 DICOM = ["dcm2niix>=1.0.20220715"]
+# Beside TensorFlow 2.15 pip takes onnx below 1.19, which its ml_dtypes allows.
+ONNX = ["onnx>=1.16"]
 
 # Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
 # Of models only those that are named here go into it; what else lies there may be of patients.
@@ -65,8 +67,18 @@ setuptools.setup(
         "jinja2>=3.1",
     ],
     extras_require={
-        "test": ["pytest>=8.0", "ruff==0.17.6", "pydicom>=3.0", *DICOM, *SERVING],
+        "test": [
+            "pytest>=8.0",
+            "ruff==0.17.6",
+            "pydicom>=3.0",
+            "onnxruntime",
+            "openvino",
+            *ONNX,
+            *DICOM,
+            *SERVING,
+        ],
         "dicom": DICOM,
+        "onnx": ONNX,
         "serving": SERVING,
         "gpu": ["tensorflow[and-cuda]>=2.15,<3"],
         "addons": ["tensorflow==2.15.*", "tensorflow-addons==0.23.*"],

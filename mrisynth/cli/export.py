@@ -3,7 +3,8 @@
     mrisynth-export --run_dir=RUN --output=saved_models/NAME
 
 Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
-model card. A server that watches saved_models/NAME loads it when it is whole.
+model card. A server that watches saved_models/NAME loads it when it is whole. With --format=onnx it writes
+OUTPUT/generator.onnx, for runtimes without TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from absl import flags
 
 from mrisynth.cli import export_flags
 from mrisynth.errors import naming_disk_errors
+from mrisynth.export_folder import ExportFolder
 
 
 def main() -> None:
@@ -29,4 +31,5 @@ def _export(values: flags.FlagValues) -> None:
 
     with naming_disk_errors(config.output, "--output"):
         path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
-    print(f"The generator is in {path}, what it is in {path}/assets.extra/model_card.md.")
+    folder = ExportFolder(path if path.is_dir() else path.parent)
+    print(f"The generator is in {path}, what it is in {folder.card_page}.")

@@ -44,7 +44,7 @@ def define(values: flags.FlagValues) -> None:
         "format",
         DEFAULT_FORMAT,
         format_names(),
-        "What is written; saved_model is for TensorFlow Serving and TensorFlow.",
+        "What is written; saved_model is for TensorFlow and TensorFlow Serving, onnx for other runtimes.",
         **group(values, "Export"),
     )
 

@@ -50,7 +50,10 @@ def fold_up(kernel: tf.Tensor) -> tf.Tensor:
     """
     rank = kernel.shape.rank - 2
     space = tuple(range(rank))
-    mirrored = tf.reverse(kernel, axis=space)
+    mirrored = kernel
+    for axis in space:
+        # One at a time: OpenVINO reads no reversal of several axes.
+        mirrored = tf.reverse(mirrored, axis=[axis])
     return tf.transpose(_add_shifts(mirrored), (*space, rank + 1, rank))
 
 

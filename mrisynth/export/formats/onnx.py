@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -68,10 +67,10 @@ def export_generator(
 ) -> pathlib.Path:
     """Writes a generator as the next version of an ONNX model, beside its model card.
 
-    Inputs, all of them required: latents, float32 [N, latent_size], from N(0, I); truncation, float32 [1]; and
-    by the names of `mrisynth.sampling.conditions.input_names` one for each label: float32 [N] for a continuous
-    one, NaN where unknown; int64 [N] for a categorical one, the position in its vocabulary, -1 where unknown.
-    The vocabularies stand in the model's metadata, as JSON under "labels". Output: images, float32
+    Inputs, all of them required: latents, float32 [N, latent_size], from N(0, I); truncation, float32 [1];
+    and one for each label, by the names of `mrisynth.sampling.conditions.input_names`: float32 [N] for a
+    continuous one, NaN where unknown; int64 [N] for a categorical one, the position in its vocabulary, -1
+    where unknown. The labels stand in the model's metadata, as JSON under "labels". Output: images, float32
     [N, H, W, channels] in [-1, 1].
 
     Args:
@@ -209,7 +208,7 @@ def _attention(graph: _Graph, layer: SelfAttention, maps: str) -> str:
 
 
 def _label_terms(graph: _Graph, generator: Generator) -> list[str | None]:
-    """As `Generator` computes them: what labels add in the first dense layer, and every block's modulation."""
+    """What labels add in the first dense layer, and the modulation of every block, as `Generator` has it."""
     schema = generator.label_schema
     if not schema.width:
         return [None] * (1 + len(generator.blocks))

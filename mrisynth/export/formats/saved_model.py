@@ -19,8 +19,12 @@ from mrisynth.export_folder import ExportFolder, next_version
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
+from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.conditions import input_names
 from mrisynth.sampling.latents import seeded_latents
+
+_MOST_VALUES = 2**28
+"""Of the largest activation of one request's images: 1 GiB."""
 
 
 class _Served(tf.Module):
@@ -30,6 +34,7 @@ class _Served(tf.Module):
         super().__init__(name="mrisynth_generator")
         self.generator_variables = [tensorflow_variable(variable) for variable in generator.weights]
         schema = generator.label_schema
+        most = most_images(generator)
         latents_spec = [tf.TensorSpec([None, generator.latent_size], tf.float32, name="latents")]
         drawn = [
             tf.TensorSpec([], tf.int64, name="seed"),
@@ -47,7 +52,9 @@ class _Served(tf.Module):
         def generate(
             seed: tf.Tensor, count: tf.Tensor, truncation: tf.Tensor, **values: tf.Tensor
         ) -> dict[str, tf.Tensor]:
-            latents = seeded_latents(seed, count, generator.latent_size)
+            words = f"count is 1 to {most}; ask for more images in several requests"
+            with tf.control_dependencies([tf.debugging.Assert((count > 0) & (count <= most), [words])]):
+                latents = seeded_latents(seed, tf.identity(count), generator.latent_size)
             return {"images": make(latents, values, truncation=truncation)}
 
         def png(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -97,7 +104,8 @@ def export_generator(
 
     - serving_default: latents [N, latent_size] float32 -> images;
     - generate: seed (int64), count (int32), truncation (float32) -> images of the seeds seed, seed + 1, ...;
-      truncation 1 leaves them as they are, less makes them more alike;
+      truncation 1 leaves them as they are, less makes them more alike; a count below 1 or above `most_images`
+      fails;
     - png: the same -> png_bytes, 8-bit PNG files with the channels side by side, string [N].
 
     A generator with a label schema has one more input for every label in each of them, by the names that
@@ -140,6 +148,12 @@ def export_generator(
             if card is not None:
                 write_card(card, ExportFolder(aside))
     return target
+
+
+def most_images(generator: Generator) -> int:
+    """How many images one request may ask for, lest it takes the server's memory."""
+    network = generator.network_config()
+    return max(1, _MOST_VALUES // largest_activation(network, network.resolution))
 
 
 def _warmup_requests(generator: Generator) -> dict[str, dict[str, tf.Tensor]]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from mrisynth.export.formats.saved_model import export_generator
+from mrisynth.export.formats.saved_model import export_generator, most_images
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.sampling.latents import seeded_latents
@@ -92,6 +92,17 @@ def test_versions_count_up_and_nothing_is_left_aside(generator, tmp_path):
     for version in ("1", "2"):
         assert export_generator(generator, tmp_path / "heads").name == version
     assert sorted(path.name for path in (tmp_path / "heads").iterdir()) == ["1", "2"]
+
+
+@pytest.mark.parametrize("signature", ["generate", "png"])
+@pytest.mark.parametrize("count", [-1, 0, 10**8])
+def test_a_request_that_would_take_the_servers_memory_is_an_error(exported, generator, signature, count):
+    most = most_images(generator)
+    assert most == 2**28 // (16 * 16 * 8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"count is 1 to {most}; ask for more"):
+        tf.saved_model.load(exported).signatures[signature](
+            seed=tf.constant(0, tf.int64), count=tf.constant(count), truncation=tf.constant(1.0)
+        )
 
 
 def draw(exported, seed, count, truncation=1.0):
