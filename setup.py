@@ -14,6 +14,8 @@ SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 DICOM = ["dcm2niix>=1.0.20220715"]
 # Beside TensorFlow 2.15 pip takes onnx below 1.19, which its ml_dtypes allows.
 ONNX = ["onnx>=1.16"]
+# What reads in tests what mrisynth writes.
+READERS = ["pydicom>=3.0", "onnxruntime>=1.16", "openvino>=2024.0"]
 
 # Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
 # Of models only those that are named here go into it; what else lies there may be of patients.

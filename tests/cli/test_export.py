@@ -1,5 +1,7 @@
 """tools/export.py in this process; tests/export has what it writes."""
 
+import pytest
+
 from tests.programs import call, check_refusal
 
 PROGRAM = "tools/export.py"
@@ -14,6 +16,20 @@ def test_it_says_where_the_generator_is(ended_run, tmp_path):
             f"The generator is in {folder}, what it is in {folder}/assets.extra/model_card.md.\n"
         )
         assert (folder / "assets.extra" / "model_card.md").is_file()
+
+
+def test_onnx_has_its_card_beside_it(ended_run, tmp_path):
+    pytest.importorskip("onnx")
+    ended = call(PROGRAM, f"--run_dir={ended_run}", f"--output={tmp_path / 'heads'}", "--format=onnx")
+    folder = tmp_path / "heads"
+    card = folder / "assets.extra" / "model_card.md"
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        f"The generator is in {folder}/generator.onnx, what it is in {card}.\n",
+    )
+    assert card.is_file()
+    again = call(PROGRAM, f"--run_dir={ended_run}", f"--output={folder}", "--format=onnx")
+    check_refusal(again, "heads exists already; name a new folder for generator.onnx")
 
 
 def test_a_folder_that_cannot_be_written_is_named(ended_run, tmp_path):
