@@ -12,8 +12,8 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py")
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
 # The package of this name holds the program, for Linux, macOS and Windows.
 DICOM = ["dcm2niix>=1.0.20220715"]
-# Beside TensorFlow 2.15 pip takes onnx below 1.19, which its ml_dtypes allows.
-ONNX = ["onnx>=1.16"]
+# Beside TensorFlow 2.15 pip takes one below 1.19, as later ones need a newer ml_dtypes, which 1.19.0 forgot.
+ONNX = ["onnx>=1.16,!=1.19.0"]
 # What reads in tests what mrisynth writes.
 READERS = ["pydicom>=3.0", "onnxruntime>=1.16", "openvino>=2024.0"]
 

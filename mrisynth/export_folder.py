@@ -19,7 +19,7 @@ _CARD_SECTIONS = ("model", "training", "data", "preparation", "geometry", "inten
 
 @dataclasses.dataclass(frozen=True)
 class ExportFolder:
-    """One version of an exported generator, laid out as TensorFlow Serving expects it.
+    """One version of an exported generator, laid out as TensorFlow Serving expects it; or one as ONNX.
 
     Attributes:
         path: The folder itself, NAME/VERSION.
@@ -67,6 +67,11 @@ class ExportFolder:
         return self.path / "saved_model.pb"
 
     @property
+    def onnx(self) -> pathlib.Path:
+        """The whole model, where it is ONNX in place of a SavedModel."""
+        return self.path / "generator.onnx"
+
+    @property
     def card(self) -> pathlib.Path:
         """The model card for programs."""
         return self.path / "assets.extra" / "model_card.json"
@@ -85,7 +90,9 @@ class ExportFolder:
     def checksum(self) -> str:
         """SHA-256 of the graph and the weights, hexadecimal."""
         digest = hashlib.sha256()
-        for path in (self.graph, *sorted((self.path / "variables").iterdir())):
+        is_onnx = self.onnx.is_file()
+        files = [self.onnx] if is_onnx else [self.graph, *sorted((self.path / "variables").iterdir())]
+        for path in files:
             digest.update(path.read_bytes())
         return digest.hexdigest()
 

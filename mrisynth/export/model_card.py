@@ -119,11 +119,11 @@ def describe(
 
 
 def write_card(card: Mapping[str, Any], folder: ExportFolder) -> None:
-    """Writes a card into a SavedModel, as JSON and as Markdown, with the checksum of graph and weights.
+    """Writes a card into an export, as JSON and as Markdown, with the checksum of graph and weights.
 
     Args:
         card: As `describe` gives it.
-        folder: The folder of the SavedModel, which is saved already.
+        folder: The folder of the export, which is saved already.
 
     Raises:
         ValueError: If a number is not finite, which JSON has no word for.

@@ -26,7 +26,6 @@ from mrisynth.networks.conditioning import FREQUENCIES
 from mrisynth.sampling.conditions import input_names
 
 OPSET = 17
-FILE_NAME = "generator.onnx"
 
 
 class _Graph:
@@ -91,14 +90,14 @@ def export_generator(
         raise UserError("--format=onnx needs the onnx package: pip install 'mrisynth[onnx]'") from error
     folder = pathlib.Path(directory)
     if folder.exists():
-        raise UserError(f"--output={folder} exists already; name a new folder for {FILE_NAME}")
+        raise UserError(f"--output={folder} exists already; name a new folder")
     model = _model(generator)
     onnx.checker.check_model(model)
     with folder_aside(folder) as aside:
-        (aside / FILE_NAME).write_bytes(model.SerializeToString())
+        ExportFolder(aside).onnx.write_bytes(model.SerializeToString())
         if card is not None:
             write_card(card, ExportFolder(aside))
-    return folder / FILE_NAME
+    return ExportFolder(folder).onnx
 
 
 def _model(generator: Generator) -> Any:
