@@ -27,7 +27,7 @@ ORDER = (
     ("networks",),
     ("training",),
     ("privacy",),
-    ("sampling",),
+    ("sampling", "utility"),
     ("evaluation",),
     ("report",),
     ("export",),

@@ -31,6 +31,10 @@ _SETTINGS = {
     "seed": "Of the first image, and of random choices.",
     "changed_copies": "Look for copies that were turned, enlarged, warped or blurred, and for patches of "
     "scans, too. Takes minutes the first time, to learn from the data set.",
+    "utility": "What networks are trained on generated and on real images for, to see of what use the images "
+    "are: auto is segmentation where a mask is among the channels, else classification where the generator "
+    "knows a label of several categories, else none.",
+    "utility_steps": "Training steps of each of these 18 networks.",
 }
 _THRESHOLDS = {
     **COPY_RATIO,

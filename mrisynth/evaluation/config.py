@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from mrisynth.choices import Choice
 from mrisynth.errors import UserError
 from mrisynth.privacy.verdict import Thresholds
 
@@ -16,6 +17,19 @@ SMALLEST_RESOLUTION = 16
 
 _FEWEST_PAIRS = 10
 """Pairs of images in a repeat."""
+
+
+class UtilityTask(Choice):
+    """What it is tried out on whether generated images are of use.
+
+    AUTO is segmentation where a mask is among the channels, else classification where the generator knows a
+    label of several categories, else none.
+    """
+
+    AUTO = "auto"
+    SEGMENTATION = "segmentation"
+    CLASSIFICATION = "classification"
+    NONE = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +45,8 @@ class EvaluationSettings:
         thresholds: What the verdict on copying is decided by.
         changed_copies: Whether to look for copies that were changed a good deal, too (see
             `mrisynth.privacy.copying.describe_real`).
+        utility: What networks are trained on generated images for.
+        utility_steps: Training steps of each of these networks.
         short: Whether this is the short form.
     """
 
@@ -41,10 +57,14 @@ class EvaluationSettings:
     seed: int = 0
     thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
     changed_copies: bool = True
+    utility: UtilityTask = UtilityTask.AUTO
+    utility_steps: int = 2000
     short: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("images", FEWEST_EVALUATED), ("repeats", 2), ("draws", 20)):
+        object.__setattr__(self, "utility", UtilityTask(self.utility))
+        fewest = {"images": FEWEST_EVALUATED, "repeats": 2, "draws": 20, "utility_steps": 1}
+        for name, least in fewest.items():
             if getattr(self, name) < least:
                 raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")
         if self.pairs < _FEWEST_PAIRS * self.repeats:
@@ -57,10 +77,14 @@ class EvaluationSettings:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
 
-AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, changed_copies=False, short=True)
+AT_END = EvaluationSettings(
+    images=2000, pairs=2100, repeats=3, draws=200, changed_copies=False, utility=UtilityTask.NONE, short=True
+)
 """The short form at the end of a run."""
 
-DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, changed_copies=False, short=True)
+DURING = EvaluationSettings(
+    images=1000, pairs=1000, repeats=2, draws=20, changed_copies=False, utility=UtilityTask.NONE, short=True
+)
 """What --eval_interval measures during a run."""
 
 

@@ -18,6 +18,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.reference import check_images
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
+from mrisynth.evaluation.usefulness import find_target, measure_usefulness
 from mrisynth.image_io import to_gray
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Measure, Spread
@@ -66,9 +67,11 @@ class Evaluator:
         """Measures everything.
 
         Raises:
-            UserError: If the images are not finite or constant, or have other channels than the data set's.
+            UserError: If the images are not finite or constant, or have other channels than the data set's,
+                or what networks are to see in them is not there.
         """
         settings = self._settings
+        target = find_target(settings.utility, sampler, self._real)
         images = self._draw(sampler)
         training, heldout = self._real.training, self._real.heldout
         return Evaluation(
@@ -92,6 +95,8 @@ class Evaluator:
             measures=self._measures(images),
             spectra=self._spectra(images),
             privacy=self._privacy(images) if self._is_trained_on(sampler) else NotExamined(),
+            utility=target
+            and measure_usefulness(target, sampler, images, self._real, settings, self._progress),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
             interpolation=self._interpolate(sampler),

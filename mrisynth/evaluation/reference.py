@@ -60,10 +60,13 @@ def load_reference(
     for side, split in (("training", Split.TRAIN), ("heldout", Split.HELDOUT)):
         shape = manifest.array_shape(split, resolution)
         slices = _load_side(data_dir, split, shape, names, progress)
-        if schema.width:
-            labels = schema.encode(read_labels(data_dir, manifest, split), len(slices.images))
-            slices = dataclasses.replace(slices, labels=labels)
-        sides[side] = slices
+        table = read_labels(data_dir, manifest, split)
+        labels = schema.encode(table, len(slices.images)) if schema.width else None
+        lacking = [
+            np.array(table.get(f"has/{name}", ["yes"] * len(slices.images))) == "no"
+            for name in manifest.channels
+        ]
+        sides[side] = dataclasses.replace(slices, labels=labels, lacking=np.stack(lacking, axis=-1))
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
     return ReferenceImages(
         **sides,

@@ -20,6 +20,7 @@ from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Measure
 from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.statistics import Closeness
+from mrisynth.utility.experiment import Utility
 
 FORMAT = "mrisynth results"
 FORMAT_VERSION = 1
@@ -56,6 +57,7 @@ class Evaluation:
         measures: Measures by key, in the order of tables (see `mrisynth.metrics.registry.find`).
         spectra: Power spectra by channel.
         privacy: The answer to the question of copies.
+        utility: What networks reach that are trained on the images; None where it was not tried out.
         samples: Generated images, uint8 [N, H, H, C], none picked.
         real: Training images, uint8 [N, H, H, C], for comparison.
         interpolation: Rows of images from latent to latent, uint8 [rows, steps, H, H, C].
@@ -70,6 +72,7 @@ class Evaluation:
     measures: Mapping[str, Measure]
     spectra: Mapping[str, PowerSpectrum]
     privacy: Privacy | NotExamined
+    utility: Utility | None
     samples: NDArray[np.uint8]
     real: NDArray[np.uint8]
     interpolation: NDArray[np.uint8]

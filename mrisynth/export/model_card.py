@@ -26,6 +26,7 @@ from mrisynth.metrics.estimates import Spread
 from mrisynth.privacy.verdict import changed_limits, limits_in_words
 from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
+from mrisynth.utility import tables
 
 # Settings of the preparation that say nothing of where scans lie or how subjects are named.
 _SHOWN_SETTINGS = (
@@ -275,6 +276,7 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
             **{name: privacy[name] for name in ("verdict", "copies") if name in privacy},
             **({"thresholds": changed} if changed else {}),
         },
+        **({"utility": results["utility"]} if results.get("utility") else {}),
         "report": results.get("report"),
     }
 
@@ -369,12 +371,19 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
         "",
         *_table(("measure", "generated", "real", "better"), rows),
         "",
+        *_utility_lines(evaluation.get("utility")),
         f"Copying: **{evaluation['privacy']['verdict']['words']}**",
         "",
         *(f"- {reason}" for reason in evaluation["privacy"]["verdict"]["reasons"]),
         "",
         f"Checksum of report.html: {(evaluation.get('report') or {}).get('checksum', 'unknown')}",
     ]
+
+
+def _utility_lines(utility: Mapping[str, Any] | None) -> list[str]:
+    if not utility:
+        return []
+    return [tables.method(utility), "", *_table(tables.head(utility), list(tables.rows(utility))), ""]
 
 
 def _settings_lines(card: Mapping[str, Any]) -> list[str]:

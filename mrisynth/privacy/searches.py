@@ -25,11 +25,13 @@ class Slices:
         images: uint8 [N, H, H, C], in the order of the data set: by subject, slice after slice.
         subjects: [N].
         labels: Float32 [N, width], encoded by the generator's schema; None where nobody asked for them.
+        lacking: Boolean [N, C], whether a slice lacks a channel, which is then empty; None if none does.
     """
 
     images: NDArray[np.uint8]
     subjects: NDArray[np.str_]
     labels: NDArray[np.float32] | None = None
+    lacking: NDArray[np.bool_] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import pathlib
 import tempfile
@@ -24,6 +25,8 @@ from mrisynth.report.page import write_report
 from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME, RunFolder
 from mrisynth.sampling.generators import Sampler, open_export, open_run
 from mrisynth.training.run_config import RunConfig, read_run_config
+from mrisynth.utility import tables
+from mrisynth.utility.experiment import Utility
 
 
 def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
@@ -119,6 +122,7 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
     return "\n".join(
         [
             *table,
+            *_utility_lines(evaluation.utility),
             f"copying{form}: {verdict.words}",
             *(f"  {sentence}" for sentence in (unlike, limits) if sentence),
             *(f"  {reason}" for reason in verdict.reasons),
@@ -126,3 +130,15 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
             f"see {output / REPORT_NAME}",
         ]
     )
+
+
+def _utility_lines(utility: Utility | None) -> list[str]:
+    if utility is None:
+        return []
+    found = dataclasses.asdict(utility)
+    cells = [tables.head(found), *tables.rows(found)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]

@@ -27,6 +27,8 @@ from mrisynth.privacy.statistics import Closeness
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN, Figure
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plots, spectrum_plots
+from mrisynth.utility import tables
+from mrisynth.utility.experiment import Utility
 
 _TEMPLATE = "report.html.jinja"
 _OVERVIEW_CELL = 128
@@ -166,6 +168,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             overviews=list(_overviews(evaluation, show_real)),
             full_sizes=list(_full_sizes(evaluation, show_real)),
             interpolation=_interpolation(evaluation.interpolation),
+            utility=_about_utility(evaluation.utility),
             groups=_groups(evaluation),
             spectrum_plots={name: _drawn(spectrum_plots, each) for name, each in evaluation.spectra.items()},
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
@@ -339,6 +342,15 @@ def _interpolation(images: NDArray[np.uint8]) -> Picture | None:
         return None
     alt = f"{rows} rows of {steps} generated images, each row changing gradually from one image to another"
     return gray_picture(sheet(images.reshape(-1, *image), steps, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
+
+
+def _about_utility(utility: Utility | None) -> dict[str, Any] | None:
+    """What the page says of what networks reach; None if it was not tried out."""
+    if utility is None:
+        return None
+    found = dataclasses.asdict(utility)
+    rows = [tuple(map(_with_minus, row)) for row in tables.rows(found)]
+    return {"method": tables.method(found), "head": tables.head(found), "rows": rows}
 
 
 def _groups(evaluation: Evaluation) -> list[_Group]:

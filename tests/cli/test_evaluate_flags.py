@@ -5,7 +5,7 @@ import pytest
 
 from mrisynth.cli import evaluate_flags
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import AT_END, DURING
+from mrisynth.evaluation.config import AT_END, DURING, UtilityTask
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -59,3 +59,14 @@ def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     found = parse("--saved_model=flair_phantom", "--data_dir=D", "--output=O").saved_model
     assert found == ROOT / "saved_models" / "flair_phantom"
+
+
+def test_what_networks_are_trained_for_is_chosen_by_name(parse):
+    assert parse("--run_dir=R").settings.utility is UtilityTask.AUTO
+    settings = parse("--run_dir=R", "--utility=none", "--utility_steps=7").settings
+    assert (settings.utility, settings.utility_steps) == (UtilityTask.NONE, 7)
+    assert AT_END.utility is DURING.utility is UtilityTask.NONE
+    with pytest.raises(UserError, match="--utility=pleasure"):
+        parse("--run_dir=R", "--utility=pleasure")
+    with pytest.raises(UserError, match="--utility_steps=0 is too few; use at least 1"):
+        parse("--run_dir=R", "--utility_steps=0")

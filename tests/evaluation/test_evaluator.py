@@ -192,3 +192,25 @@ def test_several_channels_are_measured_each_and_shown_side_by_side(real, new):
     assert "T2w, 32x32" in render(evaluation)
     with pytest.raises(UserError, match=r"draws 1 channels, the data set has 2 \(T1w, T2w\)"):
         Evaluator(two, settings).evaluate(sampler_of_images(new))
+
+
+def test_masks_among_the_channels_are_what_it_is_tried_out_on(real, new):
+    """The mask is where the image is bright."""
+    channels = ("T1w", "lesion mask")
+
+    def both(images):
+        return np.concatenate([images, np.where(images > 120, 255, 0).astype(np.uint8)], axis=-1)
+
+    sides = (Slices(both(side.images), side.subjects) for side in (real.training, real.heldout))
+    masked = ReferenceImages(*sides, channels, fingerprint="given")
+    sampler = sampler_of_images(both(new[..., np.newaxis]), channels)
+    settings = dataclasses.replace(SETTINGS, images=100, pairs=20, draws=20, utility_steps=20)
+    evaluation = Evaluator(masked, settings).evaluate(sampler)
+    rows = to_json(evaluation)["utility"]["rows"]
+    assert rows["real"]["score"]["value"] > 0.8
+    assert [row["images"] for row in rows.values()] == [480, 320, 320, 800, 480, 800, 0]
+    assert "Of what use the images are" in render(evaluation)
+    assert (
+        to_json(Evaluator(masked, dataclasses.replace(settings, utility="none")).evaluate(sampler))["utility"]
+        is None
+    )

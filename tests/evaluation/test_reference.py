@@ -73,3 +73,18 @@ def test_labels_that_are_asked_for_are_those_of_the_table(small_dataset):
         rows = [float(row["position_mm"]) for row in table if row["split"] == split]
         np.testing.assert_allclose(schema.decode(side.labels)["position_mm"], rows, atol=1e-3)
     assert load_reference(small_dataset, 16).training.labels is None
+
+
+def test_slices_that_lack_a_channel_are_known(small_dataset, monkeypatch):
+    manifest = read_manifest(small_dataset)
+    (channel,) = manifest.channels
+    read = reference.read_labels
+
+    def without_every_second(*where):
+        table = read(*where)
+        return table | {f"has/{channel}": ["yes" if row % 2 else "no" for row in range(len(table["source"]))]}
+
+    assert not load_reference(small_dataset, 16).heldout.lacking.any()
+    monkeypatch.setattr(reference, "read_labels", without_every_second)
+    lacking = load_reference(small_dataset, 16).heldout.lacking
+    np.testing.assert_array_equal(lacking[:, 0], np.arange(len(lacking)) % 2 == 0)

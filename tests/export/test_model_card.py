@@ -21,6 +21,7 @@ from mrisynth.training.ema import load_average
 from mrisynth.training.state import TrainingState
 from tests import untrained_runs
 from tests.export import private_run
+from tests.report.example_evaluations import make_utility
 from tests.untrained_runs import SCHEDULE
 
 pytestmark = pytest.mark.both_stacks
@@ -144,3 +145,16 @@ def test_every_contrast_has_its_own_intensities(channels, private_data, ended_ru
     page = to_markdown({**card, "model": {**card["model"], "checksum": "c" * 64}})
     assert "| -1 and 1 stand for, FLAIR | 0 and 10 |" in page
     assert f"| -1 and 1 stand for, T1w | {middle:g} and {100 + middle:g} |" in page
+
+
+def test_what_networks_reach_stands_in_the_card_where_it_was_tried_out(private_data, ended_run):
+    results = json.loads((ended_run / "evaluation" / "results.json").read_text())
+    average, manifest = load_average(ended_run), read_manifest(private_data)
+    assert "utility" not in describe("heads", average, manifest, results)["evaluation"]
+    results["utility"] = json.loads(json.dumps(dataclasses.asdict(make_utility())))
+    card = describe("heads", average, manifest, results)
+    assert card["evaluation"]["utility"] == results["utility"]
+    checksum = {"model": {**card["model"], "checksum": ""}}
+    page = to_markdown({**card, **checksum})
+    assert "| trained on | images | Dice, lesion mask | of what real images reach |" in page
+    assert "| generated, as many | 2,093 | 0.524 (0.400 to 0.620) | 80.0 % (70.0 to 90.0) |" in page

@@ -230,7 +230,11 @@ def test_the_short_form_says_so(tmp_path):
     settings = {"words": NO_SIGN, "samples": 2, "pairs": 2}
     short = evaluate_and_report.summary(make_evaluation(**settings, short=True), tmp_path)
     assert f"\ncopying (short form, 2,000 images): {NO_SIGN}\n" in short
-    assert f"\ncopying: {NO_SIGN}\n" in evaluate_and_report.summary(make_evaluation(**settings), tmp_path)
+    whole = evaluate_and_report.summary(make_evaluation(**settings), tmp_path)
+    assert f"\ncopying: {NO_SIGN}\n" in whole
+    row = "generated, as many              2,093   0.524 (0.400 to 0.620)   80.0 % (70.0 to 90.0)"
+    assert f"\n{row}\n" in whole
+    assert "generated, as many" not in short
 
 
 def test_what_is_not_a_number_and_images_unlike_the_data_are_named_on_the_screen(tmp_path):

@@ -393,3 +393,12 @@ def test_by_looser_limits_the_page_is_not_green_and_other_limits_are_named(limit
     assert f"other limits than mrisynth's: max_membership_auc {limit:g} (not 0.7)." in parse(shown).text
     privacy = dataclasses.replace(privacy, thresholds=Thresholds())
     assert "other limits than" not in render(dataclasses.replace(evaluation, privacy=privacy))
+
+
+def test_what_networks_reach_stands_in_a_table_with_how_it_was_measured(rendered):
+    page = parse(rendered[NO_SIGN])
+    assert "A small U-Net for images of 64x64 was trained on each set 3 times" in page.text
+    row = ["Generated, as many", "2,093", "0.524 (0.400 to 0.620)", "80.0 % (70.0 to 90.0)"]
+    assert row in page.rows
+    without = render(make_evaluation(short=True, **SMALL))
+    assert "Of what use the images are" not in without

@@ -1,0 +1,1 @@
+"""What images are good for: networks are trained on generated ones and tested on real, held-out subjects."""
