@@ -36,7 +36,7 @@ def to_gray(images: NDArray, bits: int = 8) -> NDArray[np.uint8] | NDArray[np.ui
 
 
 def side_by_side(images: NDArray) -> NDArray:
-    """Lays the channels of images side by side: [N, H, W, channels] becomes [N, H, channels * W]."""
+    """Lays the channels of images side by side: [..., H, W, channels] becomes [..., H, channels * W]."""
     return np.concatenate(np.moveaxis(images, -1, 0), axis=-1)
 
 
@@ -46,19 +46,24 @@ def enlarge(images: NDArray, factor: int) -> NDArray:
     return images.repeat(factor, axis=-2).repeat(factor, axis=-1)
 
 
+def square_columns(count: int, height: int, width: int) -> int:
+    """Number of images in a row that makes rows of so many images of this size as good as a square."""
+    return math.ceil(math.sqrt(count * height / width))
+
+
 def make_grid(images: NDArray, columns: int | None = None) -> NDArray[np.uint8]:
     """Lays images out in rows, small ones enlarged by whole factors.
 
     Args:
         images: Uint8, or floats in [-1, 1], [N, H, W, channels].
-        columns: Number of images in a row; as square as possible if None.
+        columns: Number of images in a row; if None as many as make a square.
 
     Returns:
         Uint8 [rows * H * factor, columns * channels * W * factor], black where the last row is not full.
     """
     gray = side_by_side(to_gray(images))
     count, height, width = gray.shape
-    columns = columns or math.ceil(math.sqrt(count))
+    columns = columns or square_columns(count, height, width)
     rows = math.ceil(count / columns)
     cells = np.zeros((rows * columns, height, width), np.uint8)
     cells[:count] = gray

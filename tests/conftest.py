@@ -211,3 +211,16 @@ def conditional(tmp_path_factory):
     export_generator(generator, folder)
     write_card(folder / "1", {**CARD, "labels": DISTRIBUTION.to_json()})
     return folder
+
+
+@pytest.fixture(scope="session")
+def several_channels(tmp_path_factory):
+    """An untrained export of an image of any contrast and its mask, whose card knows labels, NAME."""
+    tf.keras.utils.set_random_seed(7)
+    sizes = {"resolution": 8, "latent_size": 4, "fmap_base": 16, "fmap_max": 4}
+    generator = Generator(channels=2, label_schema=SCHEMA, **sizes)
+    folder = tmp_path_factory.mktemp("models") / "masked"
+    export_generator(generator, folder)
+    model = {"channels": ["image", "lesion mask"]}
+    write_card(folder / "1", {**CARD, "model": model, "labels": DISTRIBUTION.to_json()})
+    return folder

@@ -46,10 +46,19 @@ def test_channels_lie_side_by_side():
     assert beside.shape == (3, 8, 16)
     assert (beside[:, :, :8] == 0).all()
     assert (beside[:, :, 8:] == 1).all()
+    np.testing.assert_array_equal(image_io.side_by_side(images[None]), beside[None])
     grid = image_io.make_grid(images, columns=1)
     assert grid.shape == (64 * 3 * 8, 64 * 16)
     np.testing.assert_array_equal(np.unique(grid[:, :512]), 128)
     np.testing.assert_array_equal(np.unique(grid[:, 512:]), 255)
+
+
+@pytest.mark.parametrize(("channels", "columns"), [(1, 8), (2, 6), (3, 5)])
+def test_grids_of_several_channels_are_square_too(channels, columns):
+    rows, factor = -(-64 // columns), 1024 // (columns * channels * 8)
+    grid = image_io.make_grid(np.ones((64, 8, 8, channels)))
+    assert grid.shape == (factor * 8 * rows, factor * 8 * channels * columns)
+    assert 0.8 < grid.shape[0] / grid.shape[1] < 1.25
 
 
 def test_images_become_an_array_a_grid_or_a_folder(tmp_path):

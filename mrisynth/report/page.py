@@ -18,6 +18,7 @@ from mrisynth import checksums
 from mrisynth.atomic_io import write_bytes_aside
 from mrisynth.evaluation import likeness
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
+from mrisynth.image_io import square_columns
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import NOT_A_NUMBER, Measure, format_number
 from mrisynth.metrics.registry import Direction, Metric
@@ -297,9 +298,10 @@ def _drawn(
 
 
 def _overviews(evaluation: Evaluation, show_real: bool) -> Iterator[tuple[str, Picture]]:
-    """Sheets of many images, generated and real ones alike."""
+    """Sheets of many images, generated and real ones alike; an image's channels stand side by side."""
     for name, images in _shown(evaluation, show_real):
-        columns = math.ceil(math.sqrt(len(images)))
+        count, height, width, channels = images.shape
+        columns = square_columns(count, height, channels * width)
         alt = f"{len(images)} {name} images in {columns} columns"
         yield name, gray_picture(sheet(images, columns, _OVERVIEW_CELL, _SHEET_WIDTH), alt)
 

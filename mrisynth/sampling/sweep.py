@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.image_io import side_by_side
 from mrisynth.sampling.conditions import Values
 from mrisynth.sampling.config import SweepConfig
 from mrisynth.sampling.generators import Sampler, open_export
@@ -37,7 +38,7 @@ def write_sweep(config: SweepConfig) -> str:
     provenance = Provenance.of(sampler, config.release_despite_copies, asked=True)
     table = labels.values(config.seed, config.count)
     rows = sweep_images(sampler, config.seed, table, name, values)
-    film = np.concatenate(list(rows), axis=2)
+    film = np.concatenate(list(side_by_side(rows)), axis=-1)[..., np.newaxis]
     write_picture(config.output, "--output", rows, film, _FRAME_MILLISECONDS, provenance.statement)
     words = ", ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
     return f"{config.output}: {name} at {words} for {config.count} seeds\n{provenance.on_copying}"

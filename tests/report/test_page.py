@@ -402,3 +402,13 @@ def test_what_networks_reach_stands_in_a_table_with_how_it_was_measured(rendered
     assert row in page.rows
     without = render(make_evaluation(short=True, **SMALL))
     assert "Of what use the images are" not in without
+
+
+def test_channels_are_named_in_the_order_that_they_stand_in():
+    plain = make_evaluation(NO_SIGN, samples=16, pairs=4)
+    assert "stand side by side" not in render(plain)
+    spectra = {name: plain.spectra["image"] for name in ("FLAIR", "lesion mask")}
+    beside = {name: np.repeat(getattr(plain, name), 2, axis=-1) for name in ("samples", "real")}
+    page = render(dataclasses.replace(plain, spectra=spectra, **beside))
+    assert "The channels of every image stand side by side: FLAIR, lesion mask." in page
+    assert "16 generated images in 3 columns" in page

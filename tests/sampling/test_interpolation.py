@@ -97,3 +97,13 @@ def test_legs_of_a_model_with_labels_end_at_the_seeds_images_too(conditional):
     images = opened.draw(20, 3)
     np.testing.assert_allclose(legs[:, 0], images[:-1], atol=1e-5)
     np.testing.assert_allclose(legs[:, -1], images[1:], atol=1e-5)
+
+
+def test_on_the_way_channels_are_side_by_side(way, several_channels, tmp_path):
+    write_interpolation(dataclasses.replace(way("way.gif"), saved_model=several_channels))
+    film = Image.open(tmp_path / "way.gif")
+    legs = to_gray(legs_between_seeds(open_export(several_channels), 20, 3, 4))
+    frames = [np.asarray(frame.convert("L"))[::32, ::32] for frame in ImageSequence.Iterator(film)]
+    assert len(frames) == 7
+    for frame, image in zip(frames[:4], legs[0], strict=True):
+        np.testing.assert_array_equal(frame, np.hstack([image[..., 0], image[..., 1]]))

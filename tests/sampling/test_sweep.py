@@ -66,6 +66,18 @@ def test_a_film_moves_all_seeds_at_a_time(asked, opened, tmp_path):
     )
 
 
+def test_in_a_film_every_mask_is_beside_its_own_image(asked, opened, several_channels, tmp_path):
+    config = dataclasses.replace(asked("sweep.gif", "suffix=FLAIR,T1w"), saved_model=several_channels)
+    write_sweep(config)
+    film = Image.open(tmp_path / "sweep.gif")
+    frames = [np.asarray(frame.convert("L"))[::32, ::32] for frame in ImageSequence.Iterator(film)]
+    model = open_export(several_channels)
+    images = to_gray(sweep_images(model, 7, model.labels.values(7, 3), "suffix", ["FLAIR", "T1w"]))
+    for value, frame in enumerate(frames):
+        beside = [images[seed, value, ..., channel] for seed in range(3) for channel in range(2)]
+        np.testing.assert_array_equal(frame, np.hstack(beside))
+
+
 def test_what_cannot_be_swept_is_one_sentence(asked, model):
     with pytest.raises(UserError, match="--sweep: suffix is FLAIR, T1w, T2w, never PD"):
         write_sweep(asked("sweep.png", "suffix=PD"))

@@ -8,12 +8,14 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from mrisynth.errors import UserError
-from mrisynth.image_io import to_gray
+from mrisynth.image_io import save_images, side_by_side, to_gray
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.generators import open_export
 from mrisynth.serving.client import PROTOCOLS, Query, fetch
+from tests.serving.model_server import ModelServer
 
 pytestmark = pytest.mark.both_stacks
 
@@ -55,6 +57,22 @@ def test_png_files_are_those_images_in_eight_bits(protocol, server, expected):
     images = fetch(Query(address(server, protocol), protocol, "heads", "png", 3, 40, 0.7))
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, to_gray(expected(0.7)))
+
+
+def test_channels_are_side_by_side_in_files_whatever_is_asked_for(several_channels, tmp_path):
+    server = ModelServer({"masked": several_channels})
+    try:
+        images, files = (
+            fetch(Query(server.rest, "rest", "masked", name, 3, 40)) for name in ("generate", "png")
+        )
+    finally:
+        server.close()
+    assert images.shape == (3, 8, 8, 2)
+    np.testing.assert_array_equal(files[..., 0], side_by_side(to_gray(images)))
+    for name, drawn in (("images.png", images), ("files.png", files)):
+        save_images(drawn, 40, tmp_path / name)
+    grid, of_files = (np.asarray(Image.open(tmp_path / name)) for name in ("images.png", "files.png"))
+    np.testing.assert_array_equal(grid, of_files)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
