@@ -22,7 +22,8 @@ _IMAGES = {
 }
 _RELEASE = {
     "output": "Folder of the release; giving it again goes on or extends it.",
-    "suffix": "BIDS suffix of NIfTI files where no label says the contrast; if not given, the model card's.",
+    "suffix": "BIDS suffix of NIfTI files where no label says the contrast, one for each channel of images, "
+    "as in FLAIR,T1w; the model card's if not given.",
 }
 _COPIES = {
     "data_dir": "The prepared data set that the generator was trained on.",

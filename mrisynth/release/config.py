@@ -26,8 +26,9 @@ class ReleaseConfig:
         seed: Seed of the first image; each next one has the next seed.
         truncation: 1 leaves the images as they are, less makes them more alike.
         bits: Bits of a gray value in PNG files; 8 if None.
-        suffix: BIDS suffix of NIfTI files; the model card's, else FLAIR, if None. Where every image has a
-            contrast as a label, it is for those of which that is not known.
+        suffix: BIDS suffix of NIfTI files, of several channels one each with commas between; the model
+            card's, else FLAIR, if None. Where every image has a contrast as a label, it is for those of which
+            that is not known.
         data_dir: The training data that images are compared with; None to keep all.
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
             other, as in the evaluation.

@@ -328,13 +328,14 @@ def _shown(evaluation: Evaluation, show_real: bool) -> list[tuple[str, NDArray[n
 
 
 def _pair_picture(pair: ClosePair, show_real: bool) -> Picture:
-    """A generated image; beside it, if real ones may be shown, its neighbor and what differs."""
+    """A generated image beside its neighbor and what differs, if real ones may be shown; a channel a row."""
     images = [pair.generated]
     alt = f"A generated image; its correlation with the nearest training slice is {pair.correlation:.3f}"
     if show_real:
         images += [pair.training, difference(pair.generated, pair.training)]
         alt += ", which is beside it, followed by the difference of the two"
-    return gray_picture(sheet(np.stack(images), len(images), _FULL_SIZE_CELL, 256 * len(images)), alt)
+    rows = np.moveaxis(np.stack(images), -1, 0).reshape(-1, *pair.generated.shape[:2], 1)
+    return gray_picture(sheet(rows, len(images), _FULL_SIZE_CELL, 256 * len(images)), alt)
 
 
 def _interpolation(images: NDArray[np.uint8]) -> Picture | None:

@@ -4,6 +4,7 @@ import hashlib
 import html.parser
 import io
 import re
+from urllib.request import urlopen
 
 import jinja2
 import numpy as np
@@ -409,6 +410,22 @@ def test_channels_are_named_in_the_order_that_they_stand_in():
     assert "stand side by side" not in render(plain)
     spectra = {name: plain.spectra["image"] for name in ("FLAIR", "lesion mask")}
     beside = {name: np.repeat(getattr(plain, name), 2, axis=-1) for name in ("samples", "real")}
-    page = render(dataclasses.replace(plain, spectra=spectra, **beside))
-    assert "The channels of every image stand side by side: FLAIR, lesion mask." in page
-    assert "16 generated images in 3 columns" in page
+    text = render(dataclasses.replace(plain, spectra=spectra, **beside))
+    assert "The channels of every image stand side by side: FLAIR, lesion mask." in text
+    assert "16 generated images in 3 columns" in text
+
+
+def test_of_a_pair_every_channel_is_a_row():
+    pair = make_evaluation(COPIES_FOUND, **SMALL).privacy.closest_pairs[0]
+    both = dataclasses.replace(
+        pair,
+        generated=np.concatenate([pair.generated, 0 * pair.generated], axis=-1),
+        training=np.concatenate([pair.training, 0 * pair.training], axis=-1),
+    )
+    for show_real, columns in ((True, 3), (False, 1)):
+        one, two = (page._pair_picture(each, show_real) for each in (pair, both))
+        assert (two.width, two.height - 2) == (one.width, 2 * one.height)
+        shown, stacked = (np.asarray(Image.open(io.BytesIO(urlopen(each.uri).read()))) for each in (one, two))
+        np.testing.assert_array_equal(stacked[: one.height], shown)
+        cell = one.height
+        assert (stacked[one.height + 2 :, : cell * min(columns, 2)] <= 40).all()
