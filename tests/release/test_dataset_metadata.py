@@ -190,6 +190,7 @@ def test_masks_are_a_data_set_of_their_own(asked):
     described = json.loads(masks["dataset_description.json"])
     assert (described["DatasetType"], described["SourceDatasets"]) == ("derivative", [{"URL": "../.."}])
     assert sum(name.endswith("_mask.nii.gz") for name in masks) == 3
+    assert masks["README.md"].startswith(b"# lesion mask of: Synthetic MR images")
 
 
 def test_labels_of_persons_stand_in_participants_and_the_readme_says_how_they_came_about(asked):

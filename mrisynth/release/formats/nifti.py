@@ -16,7 +16,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.atomic_io import folder_aside, write_json_aside
+from mrisynth.atomic_io import folder_aside, write_json_aside, write_text_aside
 from mrisynth.data.finding.channels import IMAGE
 from mrisynth.data.reading.planes import PLANES
 from mrisynth.data.reading.slices import slice_to_nifti
@@ -153,6 +153,8 @@ class NiftiFiles(ReleaseFormat):
                 place, _ = self._place(channel)
                 said = {"Name": f"{channel.name} of: {whole['Name']}", "SourceDatasets": [{"URL": "../.."}]}
                 write_json_aside(place / _DESCRIPTION, {**whole, **said})
+                text = f"# {said['Name']}\n\n{self.provenance.statement}\n\nThe images are in ../..\n"
+                write_text_aside(place / "README.md", text)
 
     @property
     def _described(self) -> tuple[Channel, ...]:
