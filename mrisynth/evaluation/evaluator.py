@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import mrisynth
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
+from mrisynth.evaluation.joined_halves import join_halves
 from mrisynth.evaluation.reference import check_images
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.evaluation.usefulness import find_target, measure_usefulness
@@ -39,6 +40,9 @@ _NOT_MEASURED = Spread(math.nan, math.nan)
 _SHOWN = 64
 _INTERPOLATED_SEEDS = 5
 _STEPS = 9
+_CONTROLLED = ("global_consistency", "swd")
+"""Measures of the controls: the one that must see them, and one of patches, which hardly does."""
+_CONTROL_REPEATS = 2
 
 
 class Evaluator:
@@ -93,6 +97,7 @@ class Evaluator:
             },
             features=self._extractor.name,
             measures=self._measures(images),
+            joined_halves=self._joined_halves,
             spectra=self._spectra(images),
             privacy=self._privacy(images) if self._is_trained_on(sampler) else NotExamined(),
             utility=target
@@ -176,6 +181,26 @@ class Evaluator:
     @functools.cached_property
     def _measured_real(self) -> dict[str, Spread]:
         return self._measure(self._training)
+
+    @functools.cached_property
+    def _joined_halves(self) -> dict[str, dict[str, Spread]]:
+        """Measures of training slices whose halves are of two subjects; none without partners."""
+        training = self._real.training
+        if training.partners is None:
+            return {}
+        return {
+            name: registry.measure(
+                ImageSet(joined, np.empty((len(joined), 0), np.float32), self._real.channels),
+                self._heldout,
+                min(self._count, len(joined)),
+                repeats=_CONTROL_REPEATS,
+                pairs=self._settings.pairs,
+                seed=self._settings.seed,
+                progress=self._progress,
+                only=_CONTROLLED,
+            )
+            for name, joined in join_halves(training.images, training.partners).items()
+        }
 
     def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
         return ImageSet(

@@ -18,6 +18,7 @@ from mrisynth.data.storing.manifest import Split
 from mrisynth.data.storing.storage import read_labels
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED, SMALLEST_RESOLUTION
+from mrisynth.evaluation.joined_halves import find_partners
 from mrisynth.image_io import to_gray
 from mrisynth.privacy.searches import ReferenceImages, Slices
 
@@ -66,7 +67,14 @@ def load_reference(
             np.array(table.get(f"has/{name}", ["yes"] * len(slices.images))) == "no"
             for name in manifest.channels
         ]
-        sides[side] = dataclasses.replace(slices, labels=labels, lacking=np.stack(lacking, axis=-1))
+        # Halves of two subjects are joined where both have the same contrasts.
+        kinds = [*zip(table["suffix"], *lacking, strict=True)]
+        sides[side] = dataclasses.replace(
+            slices,
+            labels=labels,
+            lacking=np.stack(lacking, axis=-1),
+            partners=find_partners(slices.subjects, table["source"], [str(kind) for kind in kinds]),
+        )
         check_images(f"{side} slices".replace("heldout", "held-out"), sides[side].images)
     return ReferenceImages(
         **sides,

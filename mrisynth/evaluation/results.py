@@ -17,7 +17,7 @@ from mrisynth.atomic_io import write_json_aside
 from mrisynth.errors import UserError
 from mrisynth.evaluation.likeness import unlike_the_data
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import Measure
+from mrisynth.metrics.estimates import Measure, Spread
 from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.statistics import Closeness
 from mrisynth.utility.experiment import Utility
@@ -55,6 +55,8 @@ class Evaluation:
         data: The fingerprint, and counts by name: subjects and slices of each side, images compared.
         features: Which feature extractor, in words.
         measures: Measures by key, in the order of tables (see `mrisynth.metrics.registry.find`).
+        joined_halves: Measures by key of training slices whose halves are of two subjects, by which halves
+            (see `mrisynth.evaluation.joined_halves.TITLES`).
         spectra: Power spectra by channel.
         privacy: The answer to the question of copies.
         utility: What networks reach that are trained on the images; None where it was not tried out.
@@ -70,6 +72,7 @@ class Evaluation:
     data: Mapping[str, int | str]
     features: str
     measures: Mapping[str, Measure]
+    joined_halves: Mapping[str, Mapping[str, Spread]]
     spectra: Mapping[str, PowerSpectrum]
     privacy: Privacy | NotExamined
     utility: Utility | None

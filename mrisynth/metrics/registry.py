@@ -12,7 +12,7 @@ import functools
 import importlib
 import math
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,6 +201,7 @@ def measure(
     pairs: int,
     seed: int = 0,
     progress: bool = False,
+    only: Collection[str] = (),
 ) -> dict[str, Spread]:
     """Measures everything of one set of images against held-out ones.
 
@@ -212,6 +213,7 @@ def measure(
         pairs: Pairs of images for measures of pairs, shared by the repeats.
         seed: The same seed gives the same numbers.
         progress: Whether to show progress bars.
+        only: Keys of the measures that are wanted; all of them if empty.
 
     Returns:
         Every measure by its key, with its spread over the repeats, in the order of tables. One that cannot be
@@ -229,7 +231,7 @@ def measure(
             own_seed,
             progress,
         )
-        for key, value in _values(comparison):
+        for key, value in _values(comparison, only):
             values.setdefault(key, [math.nan] * repeat).append(value)
         for measured in values.values():
             measured += [math.nan] * (repeat + 1 - len(measured))
@@ -238,10 +240,11 @@ def measure(
     return {key: Spread.of(values[key]) for key in ranked}
 
 
-def _values(comparison: Comparison) -> Iterator[tuple[str, float]]:
+def _values(comparison: Comparison, only: Collection[str]) -> Iterator[tuple[str, float]]:
     """All measures of a comparison, each function called once, or once a channel."""
     channels = comparison.images.channels
-    functions = {_REGISTERED[described.key][1]: described.per_channel for described in all_metrics()}
+    wanted = [described for described in all_metrics() if not only or described.key in only]
+    functions = {_REGISTERED[described.key][1]: described.per_channel for described in wanted}
     for compute, per_channel in functions.items():
         if per_channel and len(channels) > 1:
             for index, channel in enumerate(channels):

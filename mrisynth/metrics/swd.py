@@ -280,9 +280,9 @@ def _describe(
 # ----------------------------------------------------------------------------------------------- distance
 
 
-def draw_directions(random: np.random.RandomState) -> NDArray[np.float32]:
-    """Random unit vectors, uniform on the sphere, [repeats, 128, 49]."""
-    directions = random.standard_normal((REPEATS, DIRECTIONS, PATCH_SIZE**2))
+def draw_directions(random: np.random.RandomState, dimensions: int = PATCH_SIZE**2) -> NDArray[np.float32]:
+    """Random unit vectors, uniform on the sphere, [repeats, 128, dimensions]."""
+    directions = random.standard_normal((REPEATS, DIRECTIONS, dimensions))
     return (directions / np.linalg.norm(directions, axis=-1, keepdims=True)).astype(np.float32)
 
 

@@ -26,12 +26,15 @@ class Slices:
         subjects: [N].
         labels: Float32 [N, width], encoded by the generator's schema; None where nobody asked for them.
         lacking: Boolean [N, C], whether a slice lacks a channel, which is then empty; None if none does.
+        partners: For every slice the number of another subject's at the same place, [N], -1 where there is
+            none; None where nothing is known of places.
     """
 
     images: NDArray[np.uint8]
     subjects: NDArray[np.str_]
     labels: NDArray[np.float32] | None = None
     lacking: NDArray[np.bool_] | None = None
+    partners: NDArray[np.intp] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

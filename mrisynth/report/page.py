@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mrisynth import checksums
 from mrisynth.atomic_io import write_bytes_aside
-from mrisynth.evaluation import likeness
+from mrisynth.evaluation import joined_halves, likeness
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.image_io import square_columns
 from mrisynth.metrics import registry
@@ -171,6 +171,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             interpolation=_interpolation(evaluation.interpolation),
             utility=_about_utility(evaluation.utility),
             groups=_groups(evaluation),
+            joined=_joined(evaluation),
             spectrum_plots={name: _drawn(spectrum_plots, each) for name, each in evaluation.spectra.items()},
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
@@ -374,6 +375,19 @@ def _ratio(measure: Measure, direction: Direction) -> str:
     if direction is not Direction.LOWER or not 0 <= ratio < math.inf:
         return ""
     return f"{format_number(ratio, 2)} \N{MULTIPLICATION SIGN}"
+
+
+def _joined(evaluation: Evaluation) -> dict[str, list[_Row]]:
+    """By measure, what it makes of training slices whose halves are of two subjects, beside real ones'."""
+    rows: dict[str, list[_Row]] = {}
+    for name, joined in evaluation.joined_halves.items():
+        for key, spread in joined.items():
+            measure = Measure(spread, evaluation.measures[key].real)
+            ratio = _ratio(measure, registry.find(key)[0].direction)
+            rows.setdefault(registry.full_title(key), []).append(
+                _Row(joined_halves.TITLES[name], measure, ratio, "")
+            )
+    return rows
 
 
 def _tests(figures: Sequence[Figure]) -> list[_Test]:

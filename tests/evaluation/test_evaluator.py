@@ -9,6 +9,7 @@ from scipy import ndimage
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
+from mrisynth.evaluation.joined_halves import find_partners, join_halves
 from mrisynth.evaluation.results import to_json
 from mrisynth.privacy.copying import NotExamined
 from mrisynth.privacy.searches import ReferenceImages, Slices
@@ -144,6 +145,22 @@ def test_mode_collapse_shows_in_recall_coverage_and_ms_ssim(real, new, perfect):
     assert collapsed["recall"] < 0.2 < before["recall"]
     assert collapsed["coverage"] < 0.5 * before["coverage"]
     assert collapsed["ms_ssim"] > before["ms_ssim"] + 0.1
+
+
+def test_halves_of_two_subjects_are_measured_beside_real_images(real, new, perfect):
+    """The measures are those of the joined images in the place of the training images."""
+    assert perfect.joined_halves == {}
+    subjects = real.training.subjects
+    partners = find_partners(subjects, subjects, np.zeros(len(subjects)))
+    joined = join_halves(real.training.images, partners)
+    training = dataclasses.replace(real.training, partners=partners)
+    found = evaluate(dataclasses.replace(real, training=training), new).joined_halves
+    assert list(found) == ["left_right", "top_bottom"]
+    for name, measures in found.items():
+        assert {key.partition("/")[0] for key in measures} == {"global_consistency", "swd"}
+        instead = dataclasses.replace(real, training=dataclasses.replace(real.training, images=joined[name]))
+        expected = evaluate(instead, new).measures
+        assert all(spread == expected[key].real for key, spread in measures.items())
 
 
 def test_counts_are_of_subjects_and_slices(perfect):

@@ -26,6 +26,15 @@ def test_both_sides_are_read_by_subject_and_in_order(small_dataset):
         assert beside.mean() < 0.7 * anywhere.mean()
 
 
+def test_slices_know_another_subject_at_the_same_place(small_dataset):
+    side = load_reference(small_dataset, 16).training
+    assert (side.subjects[side.partners] != side.subjects).all()
+    partners, images = side.images[side.partners].astype(float), side.images.astype(float)
+    beside = np.abs(partners - images).mean()
+    anywhere = np.abs(images[np.random.RandomState(0).permutation(len(images))] - images).mean()
+    assert beside < 0.8 * anywhere
+
+
 def test_a_smaller_resolution_is_too_small(small_dataset):
     with pytest.raises(UserError, match="8x8 are too small"):
         load_reference(small_dataset, 8)

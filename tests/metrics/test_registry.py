@@ -76,7 +76,7 @@ def test_the_worked_example_is_in_results_report_and_card(example):
 
 def test_tables_go_by_group_and_measures_of_images_come_before_those_of_features():
     keys = [metric.key for metric in registry.all_metrics()]
-    fidelity = ["spectrum", "swd", "density", "frechet", "kernel", "precision"]
+    fidelity = ["global_consistency", "spectrum", "swd", "density", "frechet", "kernel", "precision"]
     assert keys == [*fidelity, "ms_ssim", "coverage", "recall"]
 
 
@@ -91,6 +91,7 @@ def test_every_measure_explains_itself_in_a_sentence():
     [
         ("ms_ssim", "Multiscale structural similarity (MS-SSIM), random pairs"),
         ("swd/64", "Sliced Wasserstein distance, 64x64"),
+        ("global_consistency/halves", "Global consistency, halves of an image together"),
         ("swd/mean", "Sliced Wasserstein distance, mean of the levels"),
         ("T1w/swd/64", "Sliced Wasserstein distance, T1w, 64x64"),
         ("T1w/spectrum", "Power spectrum, T1w, difference in dB"),
@@ -122,6 +123,14 @@ def test_every_repeat_is_of_other_images_and_the_same_with_the_same_seed():
     assert first.keys() == other.keys()
     assert all(spread.standard_deviation > 0 for spread in first.values())
     assert all(first[key] != other[key] for key in first)
+
+
+def test_only_what_is_wanted_is_measured_and_gives_the_same_numbers():
+    images, heldout = image_set(6, 0), image_set(6, 1)
+    options = {"repeats": 2, "pairs": 20}
+    some = registry.measure(images, heldout, 24, **options, only=("swd", "frechet"))
+    assert {key.partition("/")[0] for key in some} == {"swd", "frechet"}
+    assert some.items() <= registry.measure(images, heldout, 24, **options).items()
 
 
 def test_of_several_channels_each_is_measured_and_features_once():
