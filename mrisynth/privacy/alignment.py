@@ -8,6 +8,7 @@ nothing where both lack it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import scipy.fft
@@ -92,7 +93,9 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
     """Correlations of targets with candidate images, mirrored or not, at all small shifts.
 
     A frame's mean and norm do not change when it is turned round on itself, and the margin keeps the image
-    within it, so one Fourier transform gives the correlation at every shift.
+    within it, so one Fourier transform gives the correlation at every shift. Only small shifts are
+    transformed back. To mirror both images changes nothing, so in the place of the candidates their target is
+    mirrored, of which there is only one.
 
     Args:
         targets: [N, C, T, T].
@@ -103,14 +106,28 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
         by the index less `largest_shift`.
     """
     margin = largest_shift(targets.shape[-1])
-    both = np.stack([images, images[..., ::-1]], axis=2)
-    spectra = scipy.fft.rfft2(_unit_frames(both, margin), workers=-1)
-    conjugate = np.conj(scipy.fft.rfft2(_unit_frames(targets, margin), workers=-1))[:, None, None]
-    size = targets.shape[-1] + 2 * margin
-    everywhere = scipy.fft.irfft2(conjugate * spectra, s=(size, size), workers=-1)
-    # everywhere[d] compares the target with the image moved by -d.
-    shifts = -np.arange(-margin, margin + 1)
-    return _over_channels(everywhere[..., shifts[:, np.newaxis], shifts], targets[:, None], images)
+    both = np.stack([targets, targets[..., ::-1]], axis=1)
+    spectra = scipy.fft.rfft2(_unit_frames(images, margin), workers=-1)[:, :, None]
+    conjugate = np.conj(scipy.fft.rfft2(_unit_frames(both, margin), workers=-1))[:, None]
+    rows, columns = _back_to_shifts(targets.shape[-1] + 2 * margin, margin)
+    correlated = (rows @ ((conjugate * spectra) @ columns)).real
+    # What a mirrored target's candidate is moved by to the left, it is to the right when both are mirrored.
+    correlated[:, :, 1] = correlated[:, :, 1, ..., ::-1].copy()
+    return _over_channels(correlated, targets[:, None], images)
+
+
+@functools.cache
+def _back_to_shifts(size: int, margin: int) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+    """The inverse of `rfft2` at shifts of up to `margin`, [S, size] and [size / 2 + 1, S].
+
+    At place d of the transform the target is compared with the image moved by -d.
+    """
+    shifts, waves = -np.arange(-margin, margin + 1), np.arange(size)
+    back = np.exp(2j * np.pi * np.outer(shifts, waves) / size) / size
+    half = waves[: size // 2 + 1]
+    # The other half of the waves mirrors all but the first and, if their number is even, the last of these.
+    copies = np.where((half == 0) | (2 * half == size), 1, 2)
+    return back.astype(np.complex64), (back[:, half] * copies).T.astype(np.complex64)
 
 
 def _over_channels(

@@ -66,10 +66,8 @@ def test_brightness_and_contrast_of_single_images_do_not_matter():
 
 def test_a_layout_that_no_real_image_has_is_far():
     real, new = heads(300, 0), heads(300, 1)
-    assert (
-        global_consistency(real, np.roll(new, 4, axis=1))["layout"]
-        > 5 * global_consistency(real, new)["layout"]
-    )
+    moved = np.roll(new, 4, axis=1)
+    assert global_consistency(real, moved)["layout"] > 2.5 * global_consistency(real, new)["layout"]
 
 
 def test_the_same_seed_gives_the_same_number():
