@@ -107,10 +107,14 @@ def correlations(targets: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArr
     """
     margin = largest_shift(targets.shape[-1])
     both = np.stack([targets, targets[..., ::-1]], axis=1)
-    spectra = scipy.fft.rfft2(_unit_frames(images, margin), workers=-1)[:, :, None]
-    conjugate = np.conj(scipy.fft.rfft2(_unit_frames(both, margin), workers=-1))[:, None]
-    rows, columns = _back_to_shifts(targets.shape[-1] + 2 * margin, margin)
-    correlated = (rows @ ((conjugate * spectra) @ columns)).real
+    size = targets.shape[-1] + 2 * margin
+    spectra, norms = _spectra(images, size)
+    target_spectra, target_norms = _spectra(both, size)
+    rows, columns = _back_to_shifts(size, margin)
+    products = np.conj(target_spectra)[:, None] * spectra[:, :, None]
+    correlated = (rows @ (products @ columns)).real
+    norms = (target_norms[:, None] * norms[:, :, None])[..., None, None]
+    correlated = np.divide(correlated, norms, out=np.zeros_like(correlated), where=norms > 0)
     # What a mirrored target's candidate is moved by to the left, it is to the right when both are mirrored.
     correlated[:, :, 1] = correlated[:, :, 1, ..., ::-1].copy()
     return _over_channels(correlated, targets[:, None], images)
@@ -145,9 +149,19 @@ def _over_channels(
     return np.where(shown.any(axis=3), means, np.float32(1))
 
 
-def _unit_frames(images: NDArray[np.uint8], margin: int) -> NDArray[np.float32]:
-    framed = frames(images, margin)
-    return unit(framed.reshape(*framed.shape[:-2], -1)).reshape(framed.shape)
+def _spectra(images: NDArray[np.uint8], size: int) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """Transforms of images [..., T, T] in frames of their darkest gray, without means, and their norms [...].
+
+    The mean is the wave of length 0, and all of the frame lies behind the image: turned round on itself, that
+    is a frame on all sides.
+    """
+    lifted = images.astype(np.float32)
+    lifted -= lifted.min(axis=(-2, -1), keepdims=True)
+    spectra = scipy.fft.rfft2(lifted, s=(size, size), workers=-1)
+    squares = np.einsum("...ij,...ij->...", lifted, lifted) - spectra[..., 0, 0].real ** 2 / size**2
+    spectra[..., 0, 0] = 0
+    norms = np.sqrt(np.maximum(squares, 0))
+    return spectra, np.where(norms > _SMALLEST_NORM, norms, 0)
 
 
 def align(target: NDArray[np.uint8], image: NDArray[np.uint8]) -> Alignment:

@@ -187,9 +187,11 @@ class GrayValueDistance:
 
 def _pool(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Box means of 16x16, [..., T, T] -> [..., 16, 16]."""
-    factor = images.shape[-1] // _COARSE
-    shape = (*images.shape[:-2], _COARSE, factor, _COARSE, factor)
-    return images.reshape(shape).mean(axis=(-3, -1))
+    *leading, size, _ = images.shape
+    factor = size // _COARSE
+    rows = images.reshape(*leading, _COARSE, factor, size).sum(axis=-2)
+    # A product takes a fraction of the time of means over a few neighbors each.
+    return rows @ np.repeat(np.eye(_COARSE, dtype=np.float32) / factor**2, factor, axis=0)
 
 
 def _shifts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -205,9 +207,8 @@ def _shifts(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 def _variants(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Every image mirrored or not, at nine shifts, as `_units`: [N, C, T, T] -> [N, 18, C * 256]."""
-    moved = [side.astype(np.float32) for side in _shifts(images)]
-    pooled = np.stack([_pool(side) for one in moved for side in (one, one[..., ::-1])], axis=1)
-    return _units(pooled)
+    moved = np.stack([_pool(side.astype(np.float32)) for side in _shifts(images)], axis=1)
+    return _units(np.concatenate([moved, moved[..., ::-1]], axis=1))
 
 
 def _units(images: NDArray[np.float32]) -> NDArray[np.float32]:
