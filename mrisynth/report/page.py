@@ -382,6 +382,8 @@ def _joined(evaluation: Evaluation) -> dict[str, list[_Row]]:
     rows: dict[str, list[_Row]] = {}
     for name, joined in evaluation.joined_halves.items():
         for key, spread in joined.items():
+            if key not in evaluation.measures:
+                continue
             measure = Measure(spread, evaluation.measures[key].real)
             ratio = _ratio(measure, registry.find(key)[0].direction)
             rows.setdefault(registry.full_title(key), []).append(
