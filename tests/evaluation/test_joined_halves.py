@@ -1,6 +1,14 @@
+import dataclasses
+
+import nibabel
 import numpy as np
+import pytest
 
 from mrisynth.evaluation.joined_halves import TITLES, find_partners, join_halves
+from mrisynth.metrics.global_consistency import global_consistency
+from mrisynth.metrics.swd import sliced_wasserstein_distance
+from mrisynth.phantoms import dataset, scanner, structures
+from mrisynth.phantoms.scanner import draw_scanner
 
 SUBJECTS = np.repeat(["a", "a", "b", "c", "d"], [4, 4, 8, 2, 3])
 SCANS = np.repeat([10, 11, 12, 13, 14], [4, 4, 8, 2, 3])
@@ -40,3 +48,44 @@ def test_of_one_subject_there_is_nothing_to_join():
     partners = find_partners(["a"] * 4, [0, 0, 1, 1], ["FLAIR"] * 4)
     assert (partners == -1).all()
     assert join_halves(np.zeros((4, 16, 16, 1), np.uint8), partners) == {}
+
+
+SLICES = 16
+
+
+def phantom_slices(subjects):
+    """Axial slices of phantoms that are acquired coarsely, the head in the middle, [N, 64, 64]."""
+    slices = []
+    for subject in subjects:
+        image = nibabel.as_closest_canonical(dataset.draw_phantom(subject).images["FLAIR"])
+        values = np.asarray(image.dataobj, np.float32)
+        values = np.pad(np.minimum(values / np.percentile(values, 99.5), 1), ((32, 32), (32, 32), (0, 0)))
+        inside = [np.flatnonzero((values > 0.2).any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        x, y = ((places[0] + places[-1]) // 2 for places in inside[:2])
+        heights = np.linspace(0.3, 0.85, SLICES) * (inside[2][-1] - inside[2][0]) + inside[2][0]
+        for height in np.rint(heights).astype(int):
+            slices.append(values[x - 32 : x + 32, y - 32 : y + 32, height].T)
+    return np.rint(255 * np.array(slices)).astype(np.uint8)
+
+
+@pytest.mark.slow
+def test_of_phantoms_global_consistency_sees_them_and_patches_do_less(monkeypatch):
+    coarse = {"voxel_size": (4.0, 4.0, 4.0), "obliquity": (0.0, 0.0, 0.0)}
+    for module in (scanner, structures):
+        monkeypatch.setattr(module, "FIELD_SPACING", 4.4)
+    monkeypatch.setattr(
+        dataset, "draw_scanner", lambda *which: dataclasses.replace(draw_scanner(*which), **coarse)
+    )
+    training, heldout = phantom_slices(range(1, 31)), phantom_slices(range(31, 61))
+    subjects = np.repeat(np.arange(30), SLICES)
+    partners = find_partners(subjects, subjects, np.zeros(len(subjects)))
+
+    def measured(images):
+        consistency = global_consistency(heldout, images)["halves"]
+        return np.array([consistency, sliced_wasserstein_distance(heldout, images)["mean"]])
+
+    real = measured(training)
+    for name, images in join_halves(training[..., np.newaxis], partners).items():
+        consistency, patches = measured(images[..., 0]) / real
+        assert consistency > 2, name
+        assert patches < 1.3, name
