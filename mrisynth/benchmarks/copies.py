@@ -36,12 +36,14 @@ class Found:
         copies: Part of them that is found by each measure of distance, by its name, and by any.
         new: How many slices of new subjects, changed likewise, are taken for copies by any.
         new_count: How many of these there are.
+        controls: How many slices of new subjects, as they are, count as copies, and how many there are.
     """
 
     change: str
     copies: Mapping[str, float]
     new: int
     new_count: int
+    controls: tuple[int, int]
 
 
 def _noisy(deviation: float) -> Change:
@@ -122,7 +124,7 @@ def measure(data_dir: pathlib.Path, resolution: int, count: int, progress: bool 
     Args:
         data_dir: A prepared data set.
         resolution: Pixels along an edge.
-        count: How many training slices are changed.
+        count: How many training slices, and as many held-out ones, are changed.
         progress: Whether to show progress bars.
 
     Returns:
@@ -131,11 +133,13 @@ def measure(data_dir: pathlib.Path, resolution: int, count: int, progress: bool 
     real = load_reference(data_dir, resolution, progress=progress)
     sides = describe_real(real, ScatteringFeatures(), changed_copies=True, progress=progress)
     training, heldout = real.training.images, real.heldout.images
-    originals = training[np.random.RandomState(0).permutation(len(training))[:count]]
+    originals, new = (
+        side[np.random.RandomState(0).permutation(len(side))[:count]] for side in (training, heldout)
+    )
     found = []
     for name, change in tqdm(CHANGES.items(), desc="changes", disable=not progress, leave=False):
-        found.append(_look_up(name, sides, _changed(originals, change), _changed(heldout, change)))
-    return [*found, _look_up(PASTED, sides, _pasted(real, count), heldout)]
+        found.append(_look_up(name, sides, _changed(originals, change), _changed(new, change)))
+    return [*found, _look_up(PASTED, sides, _pasted(real, count), new)]
 
 
 def _changed(images: NDArray[np.uint8], change: Change) -> NDArray[np.uint8]:
@@ -168,7 +172,8 @@ def _look_up(
         for some in (images, new)
     )
     parts = {side.distance.name: float(by.mean()) for side, by in zip(sides, copies.by_measure, strict=True)}
-    return Found(change, {**parts, "any": copies.share.value}, taken.count, len(new))
+    controls = (copies.controls, copies.control_count)
+    return Found(change, {**parts, "any": copies.share.value}, taken.count, len(new), controls)
 
 
 def table(found: Sequence[Found]) -> str:
@@ -178,4 +183,6 @@ def table(found: Sequence[Found]) -> str:
     for each in found:
         parts = " | ".join(f"{part:.0%}" for part in each.copies.values())
         rows.append(f"| {each.change} | {parts} | {each.new} of {each.new_count} |")
+    taken, count = found[0].controls
+    rows.append(f"\nOf {count:,} slices of new subjects as they are, {taken:,} count as copies.")
     return "\n".join(rows)

@@ -46,7 +46,9 @@ def test_what_is_found_is_counted_by_every_measure(small_dataset, monkeypatch):
         rows[0]
         == "| change | by gray values | by features | by embedding | by patches | by any | new slices |"
     )
-    assert len(rows) == 2 + len(found)
+    taken, count = found[0].controls
+    assert rows[-1] == f"Of {count} slices of new subjects as they are, {taken} count as copies."
+    assert len(rows) == 4 + len(found)
 
 
 def test_copies_need_a_data_set():
