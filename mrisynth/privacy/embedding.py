@@ -26,7 +26,7 @@ from mrisynth.privacy.searches import ReferenceImages, without_masks
 from mrisynth.training.config import Precision
 from mrisynth.training.strategies import dtype_policy
 
-STEPS = 1500
+STEPS = 3000
 """Steps of training, whatever the size of the data set."""
 
 _VERSION = 1
