@@ -26,7 +26,7 @@ from mrisynth.privacy.searches import ReferenceImages, without_masks
 from mrisynth.training.config import Precision
 from mrisynth.training.strategies import dtype_policy
 
-STEPS = 3000
+STEPS = 1500
 """Steps of training, whatever the size of the data set."""
 
 _VERSION = 1
@@ -41,13 +41,16 @@ _LEARNING_RATE = 2e-3
 _GRAY_PER_UNIT = 40
 _AT_A_TIME = 64
 _VARIANTS = (
-    (0.0, 1.0),
-    (math.radians(7), 1.0),
-    (math.radians(-7), 1.0),
-    (0.0, 1.07),
-    (0.0, 1 / 1.07),
+    (0.0, 1.0, 0.0),
+    (math.radians(7), 1.0, 0.0),
+    (math.radians(-7), 1.0, 0.0),
+    (0.0, 1.07, 0.0),
+    (0.0, 1 / 1.07, 0.0),
+    (0.0, 1.12, 0.0),
+    (0.0, 1 / 1.12, 0.0),
+    (0.0, 1.0, 2.0),
 )
-"""How images are turned, and how much larger a part of them is taken, before they are looked up."""
+"""How images are turned, how much larger a part of them is taken, and how they are sharpened."""
 
 
 # How far views are changed at most. Sizes are parts of the width.
@@ -64,7 +67,7 @@ _BINOMIAL = (0.25, 0.5, 0.25)
 
 
 class EmbeddingDistance(FeatureDistance):
-    """Squared Euclidean distance of what a learned network makes of images, mirrored, turned or enlarged.
+    """Squared distance of what a learned network makes of images, mirrored, turned, enlarged or sharpened.
 
     It finds copies and has no figures of its own: each further figure is a further chance that the verdict on
     images that copy nothing is not "no sign of copying".
@@ -80,9 +83,10 @@ class EmbeddingDistance(FeatureDistance):
 
     def __init__(self, network: keras.Model) -> None:
         def embed(images: tf.Tensor) -> tf.Tensor:
+            size, detail = images.shape[1], images - _blur(images)
             sides = [
-                _sample(images, *_turned(images.shape[1], angle, scale, side))
-                for angle, scale in _VARIANTS
+                _sample(images + sharpened * detail, *_turned(size, angle, scale, side))
+                for angle, scale, sharpened in _VARIANTS
                 for side in (1.0, -1.0)
             ]
             points = network(tf.concat(sides, axis=0)[..., tf.newaxis], training=False)

@@ -43,20 +43,20 @@ def points(distance, images):
 def test_brightness_and_contrast_make_no_difference(learned):
     images = data_set().training.images[..., 0] // 2
     found = points(learned, images)
-    assert found.shape == (24, 10, 128)
+    assert found.shape == (24, 16, 128)
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1, rtol=1e-5)
     np.testing.assert_allclose(points(learned, images + 40), found, atol=1e-5)
     np.testing.assert_allclose(np.sum(points(learned, 2 * images) * found, -1), 1, atol=0.01)
 
 
-def test_images_are_looked_up_as_they_are_and_mirrored_turned_and_enlarged(learned):
+def test_images_are_looked_up_as_they_are_and_mirrored_turned_enlarged_and_sharpened(learned):
     images = data_set().training.images[..., 0]
     found = points(learned, images)
     as_they_are = found[:, 0]
     mirrored = points(learned, images[:, :, ::-1])
     np.testing.assert_allclose(mirrored[:, 1], as_they_are, atol=1e-2)
     np.testing.assert_allclose(mirrored[:, 0], found[:, 1], atol=1e-2)
-    assert len(np.unique(found[0].round(3), axis=0)) == 10
+    assert len(np.unique(found[0].round(3), axis=0)) == 16
 
 
 def test_it_is_kept_beside_the_data_set_that_it_is_of(learned, folder, monkeypatch):
