@@ -284,7 +284,7 @@ def test_what_was_not_looked_for_can_escape():
     count = privacy.copies
     assert f"Generated ones are {count} by gray values, 0 by features, {count} by learned embedding" in text
     assert "A detail of a subject within an otherwise new image is found where" in text
-    assert "Larger changes hide more." in text
+    assert "Larger enlargements and smooth warps hide more." in text
     short = {name: privacy.copies_by[name] for name in ("gray_values", "features")}
     short = dataclasses.replace(evaluation, privacy=dataclasses.replace(privacy, copies_by=short))
     text = parse(render(short)).text
