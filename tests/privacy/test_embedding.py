@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -129,7 +131,7 @@ def test_turned_and_enlarged_copies_are_near_their_own_subject_and_new_slices_ar
     real = data_set(subjects=30)
     sides = RealSides.of(embedding.learn(real), real)
     originals = tf.constant(real.training.images[::4, ..., 0], tf.float32)
-    turned = embedding._sample(originals, *embedding._turned(32, np.deg2rad(8), 1 / 1.05, 1.0))
+    turned = embedding._sample(originals, *embedding._turned(32, math.radians(8), 1 / 1.05, 1.0))
     copies = sides.nearest_training(sides.describe(np.rint(turned).astype(np.uint8)[..., np.newaxis]))
     assert np.mean(real.training.subjects[copies.indices[:, 0]] == np.arange(30)) > 0.9
     ours, new = (
