@@ -81,11 +81,8 @@ class PreparationConfig:
         object.__setattr__(self, "output", str(self.output))
         for name in ("stratify", "holdout_subjects"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "plane", _choice("--plane", Plane, self.plane))
-        object.__setattr__(self, "slices", _choice("--slices", SliceMode, self.slices))
-        object.__setattr__(
-            self, "interpolation", _choice("--interpolation", Interpolation, self.interpolation)
-        )
+        for name, choices in (("plane", Plane), ("slices", SliceMode), ("interpolation", Interpolation)):
+            object.__setattr__(self, name, _choice(f"--{name}", choices, getattr(self, name)))
         object.__setattr__(self, "intensity_percentiles", tuple(float(p) for p in self.intensity_percentiles))
         self._check()
 

@@ -103,11 +103,7 @@ class LabelDistribution:
         schema = LabelSchema(tuple(Label(**{name: entry[name] for name in known}) for entry in entries))
         bins = {entry["name"]: tuple(map(_bin_of_json, entry.get("bins", ()))) for entry in entries}
         cells = tuple(
-            LabelCell(
-                _values_of_json(cell["values"]),
-                float(cell["weight"]),
-                cell["subjects"],
-            )
+            LabelCell(_values_of_json(cell["values"]), float(cell["weight"]), cell["subjects"])
             for cell in document["cells"]
         )
         return cls(schema, bins, tuple(map(_values_of_json, document["combinations"])), cells)

@@ -61,11 +61,7 @@ def read_training_labels(data_dir: str | Path) -> dict[str, list[str]]:
     Raises:
         UserError: The folder is no prepared data set, or not a complete one.
     """
-    folder = Path(data_dir)
-    try:
-        return read_labels(folder, read_manifest(folder), Split.TRAIN)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
+    return read_labels(Path(data_dir), read_manifest(data_dir), Split.TRAIN)
 
 
 def _column(name: str, table: dict[str, list[str]], folder: str | Path) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mrisynth.data.finding.dicom_headers import DEFLATED, DamagedHeaderError, Header, read_header
-from mrisynth.data.finding.scan_names import same_form
+from mrisynth.data.finding.scan_names import compiled, same_form
+from mrisynth.data.finding.scans import Scan
 from mrisynth.data.finding.wanted_contrasts import WantedContrast, the_one
 from mrisynth.errors import UserError
 
@@ -39,31 +40,6 @@ class DicomFile:
     input: str
     name: str
     header: Header | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Series:
-    """The files of one series of one patient; all but `files` may be shown and stored.
-
-    Attributes:
-        files: In the order of their paths; each image once.
-        input: The input that the first of them was found in.
-        name: Made of the subject, the description and a salted hash.
-        subject: "sub-" and a salted hash of the patient's ID.
-        session: "ses-" and a salted hash of the examination's UID.
-        suffix: The contrast that was asked for, else the description.
-        fault: Why it cannot be used; else empty.
-        warnings: What a user should know about it.
-    """
-
-    files: tuple[Path, ...]
-    input: str
-    name: str
-    subject: str
-    session: str
-    suffix: str
-    fault: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def look_at(path: Path, place: Path) -> DicomFile | None:
@@ -100,8 +76,10 @@ def find_series(
     series: str = "",
     subject_of: Callable[[str], str] | None = None,
     is_alone: bool = True,
-) -> list[Series]:
+) -> list[Scan]:
     """Puts DICOM files together to series and chooses among them.
+
+    All but the paths of what is returned may be shown and stored.
 
     Args:
         found: The files of all inputs.
@@ -113,7 +91,10 @@ def find_series(
         is_alone: Whether some series must be of `wanted`; not so where there are scans of other formats.
 
     Returns:
-        The series that are wanted, sorted by name, and one more for each folder with damaged files.
+        The series that are wanted, sorted by name, and one more for each folder with damaged files. The name
+        is made of the subject, the description and a salted hash; subject and session are "sub-" and "ses-"
+        with such a hash of the patient's ID and of the examination's UID. Each image is there once, in the
+        order of the paths.
 
     Raises:
         UserError: Nothing is as wanted, a choice has to be made, or `series` is no regular expression.
@@ -151,7 +132,7 @@ def _choose(
     """The groups of files whose descriptions are wanted, each with the contrast that was asked for or ""."""
     if not groups:
         return []
-    pattern = _compiled(series)
+    pattern = compiled("--series", series, re.IGNORECASE)
     if wanted or pattern is not None:
         labels = [_label(files[0].header, wanted, pattern) for files in groups]
         chosen = [(files, label) for files, label in zip(groups, labels, strict=True) if label is not None]
@@ -182,13 +163,6 @@ def _label(header: Header, wanted: Sequence[WantedContrast], pattern: re.Pattern
     return the_one(matching, f"the DICOM series {_shown(header)}").label if matching else None
 
 
-def _compiled(series: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(series, re.I) if series else None
-    except re.error as error:
-        raise UserError(f"--series is not a regular expression: {error}") from error
-
-
 def _listed(groups: list[list[DicomFile]]) -> str:
     there = sorted({_shown(files[0].header) or "(without a description)" for files in groups})
     return ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
@@ -209,7 +183,7 @@ def _series(
     subject_of: Callable[[str], str] | None,
     doubts: Mapping[str, str],
     damaged_folders: Iterable[tuple[str, str]],
-) -> Series:
+) -> Scan:
     """Describes a group of files."""
     files = sorted(files, key=lambda file: (file.input, file.name))
     unique = list({file.header.instance or file.name: file for file in reversed(files)}.values())[::-1]
@@ -217,7 +191,8 @@ def _series(
     subject, fault = _subject(unique[0], salt, subject_of)
     folders = {(file.input, file.name.rpartition("/")[0]) for file in files}
     shown = _shown(header)
-    return Series(
+    return Scan(
+        path=unique[0].path,
         files=tuple(file.path for file in unique),
         input=unique[0].input,
         name=f"{subject or 'nobody'}/{shown or 'series'}_{salted(salt, header.series)}",
@@ -231,7 +206,7 @@ def _series(
     )
 
 
-def _with_descriptions(found: list[Series], descriptions: Sequence[str]) -> list[Series]:
+def _with_descriptions(found: list[Scan], descriptions: Sequence[str]) -> list[Scan]:
     """The series, with a warning where several descriptions count as one contrast."""
     of_label: dict[str, set[str]] = {}
     for one, description in zip(found, descriptions, strict=True):
@@ -241,8 +216,7 @@ def _with_descriptions(found: list[Series], descriptions: Sequence[str]) -> list
     for one in found:
         several = sorted(of_label.get(one.suffix, ()))
         warning = f"descriptions differ: {', '.join(several[:8])} count as {one.suffix}; --series can choose"
-        warnings = (*one.warnings, warning) if len(several) > 1 else one.warnings
-        warned.append(dataclasses.replace(one, warnings=warnings))
+        warned.append(one.warned(warning) if len(several) > 1 else one)
     return warned
 
 
@@ -325,15 +299,14 @@ def _doubts(headers: Iterable[Header]) -> dict[str, str]:
     }
 
 
-def _damaged(files: list[DicomFile], salt: str) -> Series:
+def _damaged(files: list[DicomFile], salt: str) -> Scan:
     """Stands for the damaged files of a folder, whose series nobody knows."""
-    return Series(
+    return Scan(
+        path=files[0].path,
         files=tuple(file.path for file in files),
         input=files[0].input,
         name=f"damaged_{salted(salt, files[0].name)}",
         subject="",
-        session="",
-        suffix="",
         fault=f"{len(files)} DICOM file(s) of one folder have no header that can be read (cut off, or "
         "without the mark DICM at byte 128)",
     )

@@ -15,7 +15,7 @@ from mrisynth.data.finding.dicom_series import DicomFile, find_series, look_at, 
 from mrisynth.data.finding.file_search import fault_of_file, fault_of_part, location, walk
 from mrisynth.data.finding.masks import MaskFolder, mask_folder, masks_of
 from mrisynth.data.finding.participants import read_participants
-from mrisynth.data.finding.scan_names import EXTENSIONS, is_contrast, printable, same_form, stem
+from mrisynth.data.finding.scan_names import EXTENSIONS, compiled, is_contrast, printable, same_form, stem
 from mrisynth.data.finding.scans import Scan
 from mrisynth.data.finding.subjects import subjects_of
 from mrisynth.data.finding.wanted_contrasts import WantedContrast, the_one, wanted_contrasts
@@ -56,10 +56,8 @@ def find_scans(
     Raises:
         UserError: Something is not there, nothing is found, or a choice has to be made.
     """
-    pattern, wanted = (
-        _compiled(subject_regex),
-        wanted_contrasts(suffix) if isinstance(suffix, str) else suffix,
-    )
+    pattern = compiled("--subject_regex", subject_regex)
+    wanted = wanted_contrasts(suffix) if isinstance(suffix, str) else suffix
     places = [_place(Path(place)) for place in inputs]
     given = [place for place in places if not place.is_dir()]
     given_in = _shared_folder([place.parent for place in given])
@@ -108,13 +106,6 @@ def _check_any(scans: Sequence[Scan], inputs: Sequence[str]) -> None:
         # Paths of DICOM files may name patients.
         shown = scans[0].name if scans[0].files else scans[0].path
         raise UserError(f"--input: {shown} cannot be used: {scans[0].fault}")
-
-
-def _compiled(subject_regex: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(subject_regex) if subject_regex else None
-    except re.error as error:
-        raise UserError(f"--subject_regex is not a regular expression: {error}") from error
 
 
 def _shared_folder(folders: Sequence[Path]) -> Path:
@@ -199,20 +190,8 @@ def _dicom_scans(
     """The scans that DICOM files make up; `is_alone`: there are no others that can be used."""
     missing = "" if dicom.dcm2niix() else dicom.ADVICE
     subject_by_name = (lambda name: subjects_of([name], pattern)[0]) if pattern else None
-    return [
-        Scan(
-            path=found.files[0],
-            name=found.name,
-            input=found.input,
-            subject=found.subject,
-            session=found.session,
-            suffix=found.suffix,
-            fault=found.fault or missing,
-            files=found.files,
-            warnings=found.warnings,
-        )
-        for found in find_series(files, salt, wanted, series, subject_by_name, is_alone)
-    ]
+    found = find_series(files, salt, wanted, series, subject_by_name, is_alone)
+    return [dataclasses.replace(scan, fault=scan.fault or missing) for scan in found]
 
 
 def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Path) -> list[Scan]:
@@ -239,23 +218,21 @@ def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Pa
         for contrast_, those in in_others.items()
     }
     return [
-        dataclasses.replace(
-            scan,
-            suffix=(only and scan.suffix) or contrast_.label,
-            warnings=(*scan.warnings, *_spelled_otherwise(contrast_, left[contrast_])),
+        scan.warned(
+            _spelled_otherwise(contrast_, left[contrast_]), suffix=(only and scan.suffix) or contrast_.label
         )
         for scan, contrast_ in chosen
     ]
 
 
-def _spelled_otherwise(contrast_: WantedContrast, names: Sequence[str]) -> list[str]:
+def _spelled_otherwise(contrast_: WantedContrast, names: Sequence[str]) -> str:
     """A warning if names say a contrast in other capital letters, so that it was not taken from them."""
     if not names:
-        return []
-    return [
+        return ""
+    return (
         f"spelled otherwise: {len(names)} file(s) such as {names[0]} are not taken for {contrast_.text}, as "
         "their capital letters differ"
-    ]
+    )
 
 
 def _check_every_contrast(scans: Sequence[Scan], wanted: Sequence[WantedContrast]) -> None:
@@ -307,10 +284,7 @@ def _with_mixed_contrasts(scans: list[Scan]) -> list[Scan]:
     there = sorted(set(kinds.values()))
     shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
     warning = f"contrasts mixed: there are {shown}; --suffix takes those named"
-    return [
-        dataclasses.replace(scan, warnings=(*scan.warnings, warning)) if scan.path in kinds else scan
-        for scan in scans
-    ]
+    return [scan.warned(warning) if scan.path in kinds else scan for scan in scans]
 
 
 def _kind(scan: Scan) -> str:
@@ -380,12 +354,7 @@ def _with_shared_labels(scans: list[Scan]) -> list[Scan]:
         for subject, places in inputs.items()
         if len(places) > 1
     }
-    return [
-        dataclasses.replace(scan, warnings=(*scan.warnings, warnings[scan.subject]))
-        if scan.subject in warnings
-        else scan
-        for scan in scans
-    ]
+    return [scan.warned(warnings.get(scan.subject, "")) for scan in scans]
 
 
 def _with_names_alike(scans: list[Scan], are_one: bool) -> list[Scan]:
@@ -408,8 +377,7 @@ def _with_names_alike(scans: list[Scan], are_one: bool) -> list[Scan]:
                 else "count as two; are they one?"
             )
             warning = f"subjects alike: {scan.subject} and {first} {how}"
-            subject = first if are_one else scan.subject
-            scan = dataclasses.replace(scan, subject=subject, warnings=(*scan.warnings, warning))
+            scan = scan.warned(warning, subject=first if are_one else scan.subject)
         described.append(scan)
     return described
 
@@ -429,8 +397,7 @@ def _with_participants(scans: list[Scan]) -> list[Scan]:
         found = read_participants(Path(place)).of_subjects({scan.subject for scan in there})
         for scan in there:
             columns, warning = found[scan.subject]
-            warnings = (*scan.warnings, warning) if warning and scan.subject else scan.warnings
-            described.append(dataclasses.replace(scan, participant=dict(columns), warnings=warnings))
+            described.append(scan.warned(warning if scan.subject else "", participant=dict(columns)))
     return described
 
 
@@ -448,11 +415,7 @@ def _with_masks(scans: list[Scan], masks: str) -> list[Scan]:
         masks_below = _masks_below(folder)
         chosen = masks_of(names, [scan.subject for scan in there], list(masks_below))
         for scan, (mask, warning) in zip(there, chosen, strict=True):
-            described[scan.path] = dataclasses.replace(
-                scan,
-                mask=masks_below.get(mask),
-                warnings=(*scan.warnings, warning) if warning else scan.warnings,
-            )
+            described[scan.path] = scan.warned(warning, mask=masks_below.get(mask))
     return [described[scan.path] for scan in scans]
 
 

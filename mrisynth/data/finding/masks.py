@@ -69,7 +69,7 @@ def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]
     Raises:
         UserError: Several masks fit a scan.
     """
-    plain = _Index(scans, subjects, [mask for mask in masks if not subject_of(mask)])
+    plain = _by_names(scans, subjects, [mask for mask in masks if not subject_of(mask)])
     by_subject: dict[str, list[str]] = {}
     for mask in masks:
         by_subject.setdefault(same_form(subject_of(mask)), []).append(mask)
@@ -78,7 +78,7 @@ def masks_of(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]
         subject = subject_of(scan)
         agreeing = [mask for mask in by_subject.get(same_form(subject), []) if subject and _agree(mask, scan)]
         own = [mask for mask in agreeing if not _is_elsewhere(mask, scan)]
-        mask = _only(own or plain.of(number), scan)
+        mask = _only(own or plain.get(number, []), scan)
         warning = "mask missing: no file of --masks belongs to it by its name"
         if agreeing:
             warning = f"mask left out: {agreeing[0]} lies in the space of a template, and the scan does not"
@@ -113,32 +113,27 @@ def _only(candidates: list[str], scan: str) -> str:
     return candidates[0] if candidates else ""
 
 
-class _Index:
-    """Masks that are not named as in BIDS, by the scans that they belong to."""
-
-    def __init__(self, scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> None:
-        self._masks: dict[int, list[str]] = {}
-        by_name: dict[str, list[int]] = {}
-        by_rest: dict[str, list[int]] = {}
-        for number, scan in enumerate(scans):
-            # nnU-Net numbers the contrasts of a scan, whose mask has no number.
-            for name in {_form(stem(scan)), _form(re.sub(r"_000\d$", "", stem(scan)))}:
-                by_name.setdefault(name, []).append(number)
-            for rest in {_rest(scan), _form(subjects[number])} - {""}:
-                by_rest.setdefault(rest, []).append(number)
-        for mask in masks:
-            named = next((by_name[name] for name in _beginnings(stem(mask)) if name in by_name), [])
-            if len(named) > 1:  # Files of one name in several folders: the folder says which is meant.
-                named = [number for number in named if _folders(scans[number]) == _folders(mask)]
-            alike = by_rest.get(_rest(mask), [])
-            if len({_rest(scans[number]) for number in alike}) > 1:  # Which of a subject's visits is meant?
-                alike = []
-            for number in named or alike:
-                self._masks.setdefault(number, []).append(mask)
-
-    def of(self, scan: int) -> list[str]:
-        """The masks that fit a scan."""
-        return self._masks.get(scan, [])
+def _by_names(scans: Sequence[str], subjects: Sequence[str], masks: Sequence[str]) -> dict[int, list[str]]:
+    """The masks, none of them named as in BIDS, that fit each scan, by its number."""
+    fitting: dict[int, list[str]] = {}
+    by_name: dict[str, list[int]] = {}
+    by_rest: dict[str, list[int]] = {}
+    for number, scan in enumerate(scans):
+        # nnU-Net numbers the contrasts of a scan, whose mask has no number.
+        for name in {_form(stem(scan)), _form(re.sub(r"_000\d$", "", stem(scan)))}:
+            by_name.setdefault(name, []).append(number)
+        for rest in {_rest(scan), _form(subjects[number])} - {""}:
+            by_rest.setdefault(rest, []).append(number)
+    for mask in masks:
+        named = next((by_name[name] for name in _beginnings(stem(mask)) if name in by_name), [])
+        if len(named) > 1:  # Files of one name in several folders: the folder says which is meant.
+            named = [number for number in named if _folders(scans[number]) == _folders(mask)]
+        alike = by_rest.get(_rest(mask), [])
+        if len({_rest(scans[number]) for number in alike}) > 1:  # Which of a subject's visits is meant?
+            alike = []
+        for number in named or alike:
+            fitting.setdefault(number, []).append(mask)
+    return fitting
 
 
 def _beginnings(name: str) -> Iterator[str]:

@@ -6,6 +6,8 @@ import os
 import re
 import unicodedata
 
+from mrisynth.errors import UserError
+
 EXTENSIONS = (
     ".nii", ".nii.gz", ".nii.bz2", ".hdr", ".hdr.gz", ".img", ".img.gz", ".mgh", ".mgz", ".mgh.gz", ".mnc",
     ".par", ".head",
@@ -43,6 +45,18 @@ _GENERIC = (
     r"imag(?:e|es|ing)|(?:images|labels)t[rs]|img|scans?|anat|brain|head|mri?|nifti|nii|orig(?:inal)?|raw|data"
     r"|volume|vol"
 )
+
+
+def compiled(flag: str, expression: str, how: re.RegexFlag = re.NOFLAG) -> re.Pattern[str] | None:
+    """The regular expression that a user gave; None if it is empty.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        return re.compile(expression, how) if expression else None
+    except re.error as error:
+        raise UserError(f"{flag} is not a regular expression: {error}") from error
 
 
 def _words(pattern: str, behind: bool = False) -> re.Pattern[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from mrisynth.data.finding.scan_files import files_of
 
@@ -46,3 +47,7 @@ class Scan:
     def read_from(self) -> tuple[Path, ...]:
         """All files that its image is read from."""
         return self.files or files_of(self.path)
+
+    def warned(self, *warnings: str, **changes: Any) -> Scan:
+        """The scan with further warnings, of which empty ones are none, and other changed fields."""
+        return dataclasses.replace(self, warnings=(*self.warnings, *filter(None, warnings)), **changes)

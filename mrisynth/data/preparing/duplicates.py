@@ -59,12 +59,7 @@ def persons(manifest: Manifest) -> dict[str, str]:
 
 
 def warned(sources: Sequence[Source], pairs: Iterable[tuple[int, int]] = ()) -> list[Source]:
-    """The sources; those whose voxels or image another one has, with a warning.
-
-    Args:
-        sources: Files.
-        pairs: As of `same_voxels`.
-    """
+    """The sources of `same_voxels`; those whose voxels or image another one has, with a warning."""
     alike = _alike(sources)
     partners: dict[int, int] = {}
     for one, other in pairs:

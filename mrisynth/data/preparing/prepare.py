@@ -61,8 +61,6 @@ _UNFINISHED = ".unfinished"
 _SALT = "salt.txt"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
 
-_Identity = tuple[str, str, str, str, dict[str, str], dict[str, str]]
-
 
 def prepare_dataset(
     config: PreparationConfig | None = None, *, progress: bool = True, **settings
@@ -149,7 +147,8 @@ def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Man
             f"--output: {output} was prepared with other settings ({differences}); "
             "remove it or name a new folder"
         )
-    was, found = _identities(manifest), [_identity(scan) for scan in scans]
+    was = [_identity(source) for source in manifest.sources]
+    found = [_identity(_found(scan)) for scan in scans]
     if was != found:
         names = {entry[0] for entry in [*was, *found] if entry not in was or entry not in found}
         changed = f" ({min(names)} is new, gone or changed, or its mask or labels are)" if names else ""
@@ -159,33 +158,19 @@ def _existing(output: Path, scans: list[Scan], config: PreparationConfig) -> Man
     return manifest
 
 
-def _identities(manifest: Manifest) -> list[_Identity]:
-    """What identifies each scan that a data set was made from, wherever it lies."""
-    return [
-        (
-            *(source.name, source.subject, source.checksum, source.mask_checksum),
-            *(_known(source.participant), _checksums_of(source.others)),
-        )
-        for source in manifest.sources
-    ]
+def _identity(source: Source) -> tuple[str, str, str, str, dict[str, str], dict[str, str]]:
+    """What identifies a scan that a data set was made from, wherever it lies."""
+    known = {column: value for column, value in source.participant.items() if value != UNKNOWN}
+    others = {contrast: other["checksum"] for contrast, other in source.others.items()}
+    return source.name, source.subject, source.checksum, source.mask_checksum, known, others
 
 
-def _identity(scan: Scan) -> _Identity:
-    """What identifies a scan that was found just now, as `_identities` has it."""
+def _found(scan: Scan) -> Source:
+    """The entry of a scan that was found just now, as far as it identifies the scan."""
     digests: dict[str, Any] = {}
     with contextlib.suppress(UserError):
         digests = checksums(scan)
-    found = (digests.get("checksum", ""), digests.get("mask_checksum", ""))
-    others = _checksums_of(digests.get("others", {}))
-    return scan.name, scan.subject, *found, _known(scan.participant), others
-
-
-def _checksums_of(others: dict[str, dict[str, Any]]) -> dict[str, str]:
-    return {contrast: other["checksum"] for contrast, other in others.items()}
-
-
-def _known(participant: dict[str, str]) -> dict[str, str]:
-    return {column: value for column, value in participant.items() if value != UNKNOWN}
+    return Source(scan.name, scan.input, scan.subject, participant=scan.participant, **digests)
 
 
 def _differences(manifest: Manifest, config: PreparationConfig) -> str:
@@ -327,8 +312,7 @@ def _converted(scan: Scan, place: Path) -> Scan:
         return dataclasses.replace(scan, others=others, fault=scan.fault or "; ".join(faults))
     place.mkdir(parents=True, exist_ok=True)
     path, fault, warnings = dicom.convert(scan.files, place)
-    warnings = (*scan.warnings, *warnings)
-    return dataclasses.replace(scan, path=path or scan.path, fault=fault, warnings=warnings, others=others)
+    return scan.warned(*warnings, path=path or scan.path, fault=fault, others=others)
 
 
 def _source(scan: Scan, extracted: ExtractedScan, columns: list[str]) -> Source:

@@ -55,15 +55,7 @@ class ExtractedScan:
 
 
 def extract(scan: Scan, config: PreparationConfig) -> ExtractedScan:
-    """Reads a scan and cuts it into slices.
-
-    Args:
-        scan: The scan.
-        config: How.
-
-    Returns:
-        Its slices, or, if the scan cannot be used, the reason under "skipped".
-    """
+    """Reads a scan and cuts it into slices; if it cannot be used, the reason is under "skipped"."""
     facts: dict[str, object] = {"warnings": scan.warnings}
     try:
         facts |= checksums(scan)

@@ -26,6 +26,9 @@ _PADDED_OUTLINE = 0.1
 _CLEAN_AIR = 0.2
 """Where more than this part of the air is exactly -1, padding cannot be told from air."""
 
+_AROUND = np.ones((1, 3, 3), bool)
+"""A block and the eight around it in its slice."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Head:
@@ -157,19 +160,15 @@ def _padding(head: Head, areas: NDArray[np.int64], outside: NDArray[np.bool_]) -
     # Padding lies at the edge of what was scanned. Around a head cubic interpolation falls below the air.
     edge = outside.copy()
     edge[:, [0, -1], :] = edge[:, :, [0, -1]] = True
-    in_plane = np.zeros((3, 3, 3), bool)
-    in_plane[1] = True
-    near = ndimage.binary_dilation(edge, in_plane, iterations=2)
-    return ndimage.binary_propagation(exact & near, in_plane, mask=exact)
+    near = ndimage.binary_dilation(edge, _AROUND, iterations=2)
+    return ndimage.binary_propagation(exact & near, _AROUND, mask=exact)
 
 
 def _bordering_part(mask: NDArray[np.bool_], unscanned: NDArray[np.bool_]) -> NDArray[np.float64]:
     """For each slice the part of the mask's outline that borders on the unscanned, in [0, 1]."""
-    in_plane = np.zeros((3, 3, 3), bool)
-    in_plane[1] = True
     # The edge of the image is no edge of the head: a scan may be cropped on all its slices.
-    outline = mask & ~ndimage.binary_erosion(mask, in_plane, border_value=1)
+    outline = mask & ~ndimage.binary_erosion(mask, _AROUND, border_value=1)
     # Two blocks, as one block between the head and the unscanned is partly both.
-    near = ndimage.binary_dilation(unscanned, in_plane, iterations=2)
+    near = ndimage.binary_dilation(unscanned, _AROUND, iterations=2)
     length = np.count_nonzero(outline, axis=(1, 2))
     return np.count_nonzero(outline & near, axis=(1, 2)) / np.maximum(length, 1)

@@ -86,7 +86,7 @@ def _best_form(
     header: nibabel.Nifti1Header, repaired: nibabel.Nifti1Header, pixdim: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], list[str]]:
     """The best of what a NIfTI header says, in its own unit, and what is wrong with it."""
-    sform, sform_fault = _sform(repaired) if header["sform_code"] > 0 else (None, "")
+    sform, sform_fault = _judged(repaired.get_sform()) if header["sform_code"] > 0 else (None, "")
     qform, qform_fault = _qform(pixdim, repaired) if header["qform_code"] > 0 else (None, "")
     if sform is not None:
         affine, warnings = _sform_or_qform(sform, qform, pixdim, repaired.get_data_shape()[:3])
@@ -125,13 +125,6 @@ def _sform_or_qform(
     return sform, [f"sform and qform disagree: by up to {distance:.4g} mm; the sform was taken"]
 
 
-def _sform(repaired: nibabel.Nifti1Header) -> tuple[NDArray[np.float64] | None, str]:
-    """The sform, or None and what is wrong with it."""
-    sform = repaired.get_sform()
-    fault = _matrix_fault(sform)
-    return (None, fault) if fault else (sform, "")
-
-
 def _qform(
     pixdim: NDArray[np.float64], repaired: nibabel.Nifti1Header
 ) -> tuple[NDArray[np.float64] | None, str]:
@@ -148,9 +141,13 @@ def _qform(
         for name, part in zip(names, quaternion / length, strict=True):
             # A little less than 1, as single precision may round up.
             repaired[name] = part * (1 - 1e-7)
-    qform = repaired.get_qform()
-    fault = _matrix_fault(qform)
-    return (None, fault) if fault else (qform, "")
+    return _judged(repaired.get_qform())
+
+
+def _judged(affine: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, str]:
+    """An affine, or None and what is wrong with it."""
+    fault = _matrix_fault(affine)
+    return (None, fault) if fault else (affine, "")
 
 
 def _from_sizes(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth.checksums import of_arrays
-from mrisynth.data.reading.formats import read_scan
+from mrisynth.data.reading.formats import StoredVolume, read_scan
 from mrisynth.data.reading.image_copies import block_means
 from mrisynth.data.reading.intensities import find_range, to_unit_range
 from mrisynth.data.reading.mask_space import refuse_other_space
@@ -124,17 +124,10 @@ def load_volume(
     Raises:
         UnusableScanError: The file is no scan that can be used; the message is the reason.
     """
-    stored = read_scan(path, volume_index)
-    if stored.are_labels:
-        raise UnusableScanError("its header says that its voxels are labels, no image")
+    stored, filled, (low, high), warnings, doubtful = _read_image(path, volume_index, intensity_percentiles)
     voxels, affine = stored.voxels, stored.affine
-    missing, warnings = find_missing(voxels)
-    filled, (low, high) = find_range(voxels, missing, intensity_percentiles)
-    refuse_what_is_no_image(voxels, missing)
     voxels_checksum, means = _what_tells_copies(voxels, filled, affine)
-    warnings += doubts(voxels, missing, (low, high), stored.wraps_at) or cut_sides(
-        filled, affine, (low, high), PLANES[Plane(plane)].stack_axis
-    )
+    warnings += doubtful or cut_sides(filled, affine, (low, high), PLANES[Plane(plane)].stack_axis)
     warnings += size_doubts(affine, voxels.shape)
     if 1 in voxels.shape and slices == SliceMode.ISOTROPIC:
         affine = straightened(affine, voxels.shape)
@@ -154,7 +147,7 @@ def load_volume(
         nonfinite_voxels=int(np.count_nonzero(~np.isfinite(voxels))),
         voxels_checksum=voxels_checksum,
         block_means=means,
-        warnings=(*stored.warnings, *warnings),
+        warnings=tuple(warnings),
     )
 
 
@@ -199,13 +192,7 @@ def load_beside(
     Raises:
         UnusableScanError: The file is no scan that can be used; the message is the reason.
     """
-    stored = read_scan(path, volume_index)
-    if stored.are_labels:
-        raise UnusableScanError("its header says that its voxels are labels, no image")
-    missing, warnings = find_missing(stored.voxels)
-    filled, (low, high) = find_range(stored.voxels, missing, intensity_percentiles)
-    refuse_what_is_no_image(stored.voxels, missing)
-    warnings += doubts(stored.voxels, missing, (low, high), stored.wraps_at)
+    stored, filled, (low, high), warnings, doubtful = _read_image(path, volume_index, intensity_percentiles)
     grid = volume.grid.for_source(stored.affine)
     data = resample(filled, stored.affine, grid, INTERPOLATION_ORDERS[interpolation], fill=low)
     covered = _nearest(np.ones(stored.voxels.shape, bool), stored.affine, volume)
@@ -214,7 +201,7 @@ def load_beside(
         covered,
         (low, high),
         *_what_tells_copies(stored.voxels, filled, stored.affine),
-        warnings=(*stored.warnings, *warnings),
+        warnings=(*warnings, *doubtful),
     )
 
 
@@ -245,6 +232,24 @@ def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list
     if mask.mean() > _MOST_OF_A_SCAN:
         warnings.append(f"mask doubtful: it marks {mask.mean():.0%} of the scan; is it inverted, or no mask?")
     return mask, warnings
+
+
+def _read_image(
+    path: str | Path, volume_index: int, percentiles: tuple[float, float]
+) -> tuple[StoredVolume, NDArray[np.float32], tuple[float, float], list[str], list[str]]:
+    """A scan as stored, its voxels with air for what is missing, its range, warnings, and what is doubtful.
+
+    Raises:
+        UnusableScanError: It is no image of intensities.
+    """
+    stored = read_scan(path, volume_index)
+    if stored.are_labels:
+        raise UnusableScanError("its header says that its voxels are labels, no image")
+    missing, warnings = find_missing(stored.voxels)
+    filled, ends = find_range(stored.voxels, missing, percentiles)
+    refuse_what_is_no_image(stored.voxels, missing)
+    doubtful = doubts(stored.voxels, missing, ends, stored.wraps_at)
+    return stored, filled, ends, [*stored.warnings, *warnings], doubtful
 
 
 def _what_tells_copies(

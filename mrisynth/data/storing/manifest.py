@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import hashlib
 import json
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.choices import Choice
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.reading.planes import PLANES
 from mrisynth.data.reading.slices import STRAIGHT, slice_to_nifti
@@ -25,13 +26,11 @@ FORMAT = "mrisynth data set"
 FORMAT_VERSION = 3
 
 
-class Split(str, enum.Enum):
+class Split(Choice):
     """The two sides of a data set; no subject is on both."""
 
     TRAIN = "train"
     HELDOUT = "heldout"
-
-    __str__ = str.__str__
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,11 +177,7 @@ class Manifest:
     @property
     def dropped(self) -> dict[str, int]:
         """Number of slices of used files that were left out, by reason."""
-        totals: dict[str, int] = {}
-        for source in self.used:
-            for reason, count in source.dropped.items():
-                totals[reason] = totals.get(reason, 0) + count
-        return dict(sorted(totals.items()))
+        return dict(sorted(sum((Counter(source.dropped) for source in self.used), Counter()).items()))
 
     def array_shape(self, split: Split, resolution: int) -> tuple[int, ...]:
         """Shape of the stored images of a split at a resolution, [N, resolution, resolution, channels]."""

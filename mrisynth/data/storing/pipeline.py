@@ -7,9 +7,8 @@ training needs.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +66,7 @@ def open_samples(
         ValueError: `batch_size` is no multiple of `replicas`, or replicas of a data set that ends.
     """
     images = _open_images(Path(data_dir), split, resolution)
-    table = _read_table(Path(data_dir), split) if schema.labels else {}
+    table = read_labels(Path(data_dir), read_manifest(data_dir), split) if schema.labels else {}
     encoded = [schema.encode(table, len(images))]
     return _batches(
         images, encoded, Samples, batch_size, seed, position, mirror, repeat, shuffle, replicas, replica_range
@@ -106,7 +105,8 @@ def open_dataset(
     images = _open_images(Path(data_dir), split, resolution)
     if not labels:
         return _batches(images, [], lambda batch: batch, batch_size, **order)
-    table = {name: _typed(name, values) for name, values in _read_table(Path(data_dir), split).items()}
+    columns = read_labels(Path(data_dir), read_manifest(data_dir), split)
+    table = {name: _typed(name, values) for name, values in columns.items()}
 
     def form(batch: tf.Tensor, *columns: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"image": batch, **dict(zip(table, columns, strict=True))}
@@ -131,14 +131,7 @@ def _open_images(folder: Path, split: Split | str, resolution: int) -> NDArray[n
         raise UserError(
             f"--data_dir: no slice of {folder} is on the {split} side; {advice} in mrisynth-prepare"
         )
-    with _damage_named(folder):
-        return open_images(folder, manifest, split, resolution)
-
-
-def _read_table(folder: Path, split: Split | str) -> dict[str, list[str]]:
-    """The label table of a split."""
-    with _damage_named(folder):
-        return read_labels(folder, read_manifest(folder), Split(split))
+    return open_images(folder, manifest, split, resolution)
 
 
 def _typed(name: str, values: list[str]) -> NDArray:
@@ -147,15 +140,6 @@ def _typed(name: str, values: list[str]) -> NDArray:
     if name in ("position_mm", "lesion_fraction"):
         return np.array([math.nan if value == UNKNOWN else float(value) for value in values], np.float32)
     return np.array([value.encode("utf-8", "surrogateescape") for value in values], object)
-
-
-@contextlib.contextmanager
-def _damage_named(folder: Path) -> Iterator[None]:
-    """Says what to do about files of a data set that are missing or damaged."""
-    try:
-        yield
-    except (ValueError, KeyError, OSError) as error:
-        raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
 
 
 def _batches(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mrisynth.data.labels import UNKNOWN
 from mrisynth.data.storing.manifest import Manifest, Split
+from mrisynth.errors import UserError
 
 LABELS_FILE = "labels.tsv"
 LARGEST_PIXEL = 65535
@@ -136,57 +137,54 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 
 def open_images(folder: Path, manifest: Manifest, split: Split, resolution: int) -> NDArray[np.uint16]:
-    """Maps the images of one split and resolution into memory.
-
-    Args:
-        folder: Of the data set.
-        manifest: Of the data set.
-        split: Which.
-        resolution: One of the stored ones.
+    """Maps the images of one split and stored resolution of a data set into memory.
 
     Returns:
         Uint16 [N, resolution, resolution, channels], read from the disk where it is indexed.
 
     Raises:
-        ValueError: The file is missing or not what the manifest says.
-        OSError: It cannot be read.
+        UserError: The file is missing or not what the manifest says.
     """
     path = _array_path(folder, split, resolution)
     shape = manifest.array_shape(split, resolution)
     size = _HEADER_BYTES + 2 * math.prod(shape)
-    if not path.is_file():
-        raise ValueError(f"{path.name} is missing")
-    if path.stat().st_size != size:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {size}")
-    images = np.load(path, mmap_mode="r")
-    if (images.dtype, images.shape) != (np.dtype("<u2"), shape):
-        raise ValueError(f"{path.name} holds {images.dtype} {images.shape} instead of uint16 {shape}")
+    with _damage_named(folder):
+        if not path.is_file():
+            raise ValueError(f"{path.name} is missing")
+        if path.stat().st_size != size:
+            raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {size}")
+        images = np.load(path, mmap_mode="r")
+        if (images.dtype, images.shape) != (np.dtype("<u2"), shape):
+            raise ValueError(f"{path.name} holds {images.dtype} {images.shape} instead of uint16 {shape}")
     return np.asarray(images)
 
 
 def read_labels(folder: Path, manifest: Manifest, split: Split) -> dict[str, list[str]]:
-    """Reads the label table.
-
-    Args:
-        folder: Of the data set.
-        manifest: Of the data set.
-        split: Whose rows are wanted.
+    """Reads the rows of one split from the label table of a data set.
 
     Returns:
         The values of every other column than `split`, in the order of the split's images.
 
     Raises:
-        ValueError: The file is not what the manifest says.
-        OSError: It cannot be read.
+        UserError: The file is missing or not what the manifest says.
     """
-    with (folder / LABELS_FILE).open(**_TEXT) as file:
+    with _damage_named(folder), (folder / LABELS_FILE).open(**_TEXT) as file:
         table = csv.DictReader(file, delimiter="\t")
         rows = [row for row in table if row["split"] == split]
-    if len(rows) != manifest.splits[split].slices:
-        raise ValueError(
-            f"{LABELS_FILE} has {len(rows)} rows of {split}, not {manifest.splits[split].slices}"
-        )
+        if len(rows) != manifest.splits[split].slices:
+            raise ValueError(
+                f"{LABELS_FILE} has {len(rows)} rows of {split}, not {manifest.splits[split].slices}"
+            )
     return {column: [row[column] for row in rows] for column in table.fieldnames if column != "split"}
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Says what to do about files of a data set that are missing or damaged."""
+    try:
+        yield
+    except (ValueError, KeyError, OSError) as error:
+        raise UserError(f"--data_dir: {folder} is incomplete ({error}); prepare it again") from error
 
 
 def _array_path(folder: Path, split: Split, resolution: int) -> Path:

@@ -5,6 +5,7 @@ import pytest
 
 from mrisynth.data.storing.manifest import Manifest, Source, Split, SplitInfo
 from mrisynth.data.storing.storage import SampleWriter, dequantize, open_images, quantize, read_labels
+from mrisynth.errors import UserError
 
 ROW = {"subject": "sub-1", "suffix": "FLAIR", "slice_index": 17, "position_mm": -4.5}
 
@@ -121,7 +122,7 @@ def test_odd_names_come_back(name, tmp_path):
 def test_what_was_not_finished_is_refused(tmp_path):
     with SampleWriter(tmp_path, (8,)) as writer:
         writer.append(0, {8: random_pixels(3)}, [ROW] * 3)
-    with pytest.raises(ValueError, match="train-r0008.npy is missing"):
+    with pytest.raises(UserError, match="train-r0008.npy is missing"):
         open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
 
 
@@ -130,19 +131,19 @@ def test_missing_cut_off_and_other_files_are_noticed(tmp_path):
     path = tmp_path / "train-r0008.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    with pytest.raises(ValueError, match=r"train-r0008.npy has 511 bytes instead of 512"):
+    with pytest.raises(UserError, match=r"train-r0008.npy has 511 bytes instead of 512"):
         open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
     np.save(path, random_pixels(3).astype(np.int16))
-    with pytest.raises(ValueError, match=r"train-r0008.npy holds int16 .* instead of uint16 \(3, 8, 8, 1\)"):
+    with pytest.raises(UserError, match=r"train-r0008.npy holds int16 .* instead of uint16 \(3, 8, 8, 1\)"):
         open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
     path.unlink()
-    with pytest.raises(ValueError, match=r"train-r0008.npy is missing"):
+    with pytest.raises(UserError, match=r"train-r0008.npy is missing"):
         open_images(tmp_path, manifest_of(3), Split.TRAIN, 8)
 
 
 def test_a_table_of_another_length_is_refused(tmp_path):
     write(tmp_path, random_pixels(3))
-    with pytest.raises(ValueError, match="3 rows of train, not 4"):
+    with pytest.raises(UserError, match="incomplete .*3 rows of train, not 4.*; prepare it again"):
         read_labels(tmp_path, manifest_of(4), Split.TRAIN)
 
 
