@@ -28,6 +28,8 @@ _SETTINGS = {
     "pairs": "Random pairs for MS-SSIM.",
     "repeats": "How often every measure is taken, for its spread.",
     "draws": "How often subjects are drawn for confidence intervals.",
+    "fidelity": "Of a generator that knows labels: measure whether images show what they were asked for.",
+    "fidelity_steps": "Batches that each of the two networks is trained on that read labels.",
     "seed": "Of the first image, and of random choices.",
     "changed_copies": "Look for copies that were turned, enlarged, warped or blurred, and for patches of "
     "scans, too. Takes minutes the first time, to learn from the data set.",

@@ -18,6 +18,8 @@ SMALLEST_RESOLUTION = 16
 _FEWEST_PAIRS = 10
 """Pairs of images in a repeat."""
 
+_LEAST = {"images": FEWEST_EVALUATED, "repeats": 2, "draws": 20, "fidelity_steps": 1, "utility_steps": 1}
+
 
 class UtilityTask(Choice):
     """What it is tried out on whether generated images are of use.
@@ -41,6 +43,8 @@ class EvaluationSettings:
         pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
         repeats: How often every measure is taken, each time of other images or directions.
         draws: How often subjects are drawn for a confidence interval.
+        fidelity: Whether it is measured if images show the labels that they were asked for.
+        fidelity_steps: For how many batches each of the two networks is trained that read labels.
         seed: Seed of the first image, which each next one adds 1 to; it decides choices and draws, too.
         thresholds: What the verdict on copying is decided by.
         changed_copies: Whether to look for copies that were changed a good deal, too (see
@@ -54,6 +58,8 @@ class EvaluationSettings:
     pairs: int = 20_000
     repeats: int = 4
     draws: int = 1000
+    fidelity: bool = True
+    fidelity_steps: int = 600
     seed: int = 0
     thresholds: Thresholds = dataclasses.field(default_factory=Thresholds)
     changed_copies: bool = True
@@ -63,8 +69,7 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "utility", UtilityTask(self.utility))
-        fewest = {"images": FEWEST_EVALUATED, "repeats": 2, "draws": 20, "utility_steps": 1}
-        for name, least in fewest.items():
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")
         if self.pairs < _FEWEST_PAIRS * self.repeats:
@@ -77,14 +82,13 @@ class EvaluationSettings:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
 
-AT_END = EvaluationSettings(
-    images=2000, pairs=2100, repeats=3, draws=200, changed_copies=False, utility=UtilityTask.NONE, short=True
-)
+_SHORT = {"fidelity": False, "changed_copies": False, "utility": UtilityTask.NONE, "short": True}
+"""What trains networks is left out."""
+
+AT_END = EvaluationSettings(images=2000, pairs=2100, repeats=3, draws=200, **_SHORT)
 """The short form at the end of a run."""
 
-DURING = EvaluationSettings(
-    images=1000, pairs=1000, repeats=2, draws=20, changed_copies=False, utility=UtilityTask.NONE, short=True
-)
+DURING = EvaluationSettings(images=1000, pairs=1000, repeats=2, draws=20, **_SHORT)
 """What --eval_interval measures during a run."""
 
 

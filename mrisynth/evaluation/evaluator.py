@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import mrisynth
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
+from mrisynth.evaluation.fidelity import Asked, Fidelity, measure_fidelity
 from mrisynth.evaluation.joined_halves import join_halves
 from mrisynth.evaluation.reference import check_images
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
@@ -99,7 +100,8 @@ class Evaluator:
             measures=self._measures(images),
             joined_halves=self._joined_halves,
             spectra=self._spectra(images),
-            privacy=self._privacy(images) if self._is_trained_on(sampler) else NotExamined(),
+            fidelity=self._fidelity(sampler, images) if settings.fidelity else None,
+            privacy=self._privacy(sampler, images) if self._is_trained_on(sampler) else NotExamined(),
             utility=target
             and measure_usefulness(target, sampler, images, self._real, settings, self._progress),
             samples=images[:_SHOWN],
@@ -114,7 +116,7 @@ class Evaluator:
         for key, measure in self._measures(images).items():
             values[key] = measure.generated.mean
             values[f"{key}_real"] = measure.real.mean
-        privacy = self._privacy(images)
+        privacy = self._privacy(sampler, images)
         values["privacy/copies"] = privacy.copies / len(images)
         for distance, figures in privacy.closeness.items():
             values[f"privacy/closer_share_{distance}"] = figures.closer_share.value
@@ -157,12 +159,41 @@ class Evaluator:
         legs = legs_between_seeds(sampler, self._settings.seed, _INTERPOLATED_SEEDS, _STEPS)
         return to_gray(legs)
 
-    def _privacy(self, images: NDArray[np.uint8]) -> Privacy:
-        settings = self._settings
+    def _labels(self, sampler: Sampler) -> NDArray[np.float32] | None:
+        """What the images were asked for, [N, width]; None of a generator or a data set without labels."""
+        if sampler.labels is None or self._real.training.labels is None:
+            return None
+        return sampler.labels.encode(self._settings.seed, self._settings.images)
+
+    def _fidelity(self, sampler: Sampler, images: NDArray[np.uint8]) -> Fidelity | None:
+        settings, labels = self._settings, self._labels(sampler)
+        if labels is None:
+            return None
+
+        def draw_again(others: NDArray[np.float32]) -> NDArray[np.uint8]:
+            return sampler.draw_gray(settings.seed, len(others), labels=others)
+
+        asked = Asked(images, labels, draw_again)
+        return measure_fidelity(
+            sampler.label_schema, self._real, asked, settings.fidelity_steps, self._bootstrap
+        )
+
+    @property
+    def _bootstrap(self) -> Bootstrap:
+        return Bootstrap(self._settings.draws, self._settings.seed, self._progress)
+
+    def _privacy(self, sampler: Sampler, images: NDArray[np.uint8]) -> Privacy:
         # Described here, when what the other measures needed is gone: together they would not fit in 8 GiB.
         described = [(sides, sides.describe(images, self._progress)) for sides in self._sides]
-        bootstrap = Bootstrap(settings.draws, settings.seed, self._progress)
-        return copying.examine(images, self._real, described, settings.thresholds, bootstrap)
+        return copying.examine(
+            images,
+            self._real,
+            described,
+            self._settings.thresholds,
+            self._bootstrap,
+            sampler.label_schema,
+            self._labels(sampler),
+        )
 
     @functools.cached_property
     def _sides(self) -> tuple[RealSides, ...]:

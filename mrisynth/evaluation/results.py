@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mrisynth.atomic_io import write_json_aside
 from mrisynth.errors import UserError
+from mrisynth.evaluation.fidelity import Fidelity
 from mrisynth.evaluation.likeness import unlike_the_data
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Measure, Spread
@@ -58,6 +59,7 @@ class Evaluation:
         joined_halves: Measures by key of training slices whose halves are of two subjects, by which halves
             (see `mrisynth.evaluation.joined_halves.TITLES`).
         spectra: Power spectra by channel.
+        fidelity: What was asked for and what came; None where it was not measured.
         privacy: The answer to the question of copies.
         utility: What networks reach that are trained on the images; None where it was not tried out.
         samples: Generated images, uint8 [N, H, H, C], none picked.
@@ -74,6 +76,7 @@ class Evaluation:
     measures: Mapping[str, Measure]
     joined_halves: Mapping[str, Mapping[str, Spread]]
     spectra: Mapping[str, PowerSpectrum]
+    fidelity: Fidelity | None
     privacy: Privacy | NotExamined
     utility: Utility | None
     samples: NDArray[np.uint8]

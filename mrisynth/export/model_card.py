@@ -20,9 +20,10 @@ from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.data.conditions.cells import FEWEST_SUBJECTS, LabelDistribution
 from mrisynth.data.finding.channels import IMAGE
 from mrisynth.data.storing.manifest import Manifest, Split, lengths_in_words
+from mrisynth.evaluation.fidelity import RULE
 from mrisynth.export_folder import CARD_FORMAT, CARD_FORMAT_VERSION, ExportFolder
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import Spread
+from mrisynth.metrics.estimates import Spread, format_number
 from mrisynth.privacy.verdict import changed_limits, limits_in_words
 from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
@@ -271,6 +272,7 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
         "generated_images": results["data"]["generated_images"],
         "features": results["features"],
         "measures": results["measures"],
+        **({"fidelity": results["fidelity"]} if results.get("fidelity") else {}),
         "unlike_the_data": results.get("unlike_the_data", ""),
         "privacy": {
             **{name: privacy[name] for name in ("verdict", "copies") if name in privacy},
@@ -372,6 +374,7 @@ def _evaluation_lines(evaluation: Mapping[str, Any] | None) -> list[str]:
         *_table(("measure", "generated", "real", "better"), rows),
         "",
         *_utility_lines(evaluation.get("utility")),
+        *_fidelity_lines(evaluation.get("fidelity")),
         f"Copying: **{evaluation['privacy']['verdict']['words']}**",
         "",
         *(f"- {reason}" for reason in evaluation["privacy"]["verdict"]["reasons"]),
@@ -384,6 +387,27 @@ def _utility_lines(utility: Mapping[str, Any] | None) -> list[str]:
     if not utility:
         return []
     return [tables.method(utility), "", *_table(tables.head(utility), list(tables.rows(utility))), ""]
+
+
+def _fidelity_lines(fidelity: Mapping[str, Any] | None) -> list[str]:
+    """How well images show what they are asked for."""
+    if fidelity is None:
+        return []
+    rows = [
+        (
+            f"{row['label']}, {row['figure']}",
+            *(format_number(value) for value in (row["generated"], row["real"]["value"], row["chance"])),
+            row["finding"],
+        )
+        for row in fidelity["shown"]
+    ]
+    return [
+        f"How well labels are read off {fidelity['images']:,} images that were asked for them, and off real, "
+        f"held-out slices. {RULE}",
+        "",
+        *_table(("label", "generated", "real", "not looking", "shown"), rows),
+        "",
+    ]
 
 
 def _settings_lines(card: Mapping[str, Any]) -> list[str]:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.privacy import alignment, embedding, statistics, verdict
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.distances import Distance, FeatureDistance, GrayValueDistance
 from mrisynth.privacy.embedding import EmbeddingDistance
+from mrisynth.privacy.label_copies import CellCopies, copies_by_cell
 from mrisynth.privacy.patches import PatchDistance
 from mrisynth.privacy.searches import RealSides, ReferenceImages, Search, Side, without_masks
 from mrisynth.privacy.statistics import Closeness, Copies
@@ -68,6 +70,7 @@ class Privacy:
         thresholds: What the verdict was decided by.
         closeness: The figures by the name of each measure of distance.
         closest_pairs: The most suspicious pairs, the smallest ratio first, and so copies first.
+        cells: The same by what images were asked for; none of a generator without categorical labels.
     """
 
     verdict: Verdict
@@ -78,6 +81,7 @@ class Privacy:
     thresholds: Thresholds
     closeness: dict[str, Closeness]
     closest_pairs: tuple[ClosePair, ...]
+    cells: tuple[CellCopies, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +118,8 @@ def examine(
     described: Sequence[tuple[RealSides, Side]],
     limits: Thresholds,
     bootstrap: Bootstrap,
+    schema: LabelSchema = UNCONDITIONAL,
+    labels: NDArray[np.float32] | None = None,
 ) -> Privacy:
     """Compares generated images with the slices they were trained on.
 
@@ -123,6 +129,9 @@ def examine(
         described: The data set and the generated images by gray values, then by features, then by others.
         limits: What the verdict is decided by.
         bootstrap: For the confidence intervals; says whether there are progress bars, too.
+        schema: The labels of the generator.
+        labels: What the images were asked for, [N, schema.width]; None where nothing was, or the data set has
+            no labels.
 
     Returns:
         The figures, the closest pairs and the verdict.
@@ -141,6 +150,9 @@ def examine(
         thresholds=limits,
         closeness=judged.closeness,
         closest_pairs=_closest_pairs(images, real.training.images, judged.found, copies, described, limits),
+        cells=()
+        if labels is None
+        else copies_by_cell(schema, labels, real.training, copies.generated, judged.closeness),
     )
 
 

@@ -17,7 +17,7 @@ from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.evaluation.results import Evaluation, read_results, write_results
 from mrisynth.locking import exclusive
 from mrisynth.metrics import registry
-from mrisynth.metrics.estimates import NOT_A_NUMBER
+from mrisynth.metrics.estimates import NOT_A_NUMBER, format_number
 from mrisynth.metrics.features import load_features
 from mrisynth.privacy.copying import Privacy
 from mrisynth.privacy.verdict import limits_in_words
@@ -112,6 +112,9 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
     rows = [("", "generated", "real")]
     for key, measure in evaluation.measures.items():
         rows.append((registry.full_title(key), str(measure.generated), str(measure.real)))
+    fidelity = evaluation.fidelity
+    for row in fidelity.shown if fidelity else ():
+        rows.append((row.title, format_number(row.generated), format_number(row.real.value)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     table = [f"{name:{widths[0]}}  {ours:>{widths[1]}}  {theirs:>{widths[2]}}" for name, ours, theirs in rows]
     privacy, images = evaluation.privacy, evaluation.data["generated_images"]
@@ -123,6 +126,7 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
         [
             *table,
             *_utility_lines(evaluation.utility),
+            *([fidelity.summary] if fidelity else []),
             f"copying{form}: {verdict.words}",
             *(f"  {sentence}" for sentence in (unlike, limits) if sentence),
             *(f"  {reason}" for reason in verdict.reasons),

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from mrisynth import checksums
 from mrisynth.atomic_io import write_bytes_aside
-from mrisynth.evaluation import joined_halves, likeness
+from mrisynth.data.conditions.cells import FEWEST_SUBJECTS
+from mrisynth.evaluation import fidelity, joined_halves, likeness
+from mrisynth.evaluation.fidelity import Fidelity
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.image_io import square_columns
 from mrisynth.metrics import registry
@@ -172,6 +174,8 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
             utility=_about_utility(evaluation.utility),
             groups=_groups(evaluation),
             joined=_joined(evaluation),
+            moved=_moved(evaluation.fidelity) if evaluation.fidelity else {},
+            fidelity_rule=fidelity.RULE,
             spectrum_plots={name: _drawn(spectrum_plots, each) for name, each in evaluation.spectra.items()},
             colors={"generated": GENERATED_COLOR, "real": REAL_COLOR},
         )
@@ -287,6 +291,7 @@ def _about_copies(privacy: Privacy, show_real: bool) -> dict[str, Any]:
             _drawn(distance_plots, c, d.axis) for c, d in zip(closeness, distances, strict=True)
         ],
         "tests": _tests(privacy.verdict.figures),
+        "fewest_subjects": FEWEST_SUBJECTS,
     }
 
 
@@ -390,6 +395,14 @@ def _joined(evaluation: Evaluation) -> dict[str, list[_Row]]:
                 _Row(joined_halves.TITLES[name], measure, ratio, "")
             )
     return rows
+
+
+def _moved(found: Fidelity) -> dict[str, dict[str, float]]:
+    """How far readings of labels, the inner keys, go with each label that is moved, the outer ones."""
+    table: dict[str, dict[str, float]] = {}
+    for moved in found.moved:
+        table.setdefault(moved.label, {})[moved.other] = moved.part
+    return table
 
 
 def _tests(figures: Sequence[Figure]) -> list[_Test]:

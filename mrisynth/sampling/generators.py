@@ -126,13 +126,20 @@ class Sampler:
         inputs = (seed, tf.constant(count), tf.constant(truncation, tf.float32))
         return self._call(count, self.from_seeds, *inputs, labels=labels)
 
-    def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
+    def draw_gray(
+        self,
+        first_seed: int,
+        count: int,
+        progress: bool = False,
+        labels: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.uint8]:
         """Draws the images of many consecutive seeds, some at a time, as gray values of 8 bits.
 
         Args:
             first_seed: Seed of the first image.
             count: Number of images.
             progress: Whether to show a progress bar.
+            labels: As of `draw`.
 
         Returns:
             Uint8 [count, r, r, channels].
@@ -143,7 +150,9 @@ class Sampler:
         gray = np.empty((count, self.resolution, self.resolution, len(self.channels)), np.uint8)
         with tqdm(total=count, desc="generating", disable=not progress, leave=False) as bar:
             for part in self._parts(count):
-                gray[part] = to_gray(self.draw(first_seed + part.start, part.stop - part.start))
+                given = None if labels is None else labels[part]
+                images = self.draw(first_seed + part.start, part.stop - part.start, labels=given)
+                gray[part] = to_gray(images)
                 bar.update(part.stop - part.start)
         return gray
 

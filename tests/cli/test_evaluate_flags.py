@@ -70,3 +70,9 @@ def test_what_networks_are_trained_for_is_chosen_by_name(parse):
         parse("--run_dir=R", "--utility=pleasure")
     with pytest.raises(UserError, match="--utility_steps=0 is too few; use at least 1"):
         parse("--run_dir=R", "--utility_steps=0")
+
+
+def test_labels_are_not_read_off_images_where_a_flag_says_so(parse):
+    assert parse("--run_dir=R").settings.fidelity
+    settings = parse("--run_dir=R", "--nofidelity", "--fidelity_steps=7").settings
+    assert (settings.fidelity, settings.fidelity_steps) == (False, 7)

@@ -19,6 +19,7 @@ def test_every_repeat_has_as_many_pairs(pairs, repeats, rounded):
         ({"images": 19}, "--images=19 is too few; use at least 20"),
         ({"repeats": 1}, "--repeats=1 is too few; use at least 2"),
         ({"draws": 19}, "--draws=19 is too few"),
+        ({"fidelity_steps": 0}, "--fidelity_steps=0 is too few; use at least 1"),
         ({"pairs": 39}, "--pairs=39 are too few for --repeats=4; use at least 40 pairs"),
         ({"seed": -1}, "--seed=-1 must be at least 0"),
         ({"seed": 2**32}, "must be at least 0 and less than 2\\^32"),
@@ -36,6 +37,12 @@ def test_the_short_forms_say_that_they_are_short():
     assert EvaluationSettings().changed_copies
     assert not AT_END.changed_copies
     assert not DURING.changed_copies
+
+
+def test_the_short_forms_do_not_train_networks():
+    assert EvaluationSettings().fidelity
+    assert not AT_END.fidelity
+    assert not DURING.fidelity
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,26 @@
 """The whole evaluation of images whose quality is known beforehand."""
 
 import dataclasses
+import html
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from mrisynth.data.conditions.cells import distribution_of
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.evaluator import Evaluator
+from mrisynth.evaluation.fidelity import AS_REAL
 from mrisynth.evaluation.joined_halves import find_partners, join_halves
 from mrisynth.evaluation.results import to_json
 from mrisynth.privacy.copying import NotExamined
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.report import render
+from mrisynth.sampling.conditions import SeededLabels
 from tests.evaluation.given_images import sampler_of_images
+from tests.evaluation.labeled_images import CHANNELS, SCHEMA, draw_heads, make_reference
 from tests.subject_images import draw_subjects, plant
 
 pytestmark = pytest.mark.slow
@@ -231,3 +236,44 @@ def test_masks_among_the_channels_are_what_it_is_tried_out_on(real, new):
         to_json(Evaluator(masked, dataclasses.replace(settings, utility="none")).evaluate(sampler))["utility"]
         is None
     )
+
+
+def test_labels_that_images_were_asked_for_are_read_and_copies_are_counted_by_them():
+    """The generator draws what it is asked for; five of its images are slices of one training subject."""
+    labeled = make_reference()
+    table = {**SCHEMA.decode(labeled.training.labels), "subject": labeled.training.subjects}
+    distribution = distribution_of({name: list(map(str, column)) for name, column in table.items()}, SCHEMA)
+    labels = SeededLabels(distribution)
+    copied = np.flatnonzero([value == "along" for value in table["suffix"]])[:5]
+    places = np.flatnonzero([value == "along" for value in labels.values(0, 200)["suffix"]])[:5]
+
+    def from_seeds(first_seed, count, truncation, encoded):
+        values = SCHEMA.decode(np.asarray(encoded))
+        known = {name: [0.1 if value is None else value for value in each] for name, each in values.items()}
+        images = draw_heads(known, int(first_seed) + 50)
+        for place, index in zip(places - int(first_seed), copied, strict=True):
+            if 0 <= place < len(images):
+                images[place] = labeled.training.images[index]
+        return (images / 127.5 - 1).astype(np.float32)
+
+    sampler = dataclasses.replace(
+        sampler_of_images(labeled.training.images, CHANNELS),
+        from_seeds=from_seeds,
+        from_latents=lambda latents, labels: np.zeros((len(latents), 16, 16, 2), np.float32),
+        label_schema=SCHEMA,
+        labels=labels,
+    )
+    settings = dataclasses.replace(SETTINGS, images=200, fidelity_steps=60)
+    evaluation = Evaluator(labeled, settings).evaluate(sampler)
+    (row,) = (row for row in evaluation.fidelity.shown if row.title == "suffix, accuracy")
+    assert row.finding == AS_REAL
+    across, along = sorted(evaluation.privacy.cells, key=lambda cell: cell.categories["suffix"])
+    assert across.images + along.images == 200
+    assert across.training_subjects == along.training_subjects == 30
+    assert across.copies + along.copies == evaluation.privacy.copies
+    assert along.copies >= 5
+    page = render(evaluation)
+    assert evaluation.fidelity.summary in html.unescape(page)
+    without = Evaluator(labeled, dataclasses.replace(settings, fidelity=False)).evaluate(sampler)
+    assert without.fidelity is None
+    assert without.privacy.cells == evaluation.privacy.cells

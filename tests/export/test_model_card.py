@@ -11,6 +11,7 @@ import tensorflow as tf
 from mrisynth.data import read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.data.storing.manifest import write_manifest
+from mrisynth.evaluation.results import to_json
 from mrisynth.export.from_run import export_run
 from mrisynth.export.model_card import describe, to_markdown
 from mrisynth.export_folder import ExportFolder
@@ -21,7 +22,7 @@ from mrisynth.training.ema import load_average
 from mrisynth.training.state import TrainingState
 from tests import untrained_runs
 from tests.export import private_run
-from tests.report.example_evaluations import make_utility
+from tests.report.example_evaluations import make_conditional, make_utility
 from tests.untrained_runs import SCHEDULE
 
 pytestmark = pytest.mark.both_stacks
@@ -158,3 +159,14 @@ def test_what_networks_reach_stands_in_the_card_where_it_was_tried_out(private_d
     page = to_markdown({**card, **checksum})
     assert "| trained on | images | Dice, lesion mask | of what real images reach |" in page
     assert "| generated, as many | 2,093 | 0.524 (0.400 to 0.620) | 80.0 % (70.0 to 90.0) |" in page
+
+
+def test_the_card_says_how_well_images_show_what_they_are_asked_for(private_data, ended_run):
+    results = json.loads((ended_run / "evaluation" / "results.json").read_text())
+    average, manifest = load_average(ended_run), read_manifest(private_data)
+    assert "fidelity" not in describe("heads", average, manifest, results)["evaluation"]
+    results["fidelity"] = to_json(make_conditional(size=16, samples=2, pairs=1))["fidelity"]
+    card = describe("heads", average, manifest, results)
+    assert card["evaluation"]["fidelity"] == results["fidelity"]
+    page = to_markdown({**card, "model": {**card["model"], "checksum": ""}})
+    assert "| participant/age, mean absolute error | 14.2 | 9.10 | 11.8 | less than real images |" in page

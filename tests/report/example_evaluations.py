@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from mrisynth.evaluation.fidelity import (
+    ACCURACY,
+    AS_REAL,
+    BY_MASK,
+    CORRELATION,
+    ERROR,
+    LESS,
+    UNCLEAR,
+    UNREADABLE,
+    Fidelity,
+    Moved,
+    Shown,
+)
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.metrics.estimates import Interval, Measure, Spread
 from mrisynth.privacy import verdict
 from mrisynth.privacy.copying import ClosePair, Privacy
+from mrisynth.privacy.label_copies import CellCopies
 from mrisynth.privacy.statistics import Closeness
 from mrisynth.privacy.verdict import (
     COPIES_FOUND,
@@ -87,11 +103,46 @@ def make_evaluation(
             "top_bottom": {"swd/64": Spread(6.42, 0.1), "swd/32": Spread(5.89, 0.1)},
         },
         spectra={"image": make_spectrum(generator)},
+        fidelity=None,
         privacy=make_privacy(words, size, pairs, generator),
         utility=None if short else make_utility(),
         samples=draw_heads(samples, size, 1),
         real=draw_heads(samples, size, 2),
         interpolation=draw_heads(4 * 8, size, 3).reshape(4, 8, size, size, 1),
+    )
+
+
+def make_conditional(**settings: Any) -> Evaluation:
+    """The same of a generator that is asked for labels."""
+    evaluation = make_evaluation(**settings)
+    privacy = dataclasses.replace(evaluation.privacy, cells=make_cells())
+    return dataclasses.replace(evaluation, fidelity=make_fidelity(), privacy=privacy)
+
+
+def make_fidelity() -> Fidelity:
+    """What was asked for and what came, of a generator that shows all but the age."""
+    shown = (
+        Shown("suffix", ACCURACY, 0.981, Interval(0.99, 0.97, 1.0), 0.961, 0.51, ratio(0.991), AS_REAL),
+        Shown("participant/age", ERROR, 14.2, Interval(9.1, 8.2, 9.9), 12.3, 11.8, ratio(0.641), LESS),
+        Shown(
+            *("lesion_fraction", CORRELATION + BY_MASK, 0.912, Interval(0.97, 0.91, 0.99)),
+            *(None, 0.0, ratio(0.941), UNCLEAR),
+        ),
+        Shown("site", ACCURACY, 0.31, Interval(0.32, 0.2, 0.44), 0.29, 0.33, None, UNREADABLE),
+    )
+    moved = (Moved("suffix", "participant/age", 0.031), Moved("participant/age", "suffix", 0.124))
+    return Fidelity(images=2000, shown=shown, moved=moved)
+
+
+def ratio(value: float) -> Interval:
+    return Interval(value, value - 0.04, value + 0.04)
+
+
+def make_cells() -> tuple[CellCopies, ...]:
+    """Copies by what was asked for: of men with T1w there are too few."""
+    return (
+        CellCopies({"suffix": "FLAIR"}, 1900, 41, 2, {"gray_values": 0.011, "features": 0.023}),
+        CellCopies({"suffix": "T1w"}, 100, None, None, {}),
     )
 
 

@@ -22,7 +22,7 @@ from mrisynth.privacy.verdict import NO_SIGN, UNKNOWN
 from mrisynth.report import evaluate_and_report
 from mrisynth.sampling.generators import open_export
 from mrisynth.training.state import TrainingState
-from tests.report.example_evaluations import make_evaluation
+from tests.report.example_evaluations import make_conditional, make_evaluation
 from tests.untrained_runs import NETWORK, SCHEDULE, make_state, write_run
 
 HEAD = {"format": FORMAT, "format_version": FORMAT_VERSION}
@@ -251,3 +251,11 @@ def test_what_is_not_a_number_and_images_unlike_the_data_are_named_on_the_screen
         "\nnot a number: Multiscale structural similarity (MS-SSIM), random pairs, of generated images\n"
         in said
     )
+
+
+def test_what_was_asked_for_and_what_came_is_said_on_the_screen(tmp_path):
+    evaluation = make_conditional(samples=2, pairs=2)
+    said = evaluate_and_report.summary(evaluation, tmp_path)
+    assert evaluation.fidelity.summary in said
+    (row,) = (line.split() for line in said.splitlines() if line.startswith("participant/age, mean"))
+    assert row[-2:] == ["14.2", "9.10"]

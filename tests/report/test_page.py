@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mrisynth.evaluation import likeness
+from mrisynth.evaluation import fidelity, likeness
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Interval, Measure, Spread
 from mrisynth.metrics.registry import Direction
@@ -28,7 +28,7 @@ from mrisynth.privacy.verdict import (
     Thresholds,
 )
 from mrisynth.report import page, render, write_report
-from tests.report.example_evaluations import REASONS, draw_heads, make_evaluation
+from tests.report.example_evaluations import REASONS, draw_heads, make_conditional, make_evaluation
 
 SMALL = {"samples": 9, "pairs": 4}
 
@@ -439,3 +439,31 @@ def test_of_a_pair_every_channel_is_a_row():
         np.testing.assert_array_equal(stacked[: one.height], shown)
         cell = one.height
         assert (stacked[one.height + 2 :, : cell * min(columns, 2)] <= 40).all()
+
+
+def test_what_was_asked_for_stands_beside_what_came(rendered):
+    evaluation = make_conditional(**SMALL)
+    page = parse(render(evaluation))
+    assert evaluation.fidelity.summary in page.text
+    assert fidelity.RULE in page.text
+    rows = {row[0]: row[1:] for row in page.rows}
+    for row in evaluation.fidelity.shown:
+        generated, real, ratio, learned, chance, finding = rows[row.title]
+        assert finding == row.finding
+        for cell, values in (
+            (generated, [row.generated]),
+            (real, vars(row.real).values()),
+            (ratio, vars(row.ratio).values() if row.ratio else []),
+            (learned, [] if row.learned is None else [row.learned]),
+            (chance, [row.chance]),
+        ):
+            assert numbers(cell) == [pytest.approx(value, rel=0.01) for value in values]
+    assert rows["Moved"] == ["participant/age", "suffix"]
+    assert rows["suffix"] == ["3.1 %", ""]
+    assert rows["participant/age"] == ["", "12 %"]
+    # Copies by what was asked for, and nothing of few subjects.
+    assert ["FLAIR", "41", "1,900", "2", "1.1 %", "2.3 %"] in page.rows
+    assert ["T1w", "fewer than 10", "100", "too few subjects to say anything"] in page.rows
+    for title in ("What was asked for, what came", "By what was asked for"):
+        assert title in page.text
+        assert title not in rendered[NO_SIGN]

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import numpy as np
@@ -313,3 +314,13 @@ def test_a_card_whose_labels_are_not_the_models_is_refused(spoil, message, condi
     else:
         with pytest.raises(UserError, match=message):
             open_export(folder)
+
+
+def test_gray_values_are_of_the_labels_that_were_given(conditional):
+    sampler = open_export(conditional)
+    labels = SCHEMA.encode({"suffix": ["T1w"] * 3, "position_mm": [-20.0, 0.0, 20.0]}, 3)
+    drawn = dataclasses.replace(sampler, at_once=2).draw_gray(5, 3, labels=labels)
+    for index in range(3):
+        alone = sampler.draw(5 + index, 1, labels=labels[index : index + 1])
+        np.testing.assert_array_equal(drawn[index], to_gray(alone)[0])
+    assert not np.array_equal(drawn, sampler.draw_gray(5, 3))
