@@ -263,7 +263,7 @@ def test_labels_that_images_were_asked_for_are_read_and_copies_are_counted_by_th
         label_schema=SCHEMA,
         labels=labels,
     )
-    settings = dataclasses.replace(SETTINGS, images=200, fidelity_steps=60)
+    settings = dataclasses.replace(SETTINGS, images=200, fidelity_steps=60, utility="none")
     evaluation = Evaluator(labeled, settings).evaluate(sampler)
     (row,) = (row for row in evaluation.fidelity.shown if row.title == "suffix, accuracy")
     assert row.finding == AS_REAL
