@@ -14,6 +14,7 @@ from mrisynth.cli.flag_values import define_fields, group, path
 from mrisynth.cli.train_flags import MODELS, ModelDefaults
 from mrisynth.comparison.plan import ComparisonConfig, PlannedRun
 from mrisynth.errors import UserError
+from mrisynth.evaluation.config import UtilityTask
 
 _GROUP = "Comparison"
 
@@ -33,6 +34,9 @@ def define(values: flags.FlagValues) -> None:
         },
         **shown,
     )
+    tasks = [task for task in UtilityTask if task is not UtilityTask.AUTO]
+    text = "What networks are trained on generated images for, to see of what use these are."
+    flags.DEFINE_enum("utility", UtilityTask.NONE, tasks, text, **shown)
     train_flags.define(values)
     values["seed"].help = "Of the first pair: of weights, latents and the order of the data."
     for name in ("model", "run_dir"):
@@ -62,7 +66,7 @@ def config(values: flags.FlagValues) -> ComparisonConfig:
     seeds = range(values.seed, values.seed + values.seeds)
     asked = {field.name: values[field.name].value for field in dataclasses.fields(ModelDefaults)}
     runs = tuple(_planned(values, output, model, asked, seed) for seed in seeds for model in values.models)
-    return ComparisonConfig(output, runs, values.jobs, values.images)
+    return ComparisonConfig(output, runs, values.jobs, values.images, UtilityTask(values.utility))
 
 
 def _planned(

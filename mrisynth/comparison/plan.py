@@ -10,7 +10,7 @@ from mrisynth.comparison.paired import FEWEST_PAIRS
 from mrisynth.cores import available_cores
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
-from mrisynth.evaluation.config import AT_END, FEWEST_EVALUATED, SMALLEST_RESOLUTION
+from mrisynth.evaluation.config import AT_END, FEWEST_EVALUATED, SMALLEST_RESOLUTION, UtilityTask
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.run_config import RunConfig, differences, read_run_config
 
@@ -57,12 +57,14 @@ class ComparisonConfig:
         runs: Every model with every seed, pair by pair.
         jobs: How many runs are trained at the same time, each on its share of the cores.
         images: Images that every evaluation generates.
+        utility: What networks are trained on generated images for; NONE where it is not tried out.
     """
 
     output: pathlib.Path
     runs: tuple[PlannedRun, ...]
     jobs: int = 1
     images: int = AT_END.images
+    utility: UtilityTask = UtilityTask.NONE
 
     def __post_init__(self) -> None:
         if len(self.seeds) < FEWEST_PAIRS:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from mrisynth.comparison.plan import ComparisonConfig, PlannedRun
-from mrisynth.comparison.results import evaluation_of
+from mrisynth.comparison.results import evaluation_of, is_as_asked
 from mrisynth.training.interruption import Interrupted, StopRequest
 from mrisynth.training.throughput import duration
 
@@ -39,7 +39,7 @@ def carry_out(config: ComparisonConfig, after_each: Callable[[], object]) -> dic
     Raises:
         Interrupted: On SIGINT or SIGTERM, when the runs at hand have written their checkpoints.
     """
-    waiting = [run for run in config.runs if _due(run, config.images)]
+    waiting = [run for run in config.runs if _due(run, config)]
     jobs: list[_Job] = []
     failures = {}
     with StopRequest() as stop_request, _Screen(config, len(waiting)) as screen:
@@ -67,14 +67,15 @@ def carry_out(config: ComparisonConfig, after_each: Callable[[], object]) -> dic
     return failures
 
 
-def _due(run: PlannedRun, images: int) -> Sequence[str]:
+def _due(run: PlannedRun, config: ComparisonConfig) -> Sequence[str]:
     """The next command of a run; none if it has been trained and evaluated."""
     results = evaluation_of(run)
     if results is None:
         return (*TRAIN, *run.arguments)
-    if results["data"]["generated_images"] != images:
-        return (*EVALUATE, f"--run_dir={run.training.run_dir}", f"--images={images}")
-    return ()
+    if is_as_asked(results, config):
+        return ()
+    asked = (f"--images={config.images}", f"--utility={config.utility}")
+    return (*EVALUATE, f"--run_dir={run.training.run_dir}", *asked)
 
 
 class _Job:
@@ -96,7 +97,7 @@ class _Job:
         self._config = config
         self._start = time.monotonic()
         run.log.parent.mkdir(parents=True, exist_ok=True)
-        self._begin(_due(run, config.images))
+        self._begin(_due(run, config))
 
     def _begin(self, command: Sequence[str]) -> None:
         self._command = command
@@ -133,7 +134,7 @@ class _Job:
         status = self._process.poll()
         if status is None:
             return False
-        due = _due(self.run, self._config.images)
+        due = _due(self.run, self._config)
         if status == 0 and due and due != self._command:
             self._begin(due)
             return False

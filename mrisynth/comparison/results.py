@@ -13,12 +13,18 @@ from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.comparison.paired import PairedDifference, paired_difference
 from mrisynth.comparison.plan import ComparisonConfig, PlannedRun
 from mrisynth.errors import UserError, naming_disk_errors
+from mrisynth.evaluation.config import UtilityTask
 from mrisynth.evaluation.results import read_results
 from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import Measure, Spread, format_number
+from mrisynth.metrics.registry import Direction
+from mrisynth.utility.experiment import BOTH, BOTH_AUGMENTED, GENERATED, GENERATED_MANY, REAL
 
 TABLE_NAME = "comparison.md"
 JSON_NAME = "comparison.json"
+
+_UTILITY = "utility/"
+_OF_GENERATED = (GENERATED, GENERATED_MANY, BOTH, BOTH_AUGMENTED)
 
 _EXPLANATION = """
 Difference: how much more the second model has than the first, the mean over the pairs, with its 95 % interval
@@ -39,6 +45,12 @@ def evaluation_of(run: PlannedRun) -> Mapping[str, Any] | None:
     return results if finished else None
 
 
+def is_as_asked(results: Mapping[str, Any], config: ComparisonConfig) -> bool:
+    """Whether an evaluation has what the comparison asks for."""
+    tried_out = config.utility is UtilityTask.NONE or (results.get("utility") or {}).get("task") == config.utility
+    return tried_out and results["data"]["generated_images"] == config.images
+
+
 def write_comparison(config: ComparisonConfig) -> str:
     """Writes what is known so far.
 
@@ -51,7 +63,7 @@ def write_comparison(config: ComparisonConfig) -> str:
     measured = {
         (run.model, run.seed): _measures(results)
         for run in config.runs
-        if (results := evaluation_of(run)) and results["data"]["generated_images"] == config.images
+        if (results := evaluation_of(run)) and is_as_asked(results, config)
     }
     differences = {
         models: dict(_differences(config, models, measured))
@@ -69,11 +81,22 @@ Differences = Mapping[tuple[str, str], Mapping[str, PairedDifference]]
 
 
 def _measures(results: Mapping[str, Any]) -> dict[str, Measure]:
-    """The measures in results.json by key."""
-    return {
+    """The measures in results.json by key, and by "utility/" and the images what these are of use for."""
+    measures = {
         key: Measure(*(Spread.from_json(measure[side]) for side in ("generated", "real")))
         for key, measure in results["measures"].items()
     }
+    utility = results.get("utility") or {"rows": {}}
+    scores = {
+        name: Spread.from_json({"mean": row["score"]["value"], "standard_deviation": None})
+        for name, row in utility["rows"].items()
+    }
+    of_use = {
+        f"{_UTILITY}{name}": Measure(score, scores[REAL])
+        for name, score in scores.items()
+        if name in _OF_GENERATED
+    }
+    return measures | of_use
 
 
 def _differences(
@@ -88,7 +111,7 @@ def _differences(
             [measure.generated.mean for measure in first],
             [measure.generated.mean for measure in second],
             [measure.real.mean for measure in first],
-            registry.find(key)[0].direction,
+            _title_and_direction(key)[1],
         )
         if difference:
             yield key, difference
@@ -117,11 +140,12 @@ def _lines(config: ComparisonConfig, differences: Differences) -> Iterator[str]:
 
 
 def _row(key: str, found: PairedDifference) -> str:
+    title, direction = _title_and_direction(key)
     between = found.difference
     value, low, high = map(format_number, (between.value, between.low, between.high))
     cells = (
-        registry.full_title(key),
-        registry.find(key)[0].direction.value,
+        title,
+        direction.value,
         format_number(found.real),
         str(found.first),
         str(found.second),
@@ -131,6 +155,13 @@ def _row(key: str, found: PairedDifference) -> str:
         format_number(found.sign_test, 2),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _title_and_direction(key: str) -> tuple[str, Direction]:
+    """What a measure is called in the table, and which of its values are good."""
+    if key.startswith(_UTILITY):
+        return f"Utility, {key.removeprefix(_UTILITY).replace('_', ' ')}", Direction.HIGHER
+    return registry.full_title(key), registry.find(key)[0].direction
 
 
 def _to_json(config: ComparisonConfig, measured: Measured, differences: Differences) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def test_training_is_given_what_the_comparison_was_given(parse, parse_training):
         ([*GIVEN, "--flagfile=paper_a.flags"], "--models=a,b are one and the same"),
         ([*GIVEN, "--resolution=8"], "--resolution=8 has none of the maps"),
         ([*GIVEN, "--seed=4294967295"], "--seed=4294967296 must be"),
+        ([*GIVEN, "--utility=auto"], "segmentation"),
         ([*GIVEN, "--dry_run"], "--dry_run estimates a single run"),
     ],
 )

@@ -32,6 +32,7 @@ if (root / "fail").exists() and (root / "fail").read_text() == run.name:
 results = {
     **HEAD,
     "data": {"generated_images": int(flags.get("images", 2000))},
+    "utility": {"task": flags["utility"]} if flags.get("utility", "none") != "none" else None,
 }
 if not (root / "blind").exists():
     (run / "evaluation").mkdir(parents=True, exist_ok=True)
@@ -73,12 +74,17 @@ def test_every_run_is_trained_once_pair_by_pair(plan, capsys):
     assert len(calls(config)) == 4
 
 
-def test_another_number_of_images_evaluates_again_and_trains_nothing_twice(plan):
+def test_other_images_and_utility_are_evaluated_again_and_nothing_is_trained_twice(plan):
     programs.carry_out(plan(), bool)
     config = plan("--images=50")
     programs.carry_out(config, bool)
     assert [call[0] for call in calls(config)] == ["train"] * 4 + ["evaluate"] * 4
     assert {call[2] for call in calls(config)[4:]} == {"50"}
+    programs.carry_out(plan("--images=50", "--utility=segmentation"), bool)
+    assert [call[0] for call in calls(config)[8:]] == ["evaluate"] * 4
+    # What was tried out beyond what is asked for does no harm.
+    programs.carry_out(plan("--images=50"), bool)
+    assert len(calls(config)) == 12
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core cannot be shared")

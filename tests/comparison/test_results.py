@@ -14,7 +14,7 @@ MEASURED = {
 }
 
 
-def evaluate(run, recall, ms_ssim, images=2000, **generator):
+def evaluate(run, recall, ms_ssim, images=2000, utility=None, **generator):
     """Writes results.json of a run."""
 
     def measure(mean, real):
@@ -28,6 +28,7 @@ def evaluate(run, recall, ms_ssim, images=2000, **generator):
         "format_version": FORMAT_VERSION,
         "generator": {"iterations": run.training.schedule.iterations, **generator},
         "data": {"generated_images": images},
+        "utility": utility,
         "measures": {"recall": measure(recall, 0.9), "ms_ssim": measure(ms_ssim, 0.2)},
     }
     run.training.folder.evaluation.mkdir(parents=True)
@@ -101,3 +102,21 @@ def test_only_the_evaluation_of_a_finished_run_with_as_many_images_counts(config
     assert [(run["model"], run["seed"]) for run in written(config)["runs"]] == [("a", 1)]
     third.training.folder.results.write_text("{")
     assert evaluation_of(third) is None
+
+
+def test_utility_is_compared_where_it_is_asked_for(tmp_path):
+    config = planned("DATA", tmp_path, "--seeds=2", "--utility=segmentation")
+    for run in config.runs[:3]:
+        dice = {"real": 0.8, "generated": 0.5 + 0.1 * (run.model == "b") + 0.01 * run.seed}
+        rows = {name: {"score": {"value": value}} for name, value in dice.items()}
+        evaluate(run, 0.1, 0.5, utility={"task": "segmentation", "rows": rows})
+    evaluate(config.runs[3], 0.1, 0.5, utility={"task": "classification", "rows": {}})
+    assert "Not two pairs" in write_comparison(config)
+    results = evaluation_of(config.runs[2])
+    results["utility"]["rows"]["generated"]["score"]["value"] = 0.71
+    write_json_aside(config.runs[3].training.folder.results, results)
+    assert "| Utility, generated | higher | 0.800 |" in write_comparison(config)
+    found = written(config)["differences"][0]["measures"]["utility/generated"]
+    assert found["difference"]["value"] == pytest.approx((0.1 + 0.2) / 2)
+    assert (found["pairs"], found["better"]) == (2, 2)
+    assert "utility/real" not in written(config)["differences"][0]["measures"]
