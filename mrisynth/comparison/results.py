@@ -47,7 +47,9 @@ def evaluation_of(run: PlannedRun) -> Mapping[str, Any] | None:
 
 def is_as_asked(results: Mapping[str, Any], config: ComparisonConfig) -> bool:
     """Whether an evaluation has what the comparison asks for."""
-    tried_out = config.utility is UtilityTask.NONE or (results.get("utility") or {}).get("task") == config.utility
+    tried_out = (
+        config.utility is UtilityTask.NONE or (results.get("utility") or {}).get("task") == config.utility
+    )
     return tried_out and results["data"]["generated_images"] == config.images
 
 
