@@ -25,6 +25,7 @@ cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 with (root / "calls").open("a") as calls:
     print(sys.argv[1], run.name, flags.get("images"), *cores, file=calls)
 print("half way", flush=True)
+time.sleep(0.2)
 if (root / "wait").exists():
     time.sleep(60)
 if (root / "fail").exists() and (root / "fail").read_text() == run.name:
