@@ -1,11 +1,17 @@
 """Labels of generators of which it is known what they show."""
 
+import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mrisynth.data.conditions.schema import label_schema
 from mrisynth.data.labels import Label, LabelKind
+from mrisynth.data.storing.manifest import Split
+from mrisynth.data.storing.storage import quantize
 from mrisynth.evaluation import fidelity
 from mrisynth.evaluation.fidelity import (
     ACCURACY,
@@ -22,11 +28,18 @@ from mrisynth.evaluation.fidelity import (
     Asked,
     measure_fidelity,
 )
+from mrisynth.evaluation.reference import load_reference
+from mrisynth.image_io import to_gray
 from mrisynth.metrics.estimates import Interval
+from mrisynth.networks.config import NetworkConfig
 from mrisynth.privacy.bootstrap import Bootstrap
+from mrisynth.training import train
+from mrisynth.training.config import OptimizationConfig, TrainingConfig
+from mrisynth.training.schedule import GrowthSchedule
 from tests.evaluation.labeled_images import SCHEMA, draw_heads, draw_values, make_reference
 
 STEPS = 60
+GAN_STEPS = 600
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +202,87 @@ def test_the_part_of_the_head_that_is_mask_is_counted_in_pixels():
     nothing = np.zeros_like(image)
     shares = fidelity._mask_shares(np.stack([mask, nothing, mask]), np.stack([image, image, nothing]))
     assert shares == [4 / 20, 0, 4]
+
+
+def draw_squares(brightness, random):
+    """A square as bright as it says, from -0.8 to 0.8, and noise, float32 [N, 8, 8, 1]."""
+    images = np.full((len(brightness), 8, 8, 1), -0.9, np.float32)
+    images[:, 2:6, 2:6] = 1.6 * np.reshape(brightness, (-1, 1, 1, 1)) - 0.8
+    return images + random.uniform(-0.1, 0.1, images.shape)
+
+
+@pytest.fixture(scope="module")
+def squares(small_dataset, tmp_path_factory):
+    """The small data set with squares in the place of heads, as bright as its lesion_fraction says."""
+    folder = tmp_path_factory.mktemp("squares") / "data"
+    shutil.copytree(small_dataset, folder)
+    random, table = np.random.RandomState(0), read_table(folder)
+    for row in table:
+        row["lesion_fraction"] = f"{random.uniform(0, 1):.3f}"
+    write_table(folder, table)
+    for split in Split:
+        images = draw_squares(
+            [float(row["lesion_fraction"]) for row in table if row["split"] == split], random
+        )
+        half = images.reshape(-1, 4, 2, 4, 2, 1).mean((2, 4))
+        for size, scaled in ((4, half), (8, images), (16, images.repeat(2, axis=1).repeat(2, axis=2))):
+            np.save(folder / f"{split}-r{size:04d}.npy", quantize(scaled))
+    return folder
+
+
+def read_table(folder):
+    with (folder / "labels.tsv").open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def write_table(folder, rows):
+    with (folder / "labels.tsv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_labels_that_are_shuffled_in_training_give_chance_and_others_do_not(shuffled, squares, tmp_path):
+    data_dir = tmp_path / "data"
+    shutil.copytree(squares, data_dir)
+    if shuffled:
+        table = read_table(data_dir)
+        values = [row["lesion_fraction"] for row in table]
+        orders = (np.random.RandomState(seed).permutation(values) for seed in range(100))
+        # Of so few slices, what any order has to do with brightness by chance could be learned.
+        values = min(orders, key=lambda order: abs(np.corrcoef(*map(np.float64, (values, order)))[0, 1]))
+        write_table(data_dir, [{**r, "lesion_fraction": v} for r, v in zip(table, values, strict=True)])
+    schema = label_schema(squares, ["lesion_fraction"])
+    config = TrainingConfig(
+        run_dir=tmp_path / "run",
+        data_dir=data_dir,
+        model="a",
+        network=NetworkConfig(resolution=8, latent_size=8, fmap_base=128, fmap_max=16),
+        schedule=GrowthSchedule(
+            resolution=8,
+            fade_images=64,
+            stable_images=64,
+            total_iterations=GAN_STEPS,
+            batch_sizes={4: 32, 8: 32},
+        ),
+        optimization=OptimizationConfig(ema_decay=0.98, label_dropping=0.0),
+        label_schema=schema,
+    )
+    state = train(config)
+    real = load_reference(squares, 16, schema=schema)
+    labels = np.tile(real.training.labels, (4, 1))
+    latents = tf.random.stateless_normal([len(labels), 8], [0, 1])
+    images = to_gray(state.average(latents, level=1, labels=tf.constant(labels)).numpy())
+    images = images.repeat(2, axis=1).repeat(2, axis=2)
+    asked = Asked(images, labels, lambda labels: images[:MOVED_SEEDS])
+    found = measure_fidelity(schema, real, asked, STEPS, Bootstrap(draws=40))
+    rows = by_title(found)
+    correlation, error = (rows[f"lesion_fraction, {figure}"] for figure in (CORRELATION, ERROR))
+    if shuffled:
+        assert correlation.finding == error.finding == LESS
+        assert abs(correlation.generated) < 0.2
+        assert error.learned > 0.8 * error.chance
+    else:
+        assert correlation.generated > 0.5
