@@ -18,7 +18,7 @@ from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings
 from mrisynth.evaluation.fidelity import Asked, Fidelity, measure_fidelity
 from mrisynth.evaluation.joined_halves import join_halves
-from mrisynth.evaluation.reference import check_images
+from mrisynth.evaluation.reference import check_images, whole_masks
 from mrisynth.evaluation.results import Evaluation, PowerSpectrum
 from mrisynth.evaluation.usefulness import find_target, measure_usefulness
 from mrisynth.image_io import to_gray
@@ -30,7 +30,7 @@ from mrisynth.metrics.spectrum import power_spectrum
 from mrisynth.privacy import copying
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import NotExamined, Privacy
-from mrisynth.privacy.searches import RealSides, ReferenceImages
+from mrisynth.privacy.searches import RealSides, ReferenceImages, without_masks
 from mrisynth.sampling.generators import Sampler
 from mrisynth.sampling.interpolation import legs_between_seeds
 
@@ -150,7 +150,8 @@ class Evaluator:
         spectra = {}
         for index, channel in enumerate(self._real.channels):
             sides = (images, self._real.training.images, self._real.heldout.images)
-            computed = [power_spectrum(side[..., index]) for side in sides]
+            parts = (whole_masks(side[..., index : index + 1], (channel,)) for side in sides)
+            computed = [power_spectrum(part[..., 0]) for part in parts]
             spectra[channel] = PowerSpectrum(computed[0][0], *(power for _, power in computed))
         return spectra
 
@@ -221,7 +222,11 @@ class Evaluator:
             return {}
         return {
             name: registry.measure(
-                ImageSet(joined, np.empty((len(joined), 0), np.float32), self._real.channels),
+                ImageSet(
+                    whole_masks(joined, self._real.channels),
+                    np.empty((len(joined), 0), np.float32),
+                    self._real.channels,
+                ),
                 self._heldout,
                 min(self._count, len(joined)),
                 repeats=_CONTROL_REPEATS,
@@ -234,9 +239,9 @@ class Evaluator:
         }
 
     def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
-        return ImageSet(
-            images, channel_features(self._extractor, images, self._progress), self._real.channels
-        )
+        channels = self._real.channels
+        features = channel_features(self._extractor, without_masks(images, channels), self._progress)
+        return ImageSet(whole_masks(images, channels), features, channels)
 
     @property
     def _count(self) -> int:

@@ -22,6 +22,7 @@ from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.data.reading.intensities import foreground_threshold
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.evaluation.label_reader import LabelReader
+from mrisynth.evaluation.reference import ZERO
 from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy.bootstrap import Bootstrap, Weights
 from mrisynth.privacy.nearest_neighbors import Groups
@@ -62,8 +63,6 @@ RULE = (
 
 _MASKED_LABEL = "lesion_fraction"
 _STEPS = 5
-_ZERO = 127
-"""The gray value that stands for 0: a mask counts where it is above."""
 
 Score = Callable[..., float]
 """Takes labels and readings of N images, [N, width] as one label is encoded, and maybe a weight of each."""
@@ -355,7 +354,7 @@ def _values(label: Label, labels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _mask_shares(masks: NDArray[np.uint8], images: NDArray[np.uint8]) -> list[float]:
     """The part of the head that is mask, of N images and their masks, [N, H, H]."""
-    masked = np.count_nonzero(masks > _ZERO, axis=(1, 2))
+    masked = np.count_nonzero(masks > ZERO, axis=(1, 2))
     return [pixels / max(1, _head_pixels(image)) for pixels, image in zip(masked, images, strict=True)]
 
 

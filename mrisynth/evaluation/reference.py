@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
+from mrisynth.data.finding.channels import mask_of
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.data.preparing.duplicates import persons
 from mrisynth.data.storing.manifest import Split
@@ -21,6 +22,9 @@ from mrisynth.evaluation.config import FEWEST_EVALUATED, SMALLEST_RESOLUTION
 from mrisynth.evaluation.joined_halves import find_partners
 from mrisynth.image_io import to_gray
 from mrisynth.privacy.searches import ReferenceImages, Slices
+
+ZERO = 127
+"""The gray value that stands for 0: a mask counts where it is above."""
 
 _BATCH = 64
 
@@ -140,3 +144,21 @@ def check_images(name: str, images: NDArray[np.uint8]) -> None:
         raise UserError(f"all {name} are the same image; there is nothing to compare")
     if all((image == image[0, 0]).all() for image in images):
         raise UserError(f"the {name} are constant; there is nothing to compare")
+
+
+def whole_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[np.uint8]:
+    """Images whose masks are as they count, inside or outside, without what is faint; others as they are.
+
+    Args:
+        images: Uint8 [N, H, H, C].
+        channels: Names of the C channels.
+
+    Returns:
+        The images, masks 255 where they are above 0 in [-1, 1] and 0 elsewhere.
+    """
+    masks = [index for index, name in enumerate(channels) if mask_of(name) is not None]
+    if not masks:
+        return images
+    whole = images.copy()
+    whole[..., masks] = np.where(images[..., masks] > ZERO, 255, 0)
+    return whole

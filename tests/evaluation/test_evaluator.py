@@ -232,10 +232,16 @@ def test_masks_among_the_channels_are_what_it_is_tried_out_on(real, new):
     assert rows["real"]["score"]["value"] > 0.8
     assert [row["images"] for row in rows.values()] == [480, 320, 320, 800, 480, 800, 0]
     assert "Of what use the images are" in render(evaluation)
-    assert (
-        to_json(Evaluator(masked, dataclasses.replace(settings, utility="none")).evaluate(sampler))["utility"]
-        is None
-    )
+    plain = Evaluator(masked, dataclasses.replace(settings, utility="none"))
+    evaluation = plain.evaluate(sampler)
+    assert to_json(evaluation)["utility"] is None
+    # Masks count where they are above 0, and are no part of the features.
+    faint = both(new[..., np.newaxis])
+    noise = np.random.RandomState(0).randint(100, size=faint[..., 1].shape).astype(np.uint8)
+    faint[..., 1] = np.where(faint[..., 1] > 0, faint[..., 1] - noise, noise)
+    assert values(plain.evaluate(sampler_of_images(faint, channels))) == values(evaluation)
+    images_alone = values(Evaluator(real, settings).evaluate(sampler_of_images(new)))
+    assert values(evaluation)["frechet"] == images_alone["frechet"]
 
 
 def test_labels_that_images_were_asked_for_are_read_and_copies_are_counted_by_them():

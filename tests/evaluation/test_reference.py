@@ -9,7 +9,7 @@ from mrisynth.data import read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.evaluation import reference
-from mrisynth.evaluation.reference import check_images, load_reference
+from mrisynth.evaluation.reference import check_images, load_reference, whole_masks
 
 
 def test_both_sides_are_read_by_subject_and_in_order(small_dataset):
@@ -97,3 +97,9 @@ def test_slices_that_lack_a_channel_are_known(small_dataset, monkeypatch):
     monkeypatch.setattr(reference, "read_labels", without_every_second)
     lacking = load_reference(small_dataset, 16).heldout.lacking
     np.testing.assert_array_equal(lacking[:, 0], np.arange(len(lacking)) % 2 == 0)
+
+
+def test_masks_count_where_they_are_above_zero():
+    images = np.array([[[[9, 127], [200, 128]]]], np.uint8)
+    np.testing.assert_array_equal(whole_masks(images, ("FLAIR", "lesion mask")), [[[[9, 0], [200, 255]]]])
+    assert whole_masks(images, ("FLAIR", "T1w")) is images
