@@ -1,6 +1,10 @@
 """The same images from ONNX runtimes as from TensorFlow."""
 
 import json
+import pathlib
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +87,16 @@ def test_networks_of_other_kinds_are_written_too(settings, tmp_path):
     np.testing.assert_allclose(drawn, np.clip(generator(LATENTS), -1, 1), atol=1e-4)
 
 
+def test_the_page_shows_how_a_python_with_onnxruntime_alone_draws(tmp_path):
+    file = export_generator(generator_of(LabelSchema()), tmp_path / "heads")
+    page = (pathlib.Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = shown.replace("MODEL/generator.onnx", str(file))
+    program = f"import sys\nsys.modules['tensorflow'] = None\n{shown}\nprint(images.shape)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.stdout == "(16, 16, 16, 2)\n", ended.stderr
+
+
 def test_the_model_says_what_it_takes(exported):
     file, inputs, _ = exported
     model = onnx.load(file)
@@ -101,7 +115,7 @@ def test_nothing_is_overwritten(tmp_path):
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "onnx", None)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(UserError, match=r"--format=onnx needs .* 'mrisynth\[onnx\]'"):
         export_generator(generator_of(LabelSchema()), tmp_path / "heads")
     assert not (tmp_path / "heads").exists()
