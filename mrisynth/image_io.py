@@ -16,6 +16,7 @@ from mrisynth.atomic_io import file_aside, write_bytes_aside
 from mrisynth.errors import naming_disk_errors
 
 _GRID_PIXELS = 1024
+_AVERAGED_AT_ONCE = 1024
 
 
 def to_gray(images: NDArray, bits: int = 8) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -33,6 +34,19 @@ def to_gray(images: NDArray, bits: int = 8) -> NDArray[np.uint8] | NDArray[np.ui
     half = (2**bits - 1) / 2
     values = np.rint(half * np.asarray(images, np.float32) + half)
     return np.clip(values, 0, 2 * half).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+def average_down(images: NDArray[np.uint8], largest: int) -> NDArray[np.uint8]:
+    """Images [N, H, H, C] at `largest` pixels along an edge, by means of blocks, if they are larger."""
+    count, size, _, channels = images.shape
+    if size <= largest:
+        return images
+    small, factor = np.empty((count, largest, largest, channels), np.uint8), size // largest
+    for first in range(0, count, _AVERAGED_AT_ONCE):
+        part = images[first : first + _AVERAGED_AT_ONCE]
+        blocks = part.reshape(len(part), largest, factor, largest, factor, channels)
+        small[first : first + _AVERAGED_AT_ONCE] = np.rint(blocks.mean(axis=(2, 4), dtype=np.float32))
+    return small
 
 
 def side_by_side(images: NDArray) -> NDArray:

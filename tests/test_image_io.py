@@ -80,3 +80,11 @@ def test_images_become_an_array_a_grid_or_a_folder(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["images.npy"]
     with pytest.raises(UserError, match="--output=.*cannot be written"):
         image_io.save_images(images, 7, tmp_path / "grid.png" / "images.npy")
+
+
+def test_large_images_are_averaged_down():
+    images = np.random.RandomState(0).randint(0, 256, (3, 256, 256, 2)).astype(np.uint8)
+    small = image_io.average_down(images, 64)
+    assert small.shape == (3, 64, 64, 2)
+    np.testing.assert_allclose(small[1, 2, 3], images[1, 8:12, 12:16].mean(axis=(0, 1)), atol=0.5)
+    assert image_io.average_down(small, 64) is small

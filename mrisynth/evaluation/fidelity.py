@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mrisynth.data.finding.channels import mask_of
+from mrisynth.data.finding.channels import mask_channels
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.data.reading.intensities import foreground_threshold
 from mrisynth.evaluation.config import FEWEST_EVALUATED
@@ -177,7 +177,7 @@ def measure_fidelity(
     Returns:
         What was found; the same arguments give the same.
     """
-    masks = [number for number, name in enumerate(real.channels) if mask_of(name) is not None]
+    masks = mask_channels(real.channels)
     visible = functools.partial(without_masks, channels=real.channels)
     asked = dataclasses.replace(asked, images=asked.images[:MOST_IMAGES], labels=asked.labels[:MOST_IMAGES])
     of_real, of_generated = (

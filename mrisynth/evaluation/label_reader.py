@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mrisynth.data.labels import LabelKind, LabelSchema
+from mrisynth.image_io import average_down
 from mrisynth.training.config import Precision
 from mrisynth.training.strategies import dtype_policy
 
@@ -46,7 +47,7 @@ class LabelReader:
         progress: bool = False,
     ) -> None:
         self._schema = schema
-        images = _small(images)
+        images = average_down(images, LARGEST)
         self._network = _network(images.shape[1:], schema.width, seed)
         random = np.random.RandomState(seed)
         step = self._make_step(steps)
@@ -67,7 +68,7 @@ class LabelReader:
             [N, schema.width] in the encoding of the schema, a probability in the column of each category.
         """
         call = tf.function(lambda pixels: self._network(_scaled(pixels), training=False), jit_compile=False)
-        parts = np.array_split(_small(images), -(-len(images) // _READ_AT_A_TIME))
+        parts = np.array_split(average_down(images, LARGEST), -(-len(images) // _READ_AT_A_TIME))
         outputs = np.concatenate([call(tf.constant(part)).numpy() for part in parts])
         for label, columns in self._schema.columns():
             of_label = outputs[:, columns]
@@ -136,13 +137,3 @@ def _loss(schema: LabelSchema, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tens
 
 def _scaled(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(pixels, tf.float32) / 127.5 - 1.0
-
-
-def _small(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Averages images down to `LARGEST` pixels along an edge."""
-    count, size, _, channels = images.shape
-    factor = size // LARGEST
-    if factor < 2:
-        return images
-    blocks = images.reshape(count, LARGEST, factor, LARGEST, factor, channels)
-    return np.rint(blocks.mean((2, 4), dtype=np.float32)).astype(np.uint8)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mrisynth import checksums
 from mrisynth.data import open_dataset, read_manifest
-from mrisynth.data.finding.channels import mask_of
+from mrisynth.data.finding.channels import mask_channels
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.data.preparing.duplicates import persons
 from mrisynth.data.storing.manifest import Split
@@ -156,7 +156,7 @@ def whole_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[n
     Returns:
         The images, masks 255 where they are above 0 in [-1, 1] and 0 elsewhere.
     """
-    masks = [index for index, name in enumerate(channels) if mask_of(name) is not None]
+    masks = mask_channels(channels)
     if not masks:
         return images
     whole = images.copy()

@@ -7,10 +7,12 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.finding.channels import mask_of
+from mrisynth.data.finding.channels import mask_channels
 from mrisynth.data.labels import LabelKind
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import EvaluationSettings, UtilityTask
+from mrisynth.evaluation.reference import ZERO
+from mrisynth.image_io import average_down
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.searches import ReferenceImages, Slices, without_masks
 from mrisynth.sampling.generators import Sampler
@@ -61,25 +63,12 @@ class Target:
 
     def examples(self, slices: Slices) -> Examples:
         """Images without masks, averaged down, and what is to be seen in them."""
-        images = average_down(slices.images)
+        images = average_down(slices.images, LARGEST)
         if self.mask is None:
             targets = slices.labels[:, self.columns][:, :-1].argmax(axis=1).astype(np.int32)
         else:
-            targets = (images[..., [self.mask]] >= 128).astype(np.uint8)
+            targets = (images[..., [self.mask]] > ZERO).astype(np.uint8)
         return Examples(without_masks(images, self.channels), targets)
-
-
-def average_down(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images [N, H, H, C] at `LARGEST` pixels along an edge, if they are larger."""
-    count, size, _, channels = images.shape
-    if size <= LARGEST:
-        return images
-    small, factor = np.empty((count, LARGEST, LARGEST, channels), np.uint8), size // LARGEST
-    for first in range(0, count, _AT_ONCE):
-        part = images[first : first + _AT_ONCE]
-        blocks = part.reshape(len(part), LARGEST, factor, LARGEST, factor, channels)
-        small[first : first + _AT_ONCE] = np.rint(blocks.mean(axis=(2, 4), dtype=np.float32))
-    return small
 
 
 def find_target(task: UtilityTask, sampler: Sampler, real: ReferenceImages) -> Target | None:
@@ -109,9 +98,9 @@ def find_target(task: UtilityTask, sampler: Sampler, real: ReferenceImages) -> T
 def _find_mask(real: ReferenceImages) -> Target | None:
     """The first mask beside an image that has lesions on both sides."""
     sides = (real.training.images, real.heldout.images)
-    for index, name in enumerate(real.channels):
-        if mask_of(name) is not None and all((side[..., index] >= 128).any() for side in sides):
-            return Target(name, real.channels, mask=index)
+    for index in mask_channels(real.channels):
+        if all((side[..., index] > ZERO).any() for side in sides):
+            return Target(real.channels[index], real.channels, mask=index)
     return None
 
 
@@ -151,10 +140,10 @@ def measure_usefulness(
     """
     training, heldout = target.known(real.training), target.known(real.heldout)
     count = generated_wanted(len(training.images), settings.utility_steps)
-    parts = [average_down(images[:count])]
+    parts = [average_down(images[:count], LARGEST)]
     for first in range(len(images), count, _AT_ONCE):
         more = sampler.draw_gray(settings.seed + first, min(_AT_ONCE, count - first), progress)
-        parts.append(average_down(more))
+        parts.append(average_down(more, LARGEST))
     labels = sampler.labels.encode(settings.seed, count) if target.categories else None
     generated = target.known(Slices(np.concatenate(parts), np.arange(count), labels))
     return measure_utility(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from mrisynth.data import read_manifest
@@ -52,8 +53,11 @@ def is_of_run(exported: pathlib.Path, run_dir: pathlib.Path) -> bool:
     Raises:
         UserError: If there is no run, or the export has no card.
     """
-    card = ExportFolder(exported).read_card()
-    return card["model"]["weights_checksum"] == load_average(run_dir).checksum
+    return _holds(ExportFolder(exported).read_card(), load_average(run_dir))
+
+
+def _holds(card: Mapping[str, Any], average: AveragedGenerator) -> bool:
+    return card["model"]["weights_checksum"] == average.checksum
 
 
 def add_evaluation(
@@ -69,10 +73,10 @@ def add_evaluation(
     Raises:
         UserError: As `export_run`, or if there is no card.
     """
-    if not is_of_run(exported, run_dir):
-        return
     folder, average = ExportFolder(exported), load_average(run_dir)
     card = folder.read_card()
+    if not _holds(card, average):
+        return
     renewed = {**_card(card["model"]["name"], run_dir, average, data_dir), "date": card["date"]}
     if renewed["evaluation"] != card["evaluation"]:
         write_card(renewed, folder)

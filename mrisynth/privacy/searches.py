@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mrisynth.data.finding.channels import mask_of
+from mrisynth.data.finding.channels import mask_channels
 from mrisynth.privacy.distances import Distance, Neighbors
 from mrisynth.privacy.nearest_neighbors import Groups
 
@@ -70,8 +70,8 @@ def without_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray
     Returns:
         [..., D], the channels that are no masks; all of them if every one is a mask.
     """
-    compared = [number for number, name in enumerate(channels) if mask_of(name) is None]
-    return images[..., compared] if 0 < len(compared) < len(channels) else images
+    masks = mask_channels(channels)
+    return np.delete(images, masks, axis=-1) if 0 < len(masks) < len(channels) else images
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.evaluation import usefulness
 from mrisynth.evaluation.config import EvaluationSettings, UtilityTask
-from mrisynth.evaluation.usefulness import Target, average_down, find_target, measure_usefulness
+from mrisynth.evaluation.usefulness import Target, find_target, measure_usefulness
 from mrisynth.privacy.searches import ReferenceImages, Slices
 from tests.evaluation.given_images import sampler_of_images
 from tests.utility.lesions import draw_lesions
@@ -96,14 +96,6 @@ def test_masks_without_lesions_are_none(real, sampler):
     assert find_target(UtilityTask.AUTO, sampler, there) is None
     with pytest.raises(UserError, match="--utility=segmentation needs a mask among the channels, with"):
         find_target(UtilityTask.SEGMENTATION, sampler, there)
-
-
-def test_large_images_are_averaged_down():
-    images = np.random.RandomState(0).randint(0, 256, (3, 256, 256, 2)).astype(np.uint8)
-    small = average_down(images)
-    assert small.shape == (3, 64, 64, 2)
-    np.testing.assert_allclose(small[1, 2, 3], images[1, 8:12, 12:16].mean(axis=(0, 1)), atol=0.5)
-    assert average_down(small) is small
 
 
 @pytest.fixture

@@ -37,6 +37,11 @@ def mask_of(channel: str) -> str | None:
     return channel.removesuffix(_MASK_NAME) if channel.endswith(_MASK_NAME) else None
 
 
+def mask_channels(channels: Sequence[str]) -> list[int]:
+    """Which of these channels, by their names, are masks."""
+    return [index for index, name in enumerate(channels) if mask_of(name) is not None]
+
+
 def wanted_channels(text: str, suffix: str = "") -> Channels:
     """Reads --channels.
 
