@@ -1,10 +1,11 @@
 """Exports the generator of a run for TensorFlow Serving, or for any Python that has TensorFlow.
 
     mrisynth-export --run_dir=RUN --output=saved_models/NAME
+    mrisynth-export --saved_model=flair_phantom --output=MODEL --format=onnx
 
 Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
 model card. A server that watches saved_models/NAME loads it when it is whole. With --format=onnx it writes
-OUTPUT/generator.onnx, for runtimes without TensorFlow.
+OUTPUT/generator.onnx, for runtimes without TensorFlow. An export can be exported again, in another format.
 """
 
 from __future__ import annotations
@@ -28,8 +29,12 @@ def _export(values: flags.FlagValues) -> None:
     config = export_flags.config(values)
     app.import_tensorflow()
     from mrisynth.export.from_run import export_run
+    from mrisynth.export.from_saved_model import export_again
 
     with naming_disk_errors(config.output, "--output"):
-        path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
+        if config.saved_model:
+            path = export_again(config.saved_model, config.output, config.export_format)
+        else:
+            path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
     folder = ExportFolder(path if path.is_dir() else path.parent)
     print(f"The generator is in {path}, what it is in {folder.card_page}.")

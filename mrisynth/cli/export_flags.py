@@ -7,6 +7,7 @@ import pathlib
 
 from absl import flags
 
+from mrisynth.cli import shipped
 from mrisynth.cli.flag_values import define_fields, group, path
 from mrisynth.errors import UserError
 from mrisynth.export.formats import DEFAULT_FORMAT, format_names
@@ -17,14 +18,16 @@ class ExportConfig:
     """What is exported, and where to.
 
     Attributes:
-        run_dir: A run's folder.
-        output: The model's folder, which gets a new version.
+        output: The model's folder, which gets a new version, or what else the format writes.
+        run_dir: A run's folder; None where an export is exported again.
+        saved_model: An export, NAME or NAME/VERSION; None where a run is exported.
         data_dir: The run's data set; where it was when the run was trained if None.
         export_format: One of `mrisynth.export.formats.format_names`.
     """
 
-    run_dir: pathlib.Path
     output: pathlib.Path
+    run_dir: pathlib.Path | None = None
+    saved_model: pathlib.Path | None = None
     data_dir: pathlib.Path | None = None
     export_format: str = DEFAULT_FORMAT
 
@@ -35,6 +38,7 @@ def define(values: flags.FlagValues) -> None:
         ExportConfig,
         {
             "run_dir": "Folder of a run that has grown to its full resolution.",
+            "saved_model": "In place of a run, an exported generator, NAME or NAME/VERSION.",
             "output": "Folder of the model, as in saved_models/NAME; gets a new version.",
             "data_dir": "The run's data set, if it is no longer where it was.",
         },
@@ -53,9 +57,19 @@ def config(values: flags.FlagValues) -> ExportConfig:
     """Makes a configuration of the flags.
 
     Raises:
-        UserError: If one is missing.
+        UserError: If one is missing, or contradicts another.
     """
-    run_dir, output = path(values, "run_dir"), path(values, "output")
-    if run_dir is None or output is None:
-        raise UserError("give --run_dir=RUN and --output=saved_models/NAME")
-    return ExportConfig(run_dir, output, path(values, "data_dir"), values.format)
+    run_dir, output, model = path(values, "run_dir"), path(values, "output"), values.saved_model
+    if output is None or not (run_dir or model):
+        raise UserError("give --run_dir=RUN, or --saved_model=NAME, and --output=saved_models/NAME")
+    if run_dir and model:
+        raise UserError(
+            f"--saved_model={model} is exported in place of --run_dir={run_dir}; give one of them"
+        )
+    data_dir = path(values, "data_dir")
+    if data_dir and model:
+        raise UserError(
+            f"--data_dir={data_dir} is for --run_dir; the card of --saved_model says what it needs"
+        )
+    saved_model = shipped.saved_model(model) if model else None
+    return ExportConfig(output, run_dir, saved_model, data_dir, values.format)

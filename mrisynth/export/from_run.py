@@ -28,22 +28,20 @@ def export_run(
 
     Args:
         run_dir: The run's folder.
-        output: The model's folder, NAME.
+        output: The model's folder, NAME, or what else the format writes.
         data_dir: The run's data set, if it is no longer where it was.
         export_format: One of `mrisynth.export.formats.format_names`.
 
     Returns:
-        NAME/VERSION.
+        What was written, such as NAME/VERSION.
 
     Raises:
-        UserError: If there is no run, it is still growing, its data set is not there, or what stands in the
-            way is not a folder.
+        UserError: If there is no run, it is still growing, its data set is not there, or something is in the
+            way.
     """
-    if output.exists() and not output.is_dir():
-        raise UserError(f"--output={output} is not a folder; name one for the model's versions")
     average = load_average(run_dir)
     _check_grown(run_dir, average)
-    card = _card(output.resolve().name, run_dir, average, data_dir)
+    card = _card(output.resolve().stem, run_dir, average, data_dir)
     return export_as(export_format, average.generator, output, card)
 
 

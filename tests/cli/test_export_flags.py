@@ -10,7 +10,22 @@ def test_what_is_exported_and_where_to(parse_flags):
     assert str(parse_flags(export_flags, "--run_dir=R", "--output=O", "--data_dir=D").data_dir) == "D"
 
 
-@pytest.mark.parametrize("given", [[], ["--run_dir=R"], ["--output=O"], ["--run_dir=", "--output=O"]])
-def test_both_folders_are_needed(parse_flags, given):
-    with pytest.raises(UserError, match="give --run_dir=RUN and --output=saved_models/NAME"):
+def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse_flags):
+    config = parse_flags(export_flags, "--saved_model=flair_phantom", "--output=O", "--format=onnx")
+    assert (config.saved_model / "1").is_dir()
+    assert (config.run_dir, config.export_format) == (None, "onnx")
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--run_dir=R"], ["--saved_model=M"], ["--output=O"], ["--run_dir=", "--output=O"]]
+)
+def test_what_is_exported_and_where_to_are_needed(parse_flags, given):
+    wanted = "give --run_dir=RUN, or --saved_model=NAME, and --output=saved_models/NAME"
+    with pytest.raises(UserError, match=wanted):
         parse_flags(export_flags, *given)
+
+
+@pytest.mark.parametrize("also", ["--run_dir=R", "--data_dir=D"])
+def test_an_export_needs_no_run(parse_flags, also):
+    with pytest.raises(UserError, match=also):
+        parse_flags(export_flags, "--saved_model=M", "--output=O", also)

@@ -160,7 +160,7 @@ def test_what_fails_half_way_leaves_nothing(ended_run, tmp_path, monkeypatch):
 
 def test_the_tool_fails_in_one_sentence(tmp_path):
     for flags, message in (
-        (["--run_dir=/nowhere"], "give --run_dir=RUN and --output=saved_models/NAME"),
+        (["--run_dir=/nowhere"], "give --run_dir=RUN, or --saved_model=NAME, and --output"),
         (["--run_dir=/nowhere", f"--output={tmp_path / 'out'}"], "--run_dir=/nowhere holds no run"),
     ):
         check_refusal(call(PROGRAM, *flags), message)

@@ -30,7 +30,7 @@ def export_as(
     Args:
         name: One of `format_names`.
         generator: Usually the one whose weights are the moving average.
-        directory: The folder of the model.
+        directory: The folder of the model, or the file.
         card: See `mrisynth.export.model_card`.
 
     Returns:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from mrisynth.atomic_io import folder_aside
 from mrisynth.data.labels import LabelSchema
+from mrisynth.errors import UserError
 from mrisynth.export.label_inputs import encode_labels, unknown_labels
 from mrisynth.export.model_card import write_card
 from mrisynth.export.warmup import write_warmup
@@ -126,14 +127,16 @@ def export_generator(
         NAME/VERSION.
 
     Raises:
-        UserError: If another process is exporting to the same folder.
+        UserError: If another process is exporting to the same folder, or it is a file.
         OSError: If the folder cannot be written.
     """
+    folder = pathlib.Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output={folder} is not a folder; name one for the model's versions")
     settings = {**generator.get_config(), "dtype": "float32"}
     full_precision = Generator.from_config(settings)
     full_precision.set_weights(generator.get_weights())
     served = _Served(full_precision)
-    folder = pathlib.Path(directory)
     with only_writer(folder, "--output"):
         target = next_version(folder).path
         with folder_aside(target) as aside:

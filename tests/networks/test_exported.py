@@ -1,0 +1,78 @@
+"""Networks that are read from exports."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mrisynth import checksums
+from mrisynth.errors import UserError
+from mrisynth.export.formats.saved_model import export_generator
+from mrisynth.networks import Generator
+from mrisynth.networks.exported import read_generator
+from mrisynth.sampling.generators import open_export
+from tests.label_tables import DISTRIBUTION, SCHEMA
+from tests.untrained_exports import CARD, replaced, write_card
+
+MODEL = pathlib.Path(__file__).parents[2] / "saved_models" / "flair_phantom"
+
+pytestmark = pytest.mark.both_stacks
+
+
+def card_of(generator, **model):
+    said = {
+        "resolution": generator.resolution,
+        "channels": [f"channel{number}" for number in range(generator.channels)],
+        "latent_size": generator.latent_size,
+        "attention_generator": list(generator.attention_resolutions),
+        "weights_checksum": checksums.of_arrays(generator.get_weights()),
+    }
+    labels = {"labels": DISTRIBUTION.to_json()} if generator.label_schema.width else {}
+    return {**CARD, "model": {**said, **model}, **labels}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"fmap_base": 100, "fmap_max": 30, "channels": 2, "label_schema": SCHEMA},
+        {"fmap_base": 64, "fmap_max": 16, "attention_resolutions": (4, 8)},
+        {"resolution": 4, "fmap_base": 7, "fmap_max": 5},
+    ],
+)
+def test_every_weight_comes_back(settings, tmp_path):
+    tf.keras.utils.set_random_seed(1)
+    generator = Generator(**{"resolution": 16, "latent_size": 6, **settings})
+    exported = export_generator(generator, tmp_path / "odd [1]" / "heads")
+    write_card(exported, card_of(generator))
+    read, card, folder = read_generator(exported.parent)
+    assert (folder.path, card) == (exported, json.loads(json.dumps(card_of(generator))))
+    for name, variable in generator.named_variables().items():
+        np.testing.assert_array_equal(read.named_variables()[name], variable)
+
+
+def test_the_shipped_model_draws_the_same_images():
+    generator, _, _ = read_generator(MODEL)
+    latents = np.random.default_rng(0).normal(size=(2, 128)).astype(np.float32)
+    np.testing.assert_allclose(
+        np.clip(generator(latents), -1, 1), open_export(MODEL).images(latents), atol=1e-5
+    )
+
+
+def test_what_is_no_export_with_its_own_card_is_refused(tmp_path):
+    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4)
+    exported = export_generator(generator, tmp_path / "heads")
+    with pytest.raises(UserError, match="has no model card"):
+        read_generator(exported)
+    write_card(exported, card_of(generator, weights_checksum="0" * 64))
+    with pytest.raises(UserError, match="--saved_model=.*heads has the model card of another model"):
+        read_generator(exported.parent)
+    write_card(exported, replaced(card_of(generator), "model", resolution=16))
+    with pytest.raises(UserError, match="--saved_model=.*is no generator that mrisynth exported"):
+        read_generator(exported)
+    write_card(exported, card_of(generator))
+    shutil.rmtree(exported / "variables")
+    with pytest.raises(UserError, match="--saved_model=.*or is damaged"):
+        read_generator(exported)
