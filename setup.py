@@ -10,12 +10,12 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "mrisynth" / "__init__.py")
 # Each release needs its own TensorFlow or a newer one, and pip upgrades TensorFlow to it unless told which:
 # beside TensorFlow 2.15 install [addons,serving] together.
 SERVING = ["tensorflow-serving-api>=2.15", "grpcio>=1.60"]
-# The package of this name holds the program, for Linux, macOS and Windows.
-DICOM = ["dcm2niix>=1.0.20220715"]
+# The first reads, and holds the program of its name, for Linux, macOS and Windows; the second writes.
+DICOM = ["dcm2niix>=1.0.20220715", "pydicom>=3.0"]
 # Beside TensorFlow 2.15 pip takes one below 1.19, as later ones need a newer ml_dtypes, which 1.19.0 forgot.
 ONNX = ["onnx>=1.16,!=1.19.0"]
 # What reads in tests what mrisynth writes.
-READERS = ["pydicom>=3.0", "onnxruntime>=1.16", "openvino>=2024.0"]
+READERS = ["onnxruntime>=1.16", "openvino>=2024.0", "bids-validator-deno>=3.0.2", "dicom3tools>=20260927"]
 
 # Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
 # Of models only those that are named here go into it; what else lies there may be of patients.
@@ -72,9 +72,7 @@ setuptools.setup(
         "test": [
             "pytest>=8.0",
             "ruff==0.17.6",
-            "pydicom>=3.0",
-            "onnxruntime",
-            "openvino",
+            *READERS,
             *ONNX,
             *DICOM,
             *SERVING,

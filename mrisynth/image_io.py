@@ -24,7 +24,7 @@ def to_gray(images: NDArray, bits: int = 8) -> NDArray[np.uint8] | NDArray[np.ui
 
     Args:
         images: Images of any shape; uint8 are gray values of 8 bits already.
-        bits: 8 or 16.
+        bits: 8, or up to 16.
 
     Returns:
         Uint8 or uint16, the same shape.
@@ -85,22 +85,27 @@ def make_grid(images: NDArray, columns: int | None = None) -> NDArray[np.uint8]:
     return enlarge(grid, _GRID_PIXELS // (columns * width))
 
 
-def write_png(
-    path: str | os.PathLike[str], gray: NDArray, compression: int = 9, description: str = ""
-) -> None:
-    """Writes gray values as PNG, whole or not at all.
+def write_png(path: str | os.PathLike[str], gray: NDArray, description: str = "") -> None:
+    """Writes what `encode_png` makes, whole or not at all."""
+    write_bytes_aside(pathlib.Path(path), encode_png(gray, description=description))
+
+
+def encode_png(gray: NDArray, compression: int = 9, description: str = "") -> bytes:
+    """Makes a PNG file of gray values.
 
     Args:
-        path: Path of the file.
         gray: Uint8 or uint16 [H, W].
         compression: 0 to 9; little is faster.
         description: What the file is to say of itself.
+
+    Returns:
+        The content of the file.
     """
     file, texts = io.BytesIO(), PngInfo()
     if description:
         texts.add_text("Description", description)
     Image.fromarray(gray).save(file, format="PNG", compress_level=compression, pnginfo=texts)
-    write_bytes_aside(pathlib.Path(path), file.getvalue())
+    return file.getvalue()
 
 
 def save_images(

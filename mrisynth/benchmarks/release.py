@@ -22,6 +22,8 @@ BARE = "bare"
 def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, float]:
     """Images/s of an export with random weights, by its signature and released in every format, in turns.
 
+    Formats whose package is not installed are left out.
+
     Args:
         network: Its size.
         images: To draw each time; as many more as fill the last block.
@@ -37,7 +39,8 @@ def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, f
         size = block_size(network.resolution)
         count = -(-images // size) * size
         export.draw(0, size)
-        rates: dict[str, list[float]] = {name: [] for name in (BARE, *FORMATS)}
+        rates: dict[str, list[float]] = {BARE: []}
+        rates |= {name: [] for name, kind in FORMATS.items() if kind.is_usable()}
         for turn in range(rounds):
             for name, measured in rates.items():
                 start = time.perf_counter()

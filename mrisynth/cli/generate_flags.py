@@ -34,7 +34,7 @@ _CONDITION = (
     "NAME=VALUE, what is asked of a label of every image: a category, a number, a range as in 10:30, or "
     "nothing for unknown; may be given several times. Other labels are as in the training data."
 )
-_RELEASE_ONLY = ("output", "format", "truncation", "bits", "suffix", "filter_copies", "data_dir")
+_RELEASE_ONLY = ("output", "format", "truncation", "bits", "rescale", "suffix", "filter_copies", "data_dir")
 
 
 def define(values: flags.FlagValues) -> None:
@@ -59,6 +59,8 @@ def define(values: flags.FlagValues) -> None:
     define_fields(ReleaseConfig, _RELEASE, **shown)
     text = "; ".join(f"{name}: {kind.summary}" for name, kind in FORMATS.items()) + "."
     flags.DEFINE_enum("format", ReleaseConfig.format, list(FORMATS), text, **shown)
+    text = "Of DICOM files: keep in them, and not only beside them, what makes intensities of their values."
+    flags.DEFINE_bool("rescale", None, text, **shown)
     text = "Of PNG files; 8 if not given."
     flags.DEFINE_enum("bits", None, list(map(str, BITS)), text, **shown)
     shown = group(values, "Copies of training images")

@@ -26,6 +26,7 @@ class ReleaseConfig:
         seed: Seed of the first image; each next one has the next seed.
         truncation: 1 leaves the images as they are, less makes them more alike.
         bits: Bits of a gray value in PNG files; 8 if None.
+        rescale: Whether DICOM files hold what makes intensities of their values; not if None.
         suffix: BIDS suffix of NIfTI files, of several channels one each with commas between; the model
             card's, else FLAIR, if None. Where every image has a contrast as a label, it is for those of which
             that is not known.
@@ -44,6 +45,7 @@ class ReleaseConfig:
     seed: int = 0
     truncation: float = 1.0
     bits: int | None = None
+    rescale: bool | None = None
     suffix: str | None = None
     data_dir: pathlib.Path | None = None
     copy_ratio: float = Thresholds.copy_ratio
@@ -74,7 +76,11 @@ class ReleaseConfig:
                     raise UserError(
                         f"--{option} is for --format={other.name}, not for --format={self.format}"
                     )
-        FORMATS[self.format].check(self.format_options)
+        kind = FORMATS[self.format]
+        kind.check(self.format_options)
+        if not kind.is_usable():
+            package, extra = kind.package
+            raise UserError(f"--format={self.format} needs {package}: pip install 'mrisynth[{extra}]'")
 
     @property
     def format_options(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ def test_every_format_is_measured_beside_the_bare_generator():
     network = NetworkConfig(16, latent_size=8, fmap_base=32, fmap_max=8)
     rates = release.measure(network, images=20, rounds=1)
     assert next(iter(rates)) == release.BARE
-    assert {"nifti", "png", "npy"} < rates.keys()
+    assert {"nifti", "png", "npy", "dicom"} < rates.keys()
     assert all(rate > 0 for rate in rates.values())
 
 

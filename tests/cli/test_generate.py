@@ -96,7 +96,8 @@ def _has_begun(folder, form, times):
         (["--output=/proc/nowhere/out"], "--output=/proc/nowhere/out cannot be written"),
         (["--output=FILE"], "cannot be written"),
         (["--output=FILE/out"], "cannot be written"),
-        (["--format=dicom"], "format.*nifti.*npy.*png"),
+        (["--format=mha"], "format.*dicom.*nifti.*npy.*png"),
+        (["--rescale"], "--rescale is for --format=dicom, not for --format=nifti"),
         (["--format=png", "--bits=12"], "bits.*8.*16"),
         (["--filter_copies"], "--filter_copies needs --data_dir"),
         (["--data_dir=DATA"], "--filter_copies needs --data_dir"),
@@ -170,6 +171,24 @@ def test_the_commands_of_the_page(model_of_the_data, small_dataset, tmp_path):
     assert "RELEASE_PNG/images/syn000040.png" in written
     assert {"RELEASE_NPY/images.npy", "RELEASE_NPY/seeds.npy", "way.gif"} <= set(written)
     assert b"were left out, 0 of 40" in written["RELEASE_FILTERED/README.md"]
+
+
+@pytest.mark.slow
+def test_from_an_export_to_dicom_and_its_readers_as_printed(tmp_path, monkeypatch):
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    text = (ROOT / "docs" / "release.md").read_text()
+    (section,) = re.findall(r"\n## DICOM.*?(?=\n## )", text, re.DOTALL)
+    install, generate, convert = re.findall(r"^    (.*)$", section, re.MULTILINE)
+    assert install == "pip install '.[dicom]'"
+    monkeypatch.chdir(tmp_path)
+    ended = call(*shlex.split(generate.removeprefix("python ")))
+    assert ended.returncode == 0, ended.stderr
+    subprocess.run(shlex.split(convert), check=True, capture_output=True)
+    assert len(list(tmp_path.glob("SYNTHETIC-*.nii"))) == 20
+    (shown,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    names = {}
+    exec(shown, names)
+    assert names["picture"].shape == (64, 64)
 
 
 WITHOUT_UNIX = """

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 
 import nibabel
+import pydicom
 import pytest
 from PIL import Image
 
 from mrisynth.data import read_manifest
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN
+from mrisynth.release.formats import FORMATS
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.provenance import NOT_EVALUATED
 from tests.folders import contents
@@ -130,7 +132,7 @@ def test_everything_says_which_model_and_which_data_set(
     assert "which does not say what it was trained on" in (tmp_path / "unknown/README.md").read_text()
 
 
-@pytest.mark.parametrize("kind", ["nifti", "png", "npy"])
+@pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("words", [NO_SIGN, INCONCLUSIVE, COPIES_FOUND, NOT_EVALUATED])
 def test_every_file_that_holds_text_says_the_verdict(words, kind, release, judged, model, tmp_path):
     evaluated = words != NOT_EVALUATED
@@ -153,6 +155,8 @@ def test_every_file_that_holds_text_says_the_verdict(words, kind, release, judge
             text = path.read_text()
         elif path.suffix == ".gz":
             text = bytes(nibabel.load(path).header.extensions[0].get_content()).decode()
+        elif path.suffix == ".dcm":
+            text = pydicom.dcmread(path).ImageComments
         elif path.suffix == ".png":
             text = Image.open(path).text["Description"]
         else:
@@ -162,7 +166,7 @@ def test_every_file_that_holds_text_says_the_verdict(words, kind, release, judge
         assert said in text, path
         assert ("released all the same" in text) == (words == COPIES_FOUND)
         assert ("may be copies" in text) == (words in (INCONCLUSIVE, NOT_EVALUATED))
-    assert told == {"nifti": 6, "png": 6, "npy": 3}[kind]
+    assert told == {"nifti": 6, "dicom": 6, "png": 6, "npy": 3}[kind]
 
 
 def test_seeds_are_those_beside_the_images(files):

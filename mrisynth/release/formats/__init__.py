@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Iterator
 
 from mrisynth.release.formats.base import ReleaseFormat
 
@@ -11,7 +13,14 @@ from mrisynth.release.formats.base import ReleaseFormat
 def _discover() -> dict[str, type[ReleaseFormat]]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return {kind.name: kind for kind in ReleaseFormat.__subclasses__()}
+    found = {kind.name: kind for kind in _kinds(ReleaseFormat) if not inspect.isabstract(kind)}
+    return dict(sorted(found.items()))
+
+
+def _kinds(base: type[ReleaseFormat]) -> Iterator[type[ReleaseFormat]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)
 
 
 FORMATS = _discover()
