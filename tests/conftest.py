@@ -17,6 +17,7 @@ app.import_tensorflow(logical_cpus=2)
 
 import tensorflow as tf  # noqa: E402
 
+from mrisynth import screen  # noqa: E402
 from mrisynth.data import prepare_dataset, read_manifest  # noqa: E402
 from mrisynth.export.formats.saved_model import export_generator  # noqa: E402
 from mrisynth.export.from_run import export_run  # noqa: E402
@@ -51,6 +52,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Says how many tests were left out, and how to run them."""
     if count := config.stash.get(SLOW_LEFT_OUT, 0):
         terminalreporter.line(f"{count} slow tests were left out; --slow runs them, too")
+
+
+@pytest.fixture
+def every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has every step of every bar be a line, in place of one a minute."""
+    monkeypatch.setattr(screen, "LINE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ ORDER = (
         "export_folder",
         "locking",
         "run_folder",
+        "screen",
         "signals",
         "tensorflow_paths",
     ),
@@ -166,6 +167,17 @@ def test_only_the_programs_read_flags():
             if isinstance(node, ast.Import | ast.ImportFrom):
                 imported = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
                 assert not any(each.split(".")[0] == "absl" for each in imported), name
+
+
+def test_one_place_decides_how_progress_is_shown():
+    """Without a terminal, bars of another kind would fill log files."""
+    importers = set()
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+                importers |= {name for each in imported if each.split(".")[0] == "tqdm"}
+    assert importers == {"mrisynth.screen"}
 
 
 @pytest.mark.parametrize("folder", sorted(RANKS))

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.metrics.features import ScatteringFeatures
 from mrisynth.privacy import statistics
@@ -137,7 +137,7 @@ def measure(data_dir: pathlib.Path, resolution: int, count: int, progress: bool 
         side[np.random.RandomState(0).permutation(len(side))[:count]] for side in (training, heldout)
     )
     found = []
-    for name, change in tqdm(CHANGES.items(), desc="changes", disable=not progress, leave=False):
+    for name, change in screen.counted(CHANGES.items(), "looking for changed copies", shown=progress):
         found.append(_look_up(name, sides, _changed(originals, change), _changed(new, change)))
     return [*found, _look_up(PASTED, sides, _pasted(real, count), new)]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.privacy import copying
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.distances import SUBJECTS, Neighbors
@@ -160,7 +160,7 @@ def frequencies(repetitions: int, progress: bool = False) -> dict[str, dict[str,
         How often each verdict came, by kind.
     """
     counts = {kind: dict.fromkeys((NO_SIGN, INCONCLUSIVE, COPIES_FOUND), 0) for kind in KINDS}
-    for seed in tqdm(range(repetitions), desc="verdicts", disable=not progress, leave=False):
+    for seed in screen.counted(range(repetitions), "counting verdicts", shown=progress):
         for kind, (sampler, subjects) in KINDS.items():
             counts[kind][evaluate(sampler, subjects, seed).verdict.words] += 1
     return counts

@@ -20,10 +20,11 @@ import json
 import pathlib
 import tempfile
 
+from mrisynth import screen
+
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
 
 from absl import flags
-from tqdm import tqdm
 
 from mrisynth.cli import benchmark_flags
 from mrisynth.cli.benchmark_flags import BenchmarkConfig
@@ -65,7 +66,7 @@ def _benchmark(values: flags.FlagValues) -> None:
         data_dir = config.data_dir or _phantoms(pathlib.Path(folder), largest)
         schema = label_schema(data_dir, config.conditions)
         channels = len(read_manifest(data_dir).channels)
-        for network in tqdm(config.networks, desc="benchmark", unit="resolution"):
+        for network in screen.counted(config.networks, "measuring every resolution"):
             batch = config.batch_sizes[network.resolution]
             network = dataclasses.replace(network, channels=channels)
             measurements.append(training.measure(network, batch, policy, data_dir, config.rounds, schema))

@@ -10,12 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from tqdm import tqdm
-
+from mrisynth import screen
 from mrisynth.comparison.plan import ComparisonConfig, PlannedRun
 from mrisynth.comparison.results import evaluation_of, is_as_asked
 from mrisynth.training.interruption import Interrupted, StopRequest
-from mrisynth.training.throughput import duration
 
 TRAIN = (sys.executable, "-m", "mrisynth.main")
 EVALUATE = (sys.executable, "-c", "from mrisynth.cli.evaluate import main; main()")
@@ -109,7 +107,6 @@ class _Job:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "TQDM_MININTERVAL": "2"},
                 start_new_session=True,
             )
         if self._config.jobs > 1 and hasattr(os, "sched_setaffinity"):
@@ -159,38 +156,31 @@ class _Screen:
         self._to_do = to_do
         self._seconds: list[float] = []
         self._jobs = config.jobs
-        self._lines = [
-            tqdm(bar_format="{desc}", position=position, leave=False, dynamic_ncols=True)
-            for position in range(config.jobs + 1)
-        ]
+        self._runs = [""] * config.jobs
+        self._status = screen.Status(config.jobs + 1)
 
     def __enter__(self) -> _Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for line in reversed(self._lines):
-            line.close()
+        self._status.close()
 
     def show(self, jobs: Sequence[_Job], waiting: int) -> None:
         """Shows how far everything has come."""
         for job in jobs:
-            self._write(job.slot, f"{job.run.name}: {job.last_line()}")
+            self._runs[job.slot] = f"{job.run.name}: {job.last_line()}"
         done = self._total - waiting - len(jobs)
         left = ""
         if self._seconds:
             each = sum(self._seconds) / len(self._seconds)
             seconds = each * waiting + sum(max(0.0, each - job.seconds) for job in jobs)
-            left = f", about {duration(seconds / self._jobs)} left"
-        self._write(self._jobs, f"{done} of {self._total} runs done{left}")
-
-    def _write(self, position: int, text: str) -> None:
-        if self._lines[position].desc != text:
-            self._lines[position].set_description_str(text)
+            left = f", about {screen.duration(seconds / self._jobs)} left"
+        self._status.show([*self._runs, f"{done} of {self._total} runs done{left}"])
 
     def end(self, job: _Job) -> None:
         """Leaves a line of a run that has ended."""
         if job.failure:
-            tqdm.write(f"{job.run.name}: failed after {duration(job.seconds)}", file=sys.stderr)
+            screen.say(f"{job.run.name}: failed after {screen.duration(job.seconds)}")
         else:
             self._seconds.append(job.seconds)
-            tqdm.write(f"{job.run.name}: done in {duration(job.seconds)}", file=sys.stderr)
+            screen.say(f"{job.run.name}: done in {screen.duration(job.seconds)}")

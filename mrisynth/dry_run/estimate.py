@@ -6,9 +6,10 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from mrisynth.screen import duration
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.schedule import Phase
-from mrisynth.training.throughput import CostPerImage, duration, too_long
+from mrisynth.training.throughput import CostPerImage, too_long
 
 _MIB, _GIB = 2**20, 2**30
 _HALF_PRECISION_BYTES = 2

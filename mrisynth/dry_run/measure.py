@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 
 import tensorflow as tf
-import tqdm
 
+from mrisynth import screen
 from mrisynth.data.samples import Samples
 from mrisynth.dry_run.estimate import Measurements
 from mrisynth.errors import UserError
@@ -82,7 +82,7 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
     )
     # The last phase of a level does not fade it in, which takes hardly longer.
     last = {phase.level: phase for phase in phases}.values()
-    for phase in tqdm.tqdm(last, "timing", bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}", leave=False):
+    for phase in screen.counted(last, "timing every resolution"):
         seconds = phase.batch_size * found.seconds.at(phase.level)
         takes_long = _LONGEST_STEP_SECONDS < seconds < math.inf
         fits = phase.resolution not in found.batch_problems and found.fits(phase.level, phase.batch_size)

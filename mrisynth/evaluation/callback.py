@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 
-import tqdm
-
+from mrisynth import screen
 from mrisynth.data import read_manifest
 from mrisynth.data.conditions.cells import label_distribution
 from mrisynth.errors import UserError
@@ -75,4 +73,4 @@ class EvaluationCallback:
     def _say_once(self, words: str) -> None:
         if words not in self._said:
             self._said.add(words)
-            tqdm.tqdm.write(f"Evaluations of --eval_interval are left out: {words}.", file=sys.stderr)
+            screen.say(f"Evaluations of --eval_interval are left out: {words}.")

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.data.labels import LabelKind, LabelSchema
 from mrisynth.image_io import average_down
 from mrisynth.training.config import Precision
@@ -51,7 +51,7 @@ class LabelReader:
         self._network = _network(images.shape[1:], schema.width, seed)
         random = np.random.RandomState(seed)
         step = self._make_step(steps)
-        for _ in tqdm(range(steps), desc="learning to read labels", disable=not progress, leave=False):
+        for _ in screen.counted(range(steps), "learning to read labels", shown=progress):
             batch = random.randint(0, len(images), _BATCH)
             mirrored = random.rand(_BATCH) < 0.5
             pixels = images[batch]

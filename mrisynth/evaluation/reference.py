@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from mrisynth import checksums
+from mrisynth import checksums, screen
 from mrisynth.data import open_dataset, read_manifest
 from mrisynth.data.finding.channels import mask_channels
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
@@ -123,7 +122,7 @@ def _load_side(
     images = np.empty(shape, np.uint8)
     subjects = []
     dataset = open_dataset(data_dir, shape[1], _BATCH, split=split, shuffle=False, repeat=False, labels=True)
-    with tqdm(total=len(images), desc=f"reading {split}", disable=not progress, leave=False) as bar:
+    with screen.Bar(f"reading {split} slices", len(images), shown=progress) as bar:
         for batch in dataset.as_numpy_iterator():
             start = len(subjects)
             subjects.extend(names[subject.decode("utf-8", "surrogateescape")] for subject in batch["subject"])

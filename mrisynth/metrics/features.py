@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.errors import UserError
 from mrisynth.tensorflow_paths import literal_folder
 
@@ -388,7 +388,7 @@ def _compute_in_chunks(
 ) -> NDArray[np.float32]:
     """Features of all images, some at a time."""
     features = []
-    with tqdm(total=len(images), desc="Features", disable=not progress, leave=False) as bar:
+    with screen.Bar("computing features", len(images), unit="images", shown=progress) as bar:
         for start in range(0, len(images), max(1, step)):
             chunk = images[start : start + max(1, step)]
             features.append(np.asarray(compute(tf.constant(chunk))))

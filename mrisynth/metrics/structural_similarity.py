@@ -11,8 +11,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.errors import UserError
 from mrisynth.metrics.registry import Comparison, Direction, Group, metric
 
@@ -128,7 +128,7 @@ def ms_ssim_values(
     compare = _compare_scales.get_concrete_function(pair, pair, scales)
     step = max(1, _CHUNK_PIXELS // (a.shape[1] * a.shape[2]))
     values = []
-    with tqdm(total=len(a), desc="MS-SSIM", disable=not progress, leave=False) as bar:
+    with screen.Bar("MS-SSIM", len(a), unit="pairs", shown=progress) as bar:
         for start in range(0, len(a), step):
             chunk = slice(start, start + step)
             means = np.asarray(compare(tf.constant(a[chunk]), tf.constant(b[chunk])), np.float64)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
 from mrisynth.metrics.registry import MOST_IMAGES, Comparison, Direction, Group, metric
@@ -98,8 +98,11 @@ def sliced_wasserstein_distance(
     values = []
     with (
         concurrent.futures.ThreadPoolExecutor(_THREADS) as pool,
-        tqdm(
-            total=REPEATS * DIRECTIONS * len(resolutions), desc="SWD", disable=not progress, leave=False
+        screen.Bar(
+            "sliced Wasserstein distance",
+            REPEATS * DIRECTIONS * len(resolutions),
+            unit="directions",
+            shown=progress,
         ) as bar,
     ):
         for resolution in resolutions:
@@ -291,7 +294,7 @@ def sliced_distances(
     second: tf.Tensor,
     directions: NDArray[np.float32],
     pool: concurrent.futures.ThreadPoolExecutor,
-    bar: tqdm | None = None,
+    bar: screen.Bar | None = None,
 ) -> NDArray[np.float64]:
     """Mean over directions of the Wasserstein distance between two clouds' projections.
 

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import nibabel
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.atomic_io import folder_aside, folder_to_write
 from mrisynth.cores import available_cores
 from mrisynth.locking import exclusive
@@ -105,7 +105,7 @@ def _write_subject(directory: Path, seed: int, contrasts: Sequence[str], subject
 def _write_all(write: Callable[[int], str], subjects: int, num_workers: int, progress: bool) -> list[str]:
     """Writes every subject, in processes if there are several workers, and returns their lines in order."""
     numbers = range(1, subjects + 1)
-    bar = functools.partial(tqdm, total=subjects, desc="drawing phantoms", leave=False, disable=not progress)
+    bar = functools.partial(screen.counted, title="drawing phantoms", total=subjects, shown=progress)
     if num_workers == 1:
         return list(bar(map(write, numbers)))
     # Processes are spawned, not forked: a fork of a process that runs TensorFlow can hang.

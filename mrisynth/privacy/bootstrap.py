@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy.nearest_neighbors import Groups
 
@@ -48,9 +48,7 @@ class Bootstrap:
         """
         random = np.random.RandomState(self.seed)
         value = measure(*(np.ones(len(group.numbers)) for group in groups))
-        draws = tqdm(
-            range(self.draws), desc="drawing subjects", disable=not self.progress, leave=False, delay=2
-        )
+        draws = screen.counted(range(self.draws), "confidence interval", shown=self.progress, delay=2)
         drawn = [measure(*(_draw(group, random) for group in groups)) for _ in draws]
         low, high = np.nanpercentile(drawn, _PERCENTILES)
         return Interval(float(value), float(low), float(high))

@@ -17,8 +17,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.metrics.features import FeatureExtractor
 from mrisynth.privacy import alignment
 from mrisynth.privacy.nearest_neighbors import Groups, ReferenceIndex
@@ -113,7 +113,7 @@ class Distance(Protocol):
 
 def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice]:
     """Yields some queries after the others, counted by a progress bar."""
-    with tqdm(total=count, desc=title, disable=not progress, leave=False) as bar:
+    with screen.Bar(title, count, unit="images", shown=progress) as bar:
         for start in range(0, count, step):
             yield slice(start, start + step)
             bar.update(min(step, count - start))
@@ -156,7 +156,7 @@ class GrayValueDistance:
         index = ReferenceIndex(self.coordinates(references), groups)
         step = min(index.block(_VARIANTS), max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size)))
         found = []
-        for rows in _blocks(len(queries), step, "nearest by gray values", progress):
+        for rows in _blocks(len(queries), step, "nearest slices by gray values", progress):
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
             neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
@@ -294,7 +294,7 @@ class FeatureDistance:
         variants, width = queries.shape[1:]
         step = min(index.block(variants), max(1, _BLOCK_PIXELS // (SUBJECTS * variants * width)))
         found = []
-        for rows in _blocks(len(queries), step, "nearest by features", progress):
+        for rows in _blocks(len(queries), step, "nearest slices by features", progress):
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_as_query(block - center), SUBJECTS, excluded)
             differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 import pathlib
-import sys
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.atomic_io import file_aside
 from mrisynth.privacy import alignment
 from mrisynth.privacy.distances import FeatureDistance
@@ -145,10 +144,9 @@ def _keep(network: keras.Model, path: pathlib.Path, key: str) -> None:
         with file_aside(path) as file:
             np.savez(file, key=key, **weights)
     except OSError as error:
-        tqdm.write(
+        screen.say(
             f"The learned embedding cannot be kept in {path.parent} ({error.strerror}); it is learned again "
-            "whenever copies are looked for.",
-            file=sys.stderr,
+            "whenever copies are looked for."
         )
 
 
@@ -208,7 +206,7 @@ def _train(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     random = np.random.RandomState(0)
-    for number in tqdm(range(STEPS), desc="learning an embedding", disable=not progress, leave=False):
+    for number in screen.counted(range(STEPS), "learning to see changed copies", shown=progress):
         chosen = random.permutation(len(images))[:_BATCH]
         step(tf.constant(images[chosen]), tf.constant(subjects[chosen]), tf.constant(number))
 

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.privacy import alignment
 from mrisynth.privacy.distances import SUBJECTS, Neighbors
 from mrisynth.privacy.nearest_neighbors import Groups, ReferenceIndex
@@ -59,7 +59,7 @@ class PatchDistance:
         excluded = np.full(len(queries), -1) if left_out is None else left_out
         starts = range(0, queries.shape[-1] - _PATCH + 1, _STEP) if count > 1 else ()
         grid = list(itertools.product(starts, repeat=2))
-        for place in tqdm(grid, desc="nearest by patches", disable=not progress, leave=False):
+        for place in screen.counted(grid, "nearest slices by patches", shown=progress):
             real = _units(references, *place)
             index = ReferenceIndex(real, groups)
             patches = _units(queries, *place)[:, np.newaxis]

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.atomic_io import write_json_aside, write_text_aside
 from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.evaluation.reference import check_trained_on, load_reference
@@ -191,7 +191,7 @@ def _draw(
     next_seed = seeds[-1] + 1 if seeds else config.seed
     with (
         ThreadPoolExecutor(_WRITERS) as writers,
-        tqdm(total=config.count, initial=len(seeds), unit="image", disable=not progress, leave=False) as bar,
+        screen.Bar("drawing", config.count, unit="images", done=len(seeds), shown=progress) as bar,
     ):
         for first, images, labels in _blocks(config, sampler, next_seed):
             block_seeds = first + np.arange(len(images))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.data.conditions.cells import LabelDistribution, label_distribution
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
@@ -148,7 +148,7 @@ class Sampler:
             UserError: If a pixel is not finite, or the device's memory is too small.
         """
         gray = np.empty((count, self.resolution, self.resolution, len(self.channels)), np.uint8)
-        with tqdm(total=count, desc="generating", disable=not progress, leave=False) as bar:
+        with screen.Bar("generating", count, unit="images", shown=progress) as bar:
             for part in self._parts(count):
                 given = None if labels is None else labels[part]
                 images = self.draw(first_seed + part.start, part.stop - part.start, labels=given)

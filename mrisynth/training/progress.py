@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 import time
+from collections.abc import Mapping
 
 import tensorflow as tf
-import tqdm
 
+from mrisynth import screen
 from mrisynth.networks import Generator
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import generator_operations, training_operations
+from mrisynth.screen import duration
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
-from mrisynth.training.throughput import CostPerImage, duration, too_long
+from mrisynth.training.throughput import CostPerImage, too_long
 
 _SETTLING_SECONDS = 3.0
 
@@ -44,6 +45,7 @@ class Progress:
         network: Size of the networks, whose operations are counted.
         seconds_per_operation: What an operation is expected to take at most, on all replicas together, at
             levels that have not been trained yet; infinite if nothing is known.
+        ending_seconds: What follows the last iteration, export and evaluation, is expected to take.
         shown: Whether the bar is on the screen; of several workers only the first shows it.
 
     Attributes:
@@ -55,39 +57,48 @@ class Progress:
         schedule: GrowthSchedule,
         network: NetworkConfig,
         seconds_per_operation: float = math.inf,
+        ending_seconds: float = 0.0,
         shown: bool = True,
     ) -> None:
         self._schedule = schedule
+        self._ending_seconds = ending_seconds
         self._shown = shown
         self._seconds = CostPerImage(functools.partial(training_operations, network), seconds_per_operation)
         self._warned = False
         self._phase: Phase | None = None
-        self._bar: tqdm.tqdm | None = None
+        self._bar: screen.Bar | None = None
         self._start_time: float | None = None
-        self._start_image = 0
+        self._start_image = self._image = 0
         self.images_per_second = 0.0
 
     def start_phase(self, position: Position) -> None:
         """Opens the bar of the phase that the next iteration belongs to."""
         phase = position.phase
         self._phase = phase
-        self._bar = tqdm.tqdm(
-            total=phase.images,
-            initial=position.image - phase.first_image,
-            desc=f"{phase.name:>14}",
-            unit=" images",
-            bar_format="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
-            dynamic_ncols=True,
-            disable=not self._shown,
+        self._image = position.image
+        self._bar = screen.Bar(
+            f"{phase.name:>14}",
+            phase.images,
+            unit="images",
+            done=position.image - phase.first_image,
+            shown=self._shown,
+            stays=True,
+            layout="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
         )
         self._start_time = None
         # An iteration may take minutes: what can be said before the first has ended is said now.
         seconds = self.seconds_left(position)
         if math.isfinite(seconds):
-            self._bar.set_postfix_str(f"about {duration(seconds)} left for the whole run")
+            self._bar.note(f"about {duration(seconds)} left for the whole run")
 
-    def update(self, position: Position) -> None:
-        """Shows that the run has come to a position, the phase's end included."""
+    def update(self, position: Position, metrics: Mapping[str, tf.Tensor]) -> None:
+        """Shows that the run has come to a position, the phase's end included.
+
+        Args:
+            position: Where the run stands.
+            metrics: What the newest iterations measured, losses among it.
+        """
+        note = ""
         now = time.monotonic()
         if self._start_time is None:
             # The first iteration, which compiles, is not counted.
@@ -102,26 +113,33 @@ class Progress:
             if settled:
                 self._warn_once(seconds)
             speed = f"{self.images_per_second:,.{0 if self.images_per_second >= 10 else 2}f} images/s"
-            text = f"{speed}, {duration(seconds)} left for the whole run"
-            self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(position.image - self._phase.first_image - self._bar.n)
+            note = f"{speed}, {duration(seconds)} left for the whole run"
+        self._bar.update(position.image - self._image, note, functools.partial(_losses, metrics))
+        self._image = position.image
 
     def seconds_left(self, position: Position) -> float:
         """Expected seconds from a position to the end of the run; infinite if nothing is known yet."""
-        return sum(
+        training = sum(
             (phase.images - max(0, position.image - phase.first_image)) * self._seconds.at(phase.level)
             for phase in self._schedule.phases
             if phase.last_iteration > position.iteration
         )
+        return training + self._ending_seconds
 
     def _warn_once(self, seconds_left: float) -> None:
         """Says what is too long for this machine, the first time that it is known."""
         sentence = too_long(seconds_left, 1 / self._seconds.of_a_unit())
         if sentence and self._shown and not self._warned:
-            tqdm.tqdm.write(sentence, file=sys.stderr)
+            screen.say(sentence)
             self._warned = True
 
     def end_phase(self) -> None:
         """Closes the bar, if one is open."""
         if self._bar is not None:
             self._bar.close()
+
+
+def _losses(metrics: Mapping[str, tf.Tensor]) -> str:
+    """The losses in words; reading them waits for the device."""
+    losses = {name: value for name, value in metrics.items() if name.startswith("loss/")}
+    return ", ".join(f"{name.replace('/', ' of the ')} {float(value):.3g}" for name, value in losses.items())

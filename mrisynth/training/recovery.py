@@ -7,12 +7,11 @@ numbers. If that does not help either, the run ends with a report.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 
 import tensorflow as tf
-import tqdm
 
+from mrisynth import screen
 from mrisynth.errors import UserError
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import ProgressiveNetwork
@@ -78,10 +77,9 @@ class Recovery:
         self._rollbacks += 1
         self._state.skipped_in_a_row.assign(tf.zeros_like(self._state.skipped_in_a_row))
         self._state.attempt.assign_add(self._rollbacks)
-        tqdm.tqdm.write(
+        screen.say(
             f"{MAX_SKIPPED_IN_A_ROW} steps in a row without finite gradients; back at iteration "
-            f"{int(self._state.iteration.numpy())} with other random draws",
-            file=sys.stderr,
+            f"{int(self._state.iteration.numpy())} with other random draws"
         )
         return True
 

@@ -5,16 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-# (less than so many seconds, seconds in a unit, its name)
-_UNITS = (
-    (90, 1, "s"),
-    (90 * _MINUTE, _MINUTE, "minutes"),
-    (48 * _HOUR, _HOUR, "hours"),
-    (60 * _DAY, _DAY, "days"),
-    (730 * _DAY, 30.4 * _DAY, "months"),
-    (math.inf, 365.25 * _DAY, "years"),
-)
+from mrisynth.screen import duration
+
+_DAY = 86_400
 _LONGEST_RUN = 30 * _DAY
 """Seconds that a run may take before it is called too long for the machine."""
 
@@ -63,13 +56,6 @@ class CostPerImage:
     def at(self, level: int) -> float:
         """Cost of an image at a level; infinite if nothing is known."""
         return self._measured[level] if level in self._measured else self.of_a_unit() * self.size(level)
-
-
-def duration(seconds: float) -> str:
-    """A duration in the words a person would use, such as "45 s", "3.5 hours" or "14 months"."""
-    unit, name = next((unit, name) for limit, unit, name in _UNITS if seconds < limit)
-    count = seconds / unit
-    return f"{count:,.1f} {name}" if 0 < count < 9.95 else f"{count:,.0f} {name}"
 
 
 def too_long(seconds: float, operations_per_second: float) -> str | None:

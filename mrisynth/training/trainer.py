@@ -196,7 +196,7 @@ class _Trainer:
             # Not every iteration has every metric.
             metrics |= step(position)
             position = phase.position(position.iteration + 1 - phase.first_iteration)
-            self._progress.update(position)
+            self._progress.update(position, metrics)
             if self._summaries:
                 self._write_summaries(self._summaries, position, metrics)
             if self._rolled_back(position, metrics):

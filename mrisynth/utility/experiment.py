@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mrisynth import screen
 from mrisynth.metrics.estimates import Interval
 from mrisynth.privacy.bootstrap import Bootstrap, Weights
 from mrisynth.privacy.nearest_neighbors import Groups
@@ -122,12 +122,8 @@ def measure_utility(
     score = _accuracy if categories else _dice
     sets = _sets(real, generated)
     scores = {}
-    with tqdm(
-        total=len(sets) * SEEDS * steps,
-        desc="training on real and generated",
-        disable=not progress,
-        leave=False,
-    ) as bar:
+    title = "training networks on real and generated images"
+    with screen.Bar(title, len(sets) * SEEDS * steps, unit="steps", shown=progress) as bar:
         for name, (examples, augmented) in sets.items():
             for seed in range(bootstrap.seed, bootstrap.seed + SEEDS):
                 learner.fit(examples, seed, augmented, bar.update)

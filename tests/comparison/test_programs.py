@@ -61,7 +61,7 @@ def calls(config):
     return [line.split() for line in (config.output / "calls").read_text().splitlines()]
 
 
-def test_every_run_is_trained_once_pair_by_pair(plan, capsys):
+def test_every_run_is_trained_once_pair_by_pair(plan, capsys, every_line):
     config = plan()
     done = []
     assert programs.carry_out(config, lambda: done.append(len(calls(config)))) == {}

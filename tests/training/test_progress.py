@@ -1,4 +1,8 @@
+import re
+import types
+
 import pytest
+import tensorflow as tf
 
 from mrisynth.networks import Generator, NetworkConfig
 from mrisynth.networks.flops import generator_operations, training_operations
@@ -12,7 +16,7 @@ SCHEDULE = GrowthSchedule(
 
 def set_clock(monkeypatch, *times):
     clock = iter(times)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
 
 
 def first_phase(monkeypatch, **settings):
@@ -20,8 +24,8 @@ def first_phase(monkeypatch, **settings):
     set_clock(monkeypatch, 0.0, 10.0)
     bar = progress.Progress(SCHEDULE, NETWORK, **settings)
     bar.start_phase(SCHEDULE.at_iteration(0))
-    bar.update(SCHEDULE.at_iteration(1))
-    bar.update(SCHEDULE.at_iteration(11))
+    bar.update(SCHEDULE.at_iteration(1), {})
+    bar.update(SCHEDULE.at_iteration(11), {})
     bar.end_phase()
     return bar
 
@@ -44,7 +48,7 @@ def test_a_slow_start_is_not_taken_for_the_machines_speed(monkeypatch):
 
 
 def shown(bar):
-    return bar._bar.postfix
+    return bar._bar._note
 
 
 def test_the_time_left_is_shown_before_the_first_iteration_ends():
@@ -55,7 +59,7 @@ def test_the_time_left_is_shown_before_the_first_iteration_ends():
     seconds = 10 * (300 + 200 * training_operations(NETWORK, 0) / operations)
     assert seconds > 1000
     assert f"about {seconds / 60:.0f} minutes left for the whole run" in shown(bar)
-    bar.update(SCHEDULE.at_iteration(1))
+    bar.update(SCHEDULE.at_iteration(1), {})
     assert "left for the whole run" in shown(bar)
     bar.end_phase()
 
@@ -66,7 +70,7 @@ def test_a_run_of_months_says_so_once(monkeypatch, capsys, seconds, told):
     bar = progress.Progress(SCHEDULE, NETWORK)
     bar.start_phase(SCHEDULE.at_iteration(0))
     for iteration in (1, 2, 3):
-        bar.update(SCHEDULE.at_iteration(iteration))
+        bar.update(SCHEDULE.at_iteration(iteration), {})
     bar.end_phase()
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -80,8 +84,8 @@ def test_an_unsettled_measurement_warns_of_nothing(monkeypatch, capsys):
     schedule = GrowthSchedule(8, stable_images=10**9, total_iterations=0, batch_sizes={4: 1, 8: 1})
     bar = progress.Progress(schedule, NETWORK)
     bar.start_phase(schedule.at_iteration(0))
-    bar.update(schedule.at_iteration(1))
-    bar.update(schedule.at_iteration(2))
+    bar.update(schedule.at_iteration(1), {})
+    bar.update(schedule.at_iteration(2), {})
     bar.end_phase()
     assert "--flagfile" not in capsys.readouterr().err
 
@@ -91,3 +95,28 @@ def test_an_operation_takes_its_part_of_the_second_call(monkeypatch):
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
     seconds = progress.seconds_per_operation(Generator.from_network_config(NETWORK), images=6)
     assert seconds * 6 * generator_operations(NETWORK, 1) == pytest.approx(3.0)
+
+
+def test_the_end_of_a_run_counts_as_time_left(monkeypatch):
+    bar = first_phase(monkeypatch, ending_seconds=700.0)
+    without = first_phase(monkeypatch)
+    at = SCHEDULE.at_iteration(11)
+    assert bar.seconds_left(at) == pytest.approx(without.seconds_left(at) + 700)
+    assert bar.seconds_left(SCHEDULE.at_iteration(SCHEDULE.iterations)) == pytest.approx(700)
+
+
+def test_a_line_without_a_terminal_has_phase_images_losses_rate_and_time(monkeypatch, capsys, every_line):
+    set_clock(monkeypatch, *map(float, range(10)))
+    bar = progress.Progress(SCHEDULE, NETWORK)
+    bar.start_phase(SCHEDULE.at_iteration(0))
+    metrics = {"loss/discriminator": tf.constant(-12.345), "loss/generator": tf.constant(1.5)}
+    bar.update(SCHEDULE.at_iteration(1), metrics)
+    bar.update(SCHEDULE.at_iteration(2), metrics | {"gradient_penalty": tf.constant(2.0)})
+    bar.end_phase()
+    said = capsys.readouterr().err
+    assert "\r" not in said
+    assert re.fullmatch(
+        "4x4 stable: 20 of 200 images, loss of the discriminator -12.3, loss of the generator 1.5, "
+        r"\d.* images/s, \d.* left for the whole run",
+        said.splitlines()[-1],
+    )

@@ -8,25 +8,6 @@ from mrisynth.training.throughput import CostPerImage
 MONTH = 30 * 86_400
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0 s"),
-        (3.21, "3.2 s"),
-        (89, "89 s"),
-        (90, "1.5 minutes"),
-        (3600, "60 minutes"),
-        (3 * 3600, "3.0 hours"),
-        (47 * 3600, "47 hours"),
-        (12 * 86_400, "12 days"),
-        (14 * 30.4 * 86_400, "14 months"),
-        (3 * 365.25 * 86_400, "3.0 years"),
-    ],
-)
-def test_durations_read_as_a_person_says_them(seconds, text):
-    assert throughput.duration(seconds) == text
-
-
 def sizes(level):
     """Sizes 1, 10, 100 and so on."""
     return 10**level

@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,9 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from mrisynth import __version__
+from mrisynth import __version__, screen
 from mrisynth.atomic_io import move_files
 from mrisynth.data.config import PreparationConfig
 from mrisynth.data.finding import dicom, dicom_series
@@ -293,7 +291,7 @@ def _extract_all(
         readable = map(_converted, scans, places)
         results = in_workers(functools.partial(extract, config=config), readable, config.workers)
         with (
-            tqdm(total=len(scans), desc="preparing", unit="scan", disable=not progress) as bar,
+            screen.Bar("preparing", len(scans), unit="scans", shown=progress) as bar,
             contextlib.closing(results),
         ):
             for scan, extracted, place in zip(scans, results, places, strict=True):
@@ -338,7 +336,7 @@ def _report(source: Source, strict: bool) -> None:
     if source.skipped and strict:
         raise UserError(f"--strict: {source.name} cannot be used: {source.skipped}")
     if source.skipped:
-        tqdm.write(f"skipped {source.name}: {source.skipped}", file=sys.stderr)
+        screen.say(f"skipped {source.name}: {source.skipped}")
 
 
 def _labels(source: Source, extracted: ExtractedScan) -> list[dict[str, object]]:
