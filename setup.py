@@ -65,7 +65,7 @@ setuptools.setup(
         "absl-py>=2.0",
         "tqdm>=4.66",
         "matplotlib>=3.8",
-        "pillow>=10.0",
+        "pillow>=10.1",
         "jinja2>=3.1",
     ],
     extras_require={

@@ -9,7 +9,6 @@ Running the same command again resumes the run; a finished run says so.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mrisynth.cli import app  # isort: skip  (before TensorFlow is imported)
@@ -22,6 +21,8 @@ from mrisynth.training.config import Strategy, TrainingConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mrisynth.training.trainer import Evaluate
 
 
 def main() -> None:
@@ -76,7 +77,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
             add_evaluation(exported, config.run_dir)
 
 
-def _watch(config: TrainingConfig) -> Callable[..., dict[str, float]]:
+def _watch(config: TrainingConfig) -> Evaluate:
     """What --eval_interval measures.
 
     Raises:
@@ -97,19 +98,25 @@ def _evaluate(config: TrainingConfig) -> bool:
     Returns:
         Whether there is an evaluation that was not there before.
     """
+    from mrisynth.evaluation.callback import scalars
     from mrisynth.evaluation.config import AT_END, EvaluationConfig
     from mrisynth.evaluation.evaluator import FAULTS, reason
     from mrisynth.report import evaluate_and_report
+    from mrisynth.training.summaries import write_final_evaluation
 
     output = config.folder.evaluation
     if evaluate_and_report.evaluated_iterations(output) == config.schedule.iterations:
         return False
     asked = EvaluationConfig(config.run_dir, None, config.data_dir, output, settings=AT_END)
     try:
-        print(evaluate_and_report.summary(evaluate_and_report.evaluate_and_report(asked), output))
+        found = evaluate_and_report.evaluate_and_report(asked)
     except FAULTS as fault:
         print(f"Not evaluated: {reason(fault)}.")
         return False
+    words = evaluate_and_report.summary(found, output)
+    print(words)
+    measured = scalars(found.measures, found.privacy, AT_END.images)
+    write_final_evaluation(config.folder, config.schedule.images, measured, words)
     return True
 
 

@@ -136,6 +136,7 @@ def _define_runtime(values: flags.FlagValues) -> None:
             "scalar_interval": "Iterations between scalars.",
             "grid_interval": "Images between sample grids.",
             "eval_interval": "Images between short evaluations, in TensorBoard; 0 for none.",
+            "log_real": "Write grids of real images, too, to samples/ and TensorBoard; scans show patients.",
             "profile_steps": "First and last iteration that TensorBoard's profiler records, as in 100,110.",
         },
         **shown,

@@ -109,19 +109,10 @@ class Evaluator:
             interpolation=self._interpolate(sampler),
         )
 
-    def scalars(self, sampler: Sampler) -> dict[str, float]:
-        """The numbers that are watched during a run, by name; real images' own beside them."""
+    def watch(self, sampler: Sampler) -> tuple[dict[str, Measure], Privacy]:
+        """What is watched during a run: measures by key, and copies."""
         images = self._draw(sampler)
-        values = {}
-        for key, measure in self._measures(images).items():
-            values[key] = measure.generated.mean
-            values[f"{key}_real"] = measure.real.mean
-        privacy = self._privacy(sampler, images)
-        values["privacy/copies"] = privacy.copies / len(images)
-        for distance, figures in privacy.closeness.items():
-            values[f"privacy/closer_share_{distance}"] = figures.closer_share.value
-            values[f"privacy/membership_auc_{distance}"] = figures.membership_auc.value
-        return values
+        return self._measures(images), self._privacy(sampler, images)
 
     def _is_trained_on(self, sampler: Sampler) -> bool:
         """Whether the data set is known to be the generator's own, without which copies mean nothing."""

@@ -140,6 +140,7 @@ class RuntimeConfig:
         scalar_interval: Number of iterations between scalars in TensorBoard.
         grid_interval: Number of images between sample grids.
         eval_interval: Number of images between evaluations, counted from the start of the run; 0 for none.
+        log_real: Whether grids of real images are written beside those of generated ones.
         profile_steps: First and last iteration that TensorBoard's profiler records; none if empty.
     """
 
@@ -152,6 +153,7 @@ class RuntimeConfig:
     scalar_interval: int = 100
     grid_interval: int = 20_000
     eval_interval: int = 0
+    log_real: bool = False
     profile_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,19 +1,27 @@
-"""What one sees of a run: TensorBoard scalars and image grids, and the same grids as PNG."""
+"""What one sees of a run: TensorBoard's curves, images and texts, and the images as PNG, too.
+
+The x axis of everything is images, of which iterations have more or less at different resolutions. Curves
+stand in five groups, by what one asks: learning (do both networks?), progress (how far, how fast?), quality
+and copying (of evaluations on the way), final (the evaluation at the end).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 from mrisynth import image_io
 from mrisynth.atomic_io import move_into_place
 from mrisynth.data.samples import Samples
 from mrisynth.errors import naming_disk_errors
 from mrisynth.run_folder import RunFolder
+from mrisynth.training.run_config import RunConfig
 from mrisynth.training.schedule import Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
@@ -22,33 +30,90 @@ from mrisynth.training.train_step import blend_real
 GRID_IMAGES = 64
 _CHUNK = 8
 
+_LEARNING: Mapping[str, tuple[str, str]] = {
+    "loss/generator": ("loss_generator", "Minus the mean score of generated images."),
+    "loss/discriminator": (
+        "loss_discriminator",
+        "The mean score of generated images minus that of real ones, with gradient penalty and drift.",
+    ),
+    "loss/discriminator_without_penalty": (
+        "loss_discriminator_without_penalty",
+        "The same, of iterations that leave the gradient penalty out (--gp_interval).",
+    ),
+    "wasserstein_estimate": (
+        "wasserstein_estimate",
+        "How far apart real and generated images are to the discriminator: the difference of mean scores. "
+        "It usually becomes smaller as images become better.",
+    ),
+    "scores/real": ("score_real", "The mean score of real images; the larger, the more real they seem."),
+    "scores/generated": ("score_generated", "The mean score of generated images."),
+    "gradient_penalty": (
+        "gradient_penalty",
+        "Mean squared distance of the slope (learning/slope) from 1, before its weight.",
+    ),
+    "critic_gradient_norm": (
+        "slope",
+        "Norm of the gradient of the discriminator's score at images between real and generated ones, which "
+        "the penalty keeps near 1.",
+    ),
+    "gradient_norm/generator": (
+        "gradient_norm_generator",
+        "Norm of the gradient that moves the generator; steep rises come before a run diverges.",
+    ),
+    "gradient_norm/discriminator": (
+        "gradient_norm_discriminator",
+        "Norm of the gradient that moves the discriminator; steep rises come before a run diverges.",
+    ),
+}
+"""What `train_step` measures: the name in the group "learning", and what it says."""
+
+
+class Scalar(NamedTuple):
+    """A number for TensorBoard, and one sentence that says what it is."""
+
+    value: float
+    description: str
+
 
 class Summaries:
-    """Writes a run's scalars and sample grids.
+    """Writes a run's scalars and sample grids, and first of all its configuration.
 
     Args:
-        folder: The run's folder.
+        run: The run.
         state: The state whose averaged generator draws the samples.
-        seed: Seed of the fixed latents.
     """
 
-    def __init__(self, folder: RunFolder, state: TrainingState, seed: int) -> None:
-        self._folder = folder
+    def __init__(self, run: RunConfig, state: TrainingState) -> None:
+        self._config = run.training
+        self._folder = run.training.folder
         with self._naming_disk_errors():
-            folder.samples.mkdir(parents=True, exist_ok=True)
+            self._folder.samples.mkdir(parents=True, exist_ok=True)
         self._state = state
         self._open()
         shape = (GRID_IMAGES, state.generator.latent_size)
-        self._latents = StatelessRng(seed).normal(Purpose.GRID_LATENTS, shape)
+        self._latents = StatelessRng(self._config.optimization.seed).normal(Purpose.GRID_LATENTS, shape)
         self._real_shown: tuple[int, float] | None = None
+        with self._writing(self._images_done):
+            tf.summary.text("configuration", _table(run))
+            hparams.hparams(_compared(run))
 
     def _naming_disk_errors(self) -> contextlib.AbstractContextManager[None]:
         return naming_disk_errors(self._folder.path)
 
+    @property
+    def _images_done(self) -> int:
+        return self._config.schedule.at_iteration(int(self._state.iteration.numpy())).image
+
     def _open(self) -> None:
         with self._naming_disk_errors():
-            _drop_events(self._folder.tensorboard, after=int(self._state.iteration.numpy()))
+            _drop_events(self._folder.tensorboard, after=self._images_done)
             self._writer = tf.summary.create_file_writer(str(self._folder.tensorboard))
+
+    @contextlib.contextmanager
+    def _writing(self, images: int) -> Iterator[None]:
+        """Summaries that are written within stand at so many images."""
+        with self._naming_disk_errors(), self._writer.as_default(step=images):
+            yield
 
     def go_back(self) -> None:
         """Drops what was written of iterations after the one that the state has gone back to."""
@@ -59,35 +124,45 @@ class Summaries:
         self, position: Position, metrics: Mapping[str, tf.Tensor], images_per_second: float
     ) -> None:
         """Writes an iteration's metrics, where the schedule stands, and the attention's gammas."""
-        scalars = {name: float(value) for name, value in metrics.items()}
-        scalars["schedule/alpha"] = position.alpha
-        scalars["schedule/resolution"] = position.phase.resolution
-        scalars["schedule/batch_size"] = position.phase.batch_size
-        scalars["schedule/learning_rate"] = position.phase.learning_rate
-        scalars["schedule/images"] = position.image
-        scalars["skipped_iterations"] = int(self._state.skipped.numpy())
-        scalars["images_per_second"] = images_per_second
+        phase, scalars = position.phase, {}
+        for metric, value in metrics.items():
+            name, description = _LEARNING[metric]
+            scalars[f"learning/{name}"] = Scalar(float(value), description)
+        scalars["learning/skipped_iterations"] = Scalar(
+            int(self._state.skipped.numpy()),
+            "Iterations so far that left an update out, since a loss or gradient was not finite.",
+        )
         networks = {"discriminator": self._state.discriminator, "generator": self._state.generator}
         for name, network in networks.items():
             for resolution, gamma in network.attention_gammas().items():
-                scalars[f"attention_gamma/{name}_{resolution}"] = float(tf.convert_to_tensor(gamma))
-        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
+                scalars[f"learning/attention_{name}_{resolution}"] = Scalar(
+                    float(tf.convert_to_tensor(gamma)),
+                    f"How much self-attention at {resolution}x{resolution} adds in the {name}; 0 is nothing.",
+                )
+        scalars |= {
+            "progress/resolution": Scalar(phase.resolution, "Pixels along an edge."),
+            "progress/alpha": Scalar(position.alpha, "Weight of the resolution that fades in, 0 to 1."),
+            "progress/batch_size": Scalar(phase.batch_size, "Images in an iteration."),
+            "progress/learning_rate": Scalar(phase.learning_rate, "Learning rate of both optimizers."),
+            "progress/iteration": Scalar(position.iteration, "Iterations so far."),
+            "progress/images_per_second": Scalar(images_per_second, "Real images shown in a second."),
+        }
+        with self._writing(position.image):
+            _write(scalars)
 
-    def write_evaluation(self, position: Position, values: Mapping[str, float]) -> None:
-        """Writes what an evaluation has measured."""
-        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
-            for name, value in values.items():
-                tf.summary.scalar(f"evaluation/{name}", value)
+    def write_evaluation(self, position: Position, scalars: Mapping[str, Scalar]) -> None:
+        """Writes what an evaluation has measured, by name and group."""
+        with self._writing(position.image):
+            _write(scalars)
             self._writer.flush()
 
     def write_grids(self, position: Position, real: Samples, label_weight: float = 1.0) -> None:
-        """Writes the fixed latents through the averaged generator, and real images at the same alpha.
+        """Writes the fixed latents through the averaged generator.
 
         Each generated image has the labels of the real one at its place. There is one more grid for every
         label: a row for each of a few of its values, the same latents and other labels in every row.
-        The real images are written again only when they look different.
+        The real images are written too, at the same alpha, only if the run was told to (`log_real`), and
+        again only when they look different.
 
         Args:
             position: Where the run stands.
@@ -111,29 +186,31 @@ class Summaries:
             ]
             return tf.concat(parts, axis=0).numpy()
 
-        self._write_grid("generated", position, generate(self._latents, real.labels))
+        same = "The same latents every time, through the moving average of the generator."
+        self._write_grid("generated", position, generate(self._latents, real.labels), same)
         for label, columns in self._state.average.label_schema.columns():
             values = label.examples()
             labels = np.tile(real.labels[:_CHUNK], (len(values), 1))
             labels[:, columns] = np.repeat(label.encode(values), _CHUNK, axis=0)
             images = generate(tf.tile(self._latents[:_CHUNK], [len(values), 1]), tf.constant(labels))
             name = f"generated_by_{label.name.rsplit('/', 1)[-1]}"
-            self._write_grid(name, position, images, _CHUNK)
-        if self._real_shown != (phase.level, position.alpha):
+            rows = f"A row for each of a few values of {label.name}, of the same latents."
+            self._write_grid(name, position, images, rows, _CHUNK)
+        if self._config.runtime.log_real and self._real_shown != (phase.level, position.alpha):
             self._real_shown = (phase.level, position.alpha)
             images = blend_real(real.images, alpha) if phase.fading else real.images
-            self._write_grid("real", position, images.numpy())
+            self._write_grid("real", position, images.numpy(), "Real images of the training side.")
         with self._naming_disk_errors():
             self._writer.flush()
 
     def _write_grid(
-        self, name: str, position: Position, values: np.ndarray, columns: int | None = None
+        self, name: str, position: Position, images: np.ndarray, description: str, columns: int | None = None
     ) -> None:
-        grid = image_io.make_grid(values, columns)
+        grid = image_io.make_grid(images, columns)
         path = self._folder.sample_grid(name, position.image, position.phase.resolution)
-        with self._naming_disk_errors(), self._writer.as_default(step=position.iteration):
+        with self._writing(position.image):
             image_io.write_png(path, grid)
-            tf.summary.image(name, grid[np.newaxis, ..., np.newaxis])
+            tf.summary.image(f"quality/{name}", grid[np.newaxis, ..., np.newaxis], description=description)
 
     def close(self) -> None:
         """Writes out what is buffered."""
@@ -141,8 +218,53 @@ class Summaries:
             self._writer.close()
 
 
+def write_final_evaluation(folder: RunFolder, images: int, scalars: Mapping[str, Scalar], words: str) -> None:
+    """Writes what the evaluation at the end of a run has found.
+
+    Args:
+        folder: The run's folder.
+        images: How many the run has shown.
+        scalars: What was measured, by name and group.
+        words: The same as text, a table in lines of equal width.
+
+    Raises:
+        UserError: If the folder cannot be written.
+    """
+    with naming_disk_errors(folder.path):
+        writer = tf.summary.create_file_writer(str(folder.tensorboard))
+        with writer.as_default(step=images):
+            _write({f"final/{name}": scalar for name, scalar in scalars.items()})
+            tf.summary.text("final_evaluation", f"```\n{words}\n```")
+        writer.close()
+
+
+def _write(scalars: Mapping[str, Scalar]) -> None:
+    for name, scalar in scalars.items():
+        tf.summary.scalar(name, scalar.value, description=scalar.description)
+
+
+def _table(run: RunConfig) -> str:
+    """All settings of a run as a table in Markdown."""
+    rows = ["| | | |", "|---|---|---|"]
+    for section, settings in run.to_json().items():
+        if isinstance(settings, dict):
+            rows += [f"| {section} | {name} | {value} |" for name, value in settings.items()]
+    return "\n".join(rows)
+
+
+def _compared(run: RunConfig) -> dict[str, str | int | float]:
+    """The settings that runs are compared by in TensorBoard's page on hyperparameters."""
+    identity = run.identity()
+    sections = (identity[name] for name in ("run", "network", "schedule", "optimization"))
+    settings = {name: value for section in sections for name, value in section.items()}
+    return {
+        name: value if isinstance(value, str | int | float) else str(value)
+        for name, value in settings.items()
+    }
+
+
 def _drop_events(folder: pathlib.Path, after: int) -> None:
-    """Drops the events of iterations that are made again, lest TensorBoard shows them twice."""
+    """Drops the events after so many images, which are shown again, lest TensorBoard has them twice."""
     for path in folder.glob("events.out.tfevents.*"):
         if all(step <= after for step, _ in _events(path)):
             continue

@@ -26,7 +26,7 @@ from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
 from mrisynth.training.run_config import RunConfig, write_run_config
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
-from mrisynth.training.summaries import GRID_IMAGES, Summaries
+from mrisynth.training.summaries import GRID_IMAGES, Scalar, Summaries
 from mrisynth.training.train_step import Metrics, TrainStep, make_train_step
 
 
@@ -50,7 +50,7 @@ def check_data(config: TrainingConfig) -> tuple[TrainingConfig, Manifest]:
     return config, manifest
 
 
-Evaluate = Callable[[Generator, int, float, float], Mapping[str, float]]
+Evaluate = Callable[[Generator, int, float, float], Mapping[str, Scalar]]
 """Takes the averaged generator, a level, alpha and the weight of labels; returns numbers for TensorBoard."""
 
 
@@ -104,21 +104,22 @@ def _train(
         state = TrainingState(
             config.network, policy, optimization.seed, optimization.optimizer, config.label_schema
         )
+    environment = {
+        "dtype_policy": policy,
+        "replicas": strategy.num_replicas_in_sync,
+        "gpus": len(tf.config.get_visible_devices("GPU")),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    run = RunConfig(config, manifest.fingerprint, environment, manifest.channels)
     if strategies.is_chief(strategy):
-        environment = {
-            "dtype_policy": policy,
-            "replicas": strategy.num_replicas_in_sync,
-            "gpus": len(tf.config.get_visible_devices("GPU")),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        }
-        write_run_config(RunConfig(config, manifest.fingerprint, environment, manifest.channels))
+        write_run_config(run)
     phase_ends = {phase.last_iteration for phase in config.schedule.phases}
     saved = checkpoints.Checkpoints(config.folder, state, strategy, phase_ends)
     if not saved.restore():
         saved.save()
     if int(state.iteration.numpy()) < config.schedule.iterations:
-        _Trainer(config, strategy, state, saved, stop_request, evaluate).run()
+        _Trainer(run, strategy, state, saved, stop_request, evaluate).run()
     return state
 
 
@@ -142,7 +143,7 @@ class _Trainer:
 
     def __init__(
         self,
-        config: TrainingConfig,
+        run: RunConfig,
         strategy: tf.distribute.Strategy,
         state: TrainingState,
         saved: checkpoints.Checkpoints,
@@ -151,14 +152,14 @@ class _Trainer:
     ) -> None:
         self._stop_request = stop_request
         self._stopping = False
-        self._config = config
+        self._config = config = run.training
         self._strategy = strategy
         self._state = state
         self._checkpoints = saved
         self._recovery = Recovery(state, saved, strategy)
         self._chief = strategies.is_chief(strategy)
         self._evaluate = evaluate if config.runtime.eval_interval and self._chief else None
-        self._summaries = Summaries(config.folder, state, config.optimization.seed) if self._chief else None
+        self._summaries = Summaries(run, state) if self._chief else None
         # A phase that is rolled back to its own start need not be compiled again.
         self._train_step = functools.lru_cache(maxsize=1)(self._make_train_step)
         self._progress = self._measured_progress()
@@ -257,8 +258,7 @@ class _Trainer:
             before = position.image - position.phase.batch_size
             if position.image // runtime.eval_interval > before // runtime.eval_interval:
                 stage = (position.phase.level, position.alpha, self._label_weight(position))
-                values = self._evaluate(self._state.average, *stage)
-                summaries.write_evaluation(position, values)
+                summaries.write_evaluation(position, self._evaluate(self._state.average, *stage))
 
     def _rolled_back(self, position: Position, metrics: Metrics) -> bool:
         """Notes whether to stop; if not, rolls the run back where training has diverged.

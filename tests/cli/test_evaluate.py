@@ -15,6 +15,7 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.metrics import registry
 from tests.export import private_run
 from tests.programs import TRAIN, call, start
+from tests.training.events import logged, logged_scalars
 from tests.training_flags import EVALUABLE
 
 PROGRAM = "tools/evaluate.py"
@@ -50,21 +51,27 @@ def test_the_model_card_of_a_runs_export_has_the_evaluation(evaluable_run):
 
 
 def test_what_eval_interval_measures_is_in_tensorboard(evaluable_run):
-    run_dir = evaluable_run.folder
-    found = {}
-    for file in (run_dir / "tensorboard").iterdir():
-        for event in tf.compat.v1.train.summary_iterator(str(file)):
-            for value in event.summary.value:
-                if value.tag.startswith("evaluation/"):
-                    found.setdefault(value.tag, []).append(float(tf.make_ndarray(value.tensor)))
+    found = logged_scalars(evaluable_run.folder)
     # 80 images of 16x16, so five times; 4x4 and 8x8 are too small.
-    assert len(found["evaluation/swd/16"]) == 5
-    assert {
-        "evaluation/swd/mean_real",
-        "evaluation/ms_ssim",
-        "evaluation/privacy/membership_auc_gray_values",
-    } <= set(found)
-    assert all(values[0] == values[1] for name, values in found.items() if name.endswith("_real"))
+    assert len(found["quality/swd/16"]) == 5
+    assert {"quality/swd/mean_real", "quality/ms_ssim", "copying/membership_auc_gray_values"} <= set(found)
+    for name, values in found.items():
+        assert not name.endswith("_real") or len(set(values)) == 1
+
+
+def test_the_evaluation_at_the_end_is_in_tensorboard_with_its_table(evaluable_run):
+    run_dir = evaluable_run.folder
+    results, found = read_results(run_dir / "evaluation"), logged(run_dir, "scalars")
+    for key, measure in results["measures"].items():
+        ((step, value),) = found[f"final/quality/{key}"]
+        # All images of the run.
+        assert step == found["progress/iteration"][-1][0]
+        assert float(tf.make_ndarray(value.tensor)) == pytest.approx(measure["generated"]["mean"])
+        assert registry.find(key)[0].explanation in value.metadata.summary_description
+    ((_, text),) = logged(run_dir, "text")["final_evaluation"]
+    table = tf.make_ndarray(text.tensor).item().decode().strip("`\n")
+    assert table in evaluable_run.ended.stdout
+    assert results["privacy"]["verdict"]["words"] in table
 
 
 @pytest.mark.slow

@@ -7,7 +7,11 @@ from mrisynth.data.storing.manifest import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation import callback
 from mrisynth.evaluation.callback import EvaluationCallback
+from mrisynth.metrics import registry
+from mrisynth.metrics.estimates import Measure, Spread
 from mrisynth.networks import Generator
+from mrisynth.privacy.copying import NotExamined
+from tests.report.example_evaluations import make_evaluation
 
 
 @pytest.fixture
@@ -54,12 +58,31 @@ def test_images_are_drawn_a_few_at_a_time(generator, small_dataset, monkeypatch)
         def __init__(self, *_):
             pass
 
-        def scalars(self, sampler):
+        def watch(self, sampler):
             seen.append((sampler.resolution, sampler.at_once))
-            return {"ms_ssim": 0.5}
+            return {"ms_ssim": Measure(Spread(0.5, 0.0), Spread(0.25, 0.0))}, NotExamined()
 
     monkeypatch.setattr(callback, "Evaluator", Evaluator)
     watch = EvaluationCallback(small_dataset)
     assert watch(generator, 1, 1.0) == {}
-    assert watch(generator, 2, 0.5) == {"ms_ssim": 0.5}
+    found = watch(generator, 2, 0.5)
+    assert {name: scalar.value for name, scalar in found.items()} == {
+        "quality/ms_ssim": 0.5,
+        "quality/ms_ssim_real": 0.25,
+    }
     assert seen == [(16, 16)]
+
+
+def test_every_number_says_what_it_is_and_stands_with_those_that_answer_the_same_question():
+    evaluation = make_evaluation(size=16, samples=2, pairs=2)
+    found = callback.scalars(evaluation.measures, evaluation.privacy, 2000)
+    assert {name.split("/")[0] for name in found} == {"quality", "copying"}
+    for key, measure in evaluation.measures.items():
+        scalar, real = found[f"quality/{key}"], found[f"quality/{key}_real"]
+        assert (scalar.value, real.value) == (measure.generated.mean, measure.real.mean)
+        assert registry.find(key)[0].explanation in scalar.description
+    assert found["copying/copies"].value == evaluation.privacy.copies / 2000
+    for distance, figures in evaluation.privacy.closeness.items():
+        assert found[f"copying/closer_share_{distance}"].value == figures.closer_share.value
+        assert found[f"copying/membership_auc_{distance}"].value == figures.membership_auc.value
+    assert all(scalar.description.endswith(".") for scalar in found.values())

@@ -28,6 +28,7 @@ from mrisynth.training import (
 )
 from mrisynth.training.ema import load_average
 from mrisynth.training.interruption import Interrupted
+from mrisynth.training.summaries import Scalar
 from tests.training.events import logged_scalars
 from tests.training.weights import assert_equal_weights, weights
 
@@ -77,7 +78,7 @@ def trained(tmp_path_factory, small_dataset):
 
         def evaluate(generator, level, alpha, _):
             evaluated.append((generator.name, level, alpha))
-            return {"measure": float(len(evaluated))}
+            return {"quality/measure": Scalar(float(len(evaluated)), "A number.")}
 
         with concurrent.futures.ThreadPoolExecutor() as executor:
             state = executor.submit(train, config, evaluate=evaluate).result()
@@ -109,16 +110,19 @@ def test_a_whole_run_of_every_model(model, trained):
     assert int(state.iteration) == config.schedule.iterations == (15 if model == "c" else 12)
     assert all(np.all(np.isfinite(value)) for value in weights(state).values())
     scalars = logged_scalars(config.run_dir)
-    expected = {"loss/discriminator", "loss/generator", "wasserstein_estimate", "gradient_penalty"}
-    expected |= {"critic_gradient_norm", "schedule/alpha", "schedule/resolution", "schedule/batch_size"}
-    expected |= {"images_per_second"}
+    names = ("loss_discriminator", "loss_generator", "wasserstein_estimate", "gradient_penalty", "slope")
+    expected = {f"learning/{name}" for name in names}
+    names = ("alpha", "resolution", "batch_size", "images_per_second")
+    expected |= {f"progress/{name}" for name in names}
     attention = {"b": {"discriminator"}, "c": {"discriminator"}, "d": {"discriminator", "generator"}}
-    expected |= {f"attention_gamma/{name}_8" for name in attention.get(model, ())}
+    expected |= {f"learning/attention_{name}_8" for name in attention.get(model, ())}
     assert expected <= scalars.keys()
     assert all(np.all(np.isfinite(values)) for values in scalars.values())
-    assert not {tag for tag in scalars if tag.startswith("attention")} - expected
+    assert not {tag for tag in scalars if tag.startswith("learning/attention")} - expected
+    assert {tag.split("/")[0] for tag in scalars} == {"learning", "progress", "quality"}
     grids = {path.name for path in (config.run_dir / "samples").iterdir()}
-    assert {"generated_000000032_004x004.png", "real_000000064_008x008.png"} <= grids
+    assert {"generated_000000032_004x004.png", "generated_000000064_008x008.png"} <= grids
+    assert not any(name.startswith("real") for name in grids)
     described = json.loads((config.run_dir / "config.json").read_text())
     assert described["run"]["model"] == model
     assert described["environment"]["replicas"] == 1
@@ -130,7 +134,7 @@ def test_evaluations_are_due_every_so_many_images_whatever_the_phases(trained):
     config, _, evaluated = trained("a")
     # Phases end at 32, 64 and 96 images.
     assert evaluated == [("average", 1, 0.25), ("average", 1, 1.0)]
-    assert logged_scalars(config.run_dir)["evaluation/measure"] == [1.0, 2.0]
+    assert logged_scalars(config.run_dir)["quality/measure"] == [1.0, 2.0]
 
 
 def test_a_finished_run_trains_no_more(finished, monkeypatch):
@@ -314,7 +318,7 @@ def test_penalty_and_generator_steps_are_due_as_configured(tmp_path, small_datas
     assert seen == [(i % 3 == 0, i % 2 == 1) for i in range(12)]
     # Iterations 3, 7 and 11 are logged; two of them have no penalty of their own.
     scalars = logged_scalars(config.run_dir)
-    assert len(scalars["gradient_penalty"]) == len(scalars["loss/generator"]) == 3
+    assert len(scalars["learning/gradient_penalty"]) == len(scalars["learning/loss_generator"]) == 3
 
 
 def test_data_smaller_than_the_network_is_refused_before_anything_is_written(tmp_path, small_dataset):

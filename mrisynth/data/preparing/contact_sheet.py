@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from mrisynth.data.storing.manifest import Manifest, Split
 from mrisynth.data.storing.storage import dequantize, open_images
@@ -20,13 +21,16 @@ HISTOGRAM = "histogram.png"
 _COLUMNS = 12
 _ROWS = 8
 _LARGEST_THUMBNAIL = 128
+_SHEET_BY_LETTER = 32
+"""Width of a sheet by the height of its letters, which are readable however large or small it is shown."""
+_SIDES = {Split.TRAIN: "Training", Split.HELDOUT: "Held out"}
 
 
 def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None:
     """Writes contact_sheet.png: slices drawn at random, the training side above, the held-out side below.
 
-    The sides have room in proportion to their slices; a white line parts them. If there are warnings, a
-    column on the right, behind another white line, shows the middle slices of files that have one.
+    The sides have room in proportion to their slices; a white strip above each says which it is. If there
+    are warnings, a column on the right, behind a white line, shows the middle slices of files that have one.
 
     Args:
         folder: The data set's folder, with its images.
@@ -44,15 +48,30 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
         count = min(rows * _COLUMNS, len(images))
         chosen = np.sort(np.random.default_rng(seed).choice(len(images), count, replace=False))
         grid = make_grid(dequantize(images[chosen]), _COLUMNS)
-        bands += [grid, np.full((2, grid.shape[1]), 255, np.uint8)]
-    sheet = np.concatenate(bands[:-1])
+        words = f"{_SIDES[name]}: {split.slices:,} slices of {len(split.subjects):,} subjects"
+        bands.append(_labeled(words, grid, grid.shape[1]))
+    sheet = np.concatenate(bands)
     if any(source.warnings for source in manifest.used):
-        factor = sheet.shape[1] // (_COLUMNS * len(manifest.channels) * resolution)
-        warned = _warned(folder, manifest, resolution, len(sheet) // (factor * resolution), seed)
+        width = sheet.shape[1]
+        factor = width // (_COLUMNS * len(manifest.channels) * resolution)
+        strip = len(bands[-1]) - len(grid)
+        most = (len(sheet) - strip) // (factor * resolution)
+        warned = _warned(folder, manifest, resolution, most, seed)
         column = enlarge(np.concatenate(side_by_side(to_gray(dequantize(warned)))), factor)
+        column = _labeled("Warnings", column, width)
         column = np.pad(column, ((0, len(sheet) - len(column)), (0, 0)))
         sheet = np.concatenate([sheet, np.full((len(sheet), 2), 255, np.uint8), column], axis=1)
     write_png(folder / CONTACT_SHEET, sheet)
+
+
+def _labeled(words: str, images: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    """Images [H, W] below a white strip with words, in letters for a sheet of a width."""
+    size = width // _SHEET_BY_LETTER
+    font = ImageFont.load_default(size)
+    room = max(images.shape[1], int(font.getlength(words)) + size)
+    strip = Image.new("L", (room, 2 * size), 255)
+    ImageDraw.Draw(strip).text((size // 2, size), words, 0, font, anchor="lm")
+    return np.concatenate([np.asarray(strip), np.pad(images, ((0, 0), (0, room - images.shape[1])))])
 
 
 def _warned(folder: Path, manifest: Manifest, resolution: int, most: int, seed: int) -> NDArray[np.uint16]:
