@@ -24,18 +24,17 @@ class BenchmarkConfig:
         networks: One for every resolution to measure, at its full size.
         batch_sizes: Number of images in a step by resolution.
         precision: What is compared with plain float32.
-        rounds: Number of turns over which medians are taken.
-        data_dir: A prepared data set for the input pipeline, whose channels images have; phantoms if None.
-        conditions: Labels of the data set that the networks are told, too, as in training.
-        evaluation: Generated, training and held-out images of an evaluation at the largest resolution, to be
-            measured in place of all else; empty for none.
-        release: Images of a release at the largest resolution, to be measured in place of all else; 0 for
-            none.
-        verdicts: How often to evaluate generators that copy and that do not, in place of all else; 0 for
-            never.
-        copies: How many training slices of the data set to change and to look up, at the largest
-            resolution, in place of all else; 0 for none.
-        json: Whether to print JSON in place of a table.
+        rounds: Turns over which medians are taken.
+        data_dir: Prepared data set for the input pipeline, whose channels the images have; phantoms if not
+            given.
+        conditions: Labels of the data set whose cost is measured, as in training.
+        evaluation: Measure nothing but an evaluation at the largest resolution, of so many generated,
+            training and held-out images, as in 20000,35000,7000.
+        release: Measure nothing but a release of so many images at the largest resolution, in every format,
+            and how fast the generator alone is.
+        verdicts: Count nothing but the verdicts on made-up generators, each evaluated so many times.
+        copies: Change so many slices of --data_dir, and count nothing but how many are found as copies.
+        json: Print JSON in place of a table.
     """
 
     networks: tuple[NetworkConfig, ...]
@@ -51,22 +50,6 @@ class BenchmarkConfig:
     json: bool = False
 
 
-_FIELDS = {
-    "precision": "What is compared with plain float32.",
-    "rounds": "Turns over which medians are taken.",
-    "data_dir": "Prepared data set for the input pipeline, whose channels the images have; phantoms if not "
-    "given.",
-    "conditions": "Labels of the data set whose cost is measured, as in training.",
-    "evaluation": "Measure nothing but an evaluation at the largest resolution, of so many generated, "
-    "training and held-out images, as in 20000,35000,7000.",
-    "release": "Measure nothing but a release of so many images at the largest resolution, in every format, "
-    "and how fast the generator alone is.",
-    "verdicts": "Count nothing but the verdicts on made-up generators, each evaluated so many times.",
-    "copies": "Change so many slices of --data_dir, and count nothing but how many are found as copies.",
-    "json": "Print JSON in place of a table.",
-}
-
-
 def define(values: flags.FlagValues) -> None:
     """Defines every flag of the program."""
     shown = group(values, "What is measured")
@@ -75,7 +58,8 @@ def define(values: flags.FlagValues) -> None:
     default = ["8:64", "16:64", "32:32", "64:8", "128:8", "256:8"]
     text = "Images a step by resolution."
     flags.DEFINE_list("batch_sizes", default, text, **shown)
-    define_fields(BenchmarkConfig, _FIELDS, **shown)
+    own = [field.name for field in dataclasses.fields(BenchmarkConfig)]
+    define_fields(BenchmarkConfig, [name for name in own if name not in ("networks", "batch_sizes")], **shown)
     network_flags.define(values)
 
 

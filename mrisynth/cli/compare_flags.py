@@ -25,15 +25,7 @@ def define(values: flags.FlagValues) -> None:
     known = ", ".join(MODELS)
     flags.DEFINE_list("models", ["a", "b"], f"Models of the abstract to compare, of {known}.", **shown)
     flags.DEFINE_integer("seeds", 8, "Pairs: runs of every model, with seeds from --seed on.", **shown)
-    define_fields(
-        ComparisonConfig,
-        {
-            "jobs": "Runs that are trained at the same time, each on its share of the cores.",
-            "images": "Images of every evaluation; as many as at the end of every run if not given.",
-            "output": "Folder for the runs, comparison.json and comparison.md. Giving it again resumes.",
-        },
-        **shown,
-    )
+    define_fields(ComparisonConfig, ("jobs", "images", "output"), **shown)
     tasks = [task for task in UtilityTask if task is not UtilityTask.AUTO]
     text = "What networks are trained on generated images for, to see of what use these are."
     flags.DEFINE_enum("utility", UtilityTask.NONE, tasks, text, **shown)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,17 +42,19 @@ def group(values: flags.FlagValues, title: str) -> dict[str, Any]:
     return {"flag_values": values, "module_name": title}
 
 
-def define_fields(kind: type, helps: Mapping[str, str], **group: Any) -> None:
-    """Defines a flag for fields of a dataclass, with the name, type and default of the field.
+def define_fields(kind: type, names: Collection[str], **group: Any) -> None:
+    """Defines a flag for fields of a dataclass, with the name, type, default and description of the field.
 
     A field without a default, or with the default None, gets a flag that is a string and None if not given.
 
     Args:
-        kind: The dataclass.
-        helps: What --help says of every flag, by the name of the field.
+        kind: The dataclass. What its docstring says of a field under "Attributes" is what --help says.
+        names: Of the fields; of a mapping the values are what --help says in place of that.
         group: What `group` returned.
     """
-    for name, text in helps.items():
+    described = {**_attributes(kind), **(names if isinstance(names, Mapping) else {})}
+    for name in names:
+        text = described[name]
         default = getattr(kind, name, None)
         if isinstance(default, enum.Enum):
             flags.DEFINE_enum(name, default, list(type(default)), text, **group)
@@ -59,6 +63,13 @@ def define_fields(kind: type, helps: Mapping[str, str], **group: Any) -> None:
         else:
             define = _DEFINERS.get(type(default), flags.DEFINE_string)
             define(name, default, text, **group)
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """What a docstring says of every attribute, by name."""
+    _, _, section = inspect.getdoc(kind).partition("Attributes:\n")
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.*)*)", section, re.M)
+    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def from_flags(values: flags.FlagValues, kind: type[T], **given: object) -> T:

@@ -8,42 +8,11 @@ from mrisynth.cli.flag_values import define_fields, expanded, from_flags, group,
 from mrisynth.data.config import PreparationConfig
 from mrisynth.errors import UserError
 
-_SCANS = {
-    "output": "Folder for the prepared data set; made by this program.",
-    "suffix": "Contrast to take, for instance FLAIR, or several, of which each scan is a sample with its "
-    "contrast as a label: FLAIR,T1w[ce-GAD],T1w[!ce] (where one suffix has several, by BIDS entities); empty "
-    "takes the only one there is.",
-    "channels": "Contrasts of a session that are the channels of its samples, on the grid of the first, and "
-    "mask:NAME for its mask of --masks: FLAIR,T1w[!ce],mask:lesion.",
-    "allow_missing": "Use sessions that lack another channel than the first; labels has/... say which have "
-    "it.",
-    "series": "Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.",
-    "subject_regex": "Regular expression whose first group, or whole match, in a file's path is its subject; "
-    "empty goes by BIDS names, else by what tells the paths apart.",
-    "masks": "Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.",
-    "volume_index": "Which volume of scans that have a time axis.",
-    "holdout": "Part of the subjects to hold out from training.",
-    "stratify": "Columns of participants.tsv, for instance site,sex: the part is held out of every "
-    "combination of their values.",
-}
-_SLICES = {
-    "plane": "How the scans are sliced.",
-    "slices": "native keeps the slices that were acquired, isotropic cuts slices as thin as --voxel_size "
-    "from an interpolated volume; auto takes native where slices are more than twice as far apart as their "
-    "pixels are wide.",
-    "voxel_size": "Edge of the resampled voxels in mm; of native slices, of their pixels.",
-    "interpolation": "How the scans are resampled.",
-    "resolution": "Pixels along an edge of the largest images, a power of two; every smaller one is stored, "
-    "too.",
-    "field_of_view": "Edge of an image in mm, centered on the head.",
-    "intensity_percentiles": "Intensities that become -1 and 1: percentile of all voxels, percentile of the "
-    "foreground.",
-    "min_head_fraction": "Least head area of a slice, as a part of the area in the scan's largest slice.",
-}
-_WORK = {
-    "num_workers": "Processes; 0 for one per available core.",
-    "strict": "End at the first scan that cannot be used.",
-}
+_SCANS = ("output", "suffix", "channels", "allow_missing", "series", "subject_regex", "masks", "volume_index")
+_SLICES = (
+    *("plane", "slices", "voxel_size", "interpolation", "resolution", "field_of_view"),
+    *("intensity_percentiles", "min_head_fraction"),
+)
 
 
 def define(values: flags.FlagValues) -> None:
@@ -54,14 +23,14 @@ def define(values: flags.FlagValues) -> None:
         "may be given several times."
     )
     flags.DEFINE_multi_string("input", [], text, **shown)
-    define_fields(PreparationConfig, _SCANS, **shown)
+    define_fields(PreparationConfig, (*_SCANS, "holdout", "stratify"), **shown)
     text = (
         "The subjects to hold out, in the place of a part: a text file with a name on each line, or names "
         "separated by commas."
     )
     flags.DEFINE_string("holdout_subjects", "", text, **shown)
     define_fields(PreparationConfig, _SLICES, **group(values, "Slices"))
-    define_fields(PreparationConfig, _WORK, **group(values, "Work"))
+    define_fields(PreparationConfig, ("num_workers", "strict"), **group(values, "Work"))
 
 
 def config(values: flags.FlagValues) -> PreparationConfig:

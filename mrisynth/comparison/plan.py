@@ -53,10 +53,10 @@ class ComparisonConfig:
     """A comparison of models.
 
     Attributes:
-        output: Folder for the runs and for comparison.json and comparison.md.
+        output: Folder for the runs, comparison.json and comparison.md. Giving it again resumes.
         runs: Every model with every seed, pair by pair.
-        jobs: How many runs are trained at the same time, each on its share of the cores.
-        images: Images that every evaluation generates.
+        jobs: Runs that are trained at the same time, each on its share of the cores.
+        images: Images of every evaluation; as many as at the end of every run if not given.
         utility: What networks are trained on generated images for; NONE where it is not tried out.
     """
 

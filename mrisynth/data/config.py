@@ -20,31 +20,38 @@ class PreparationConfig:
 
     Attributes:
         input: Folders and files to take scans from.
-        output: Folder for the prepared data set; made by the preparation.
-        suffix: BIDS suffix to take, for instance "FLAIR", or several with commas between them, whose scans
-            are samples with their contrast as a label (see `wanted_contrasts`); empty takes the only one
-            there is.
-        channels: Contrasts of a session that are the channels of its samples, and "mask:NAME" for its lesion
-            mask (see `wanted_channels`), or with `suffix` the scan and its mask, "image,mask:lesion"; empty
-            for samples of one channel.
-        allow_missing: Whether sessions that lack a channel other than the first are used; it is -1 then.
-        series: Regular expression that chooses DICOM series by their descriptions, in place of `suffix`.
-        subject_regex: Regular expression whose first group (or whole match) in a file's path is its subject.
-        plane: How scans are sliced.
-        slices: Whether slices are kept as they were acquired or cut from an isotropic volume.
+        output: Folder for the prepared data set; made by this program.
+        suffix: Contrast to take, for instance FLAIR, or several, of which each scan is a sample with its
+            contrast as a label: FLAIR,T1w[ce-GAD],T1w[!ce] (where one suffix has several, by BIDS entities);
+            empty takes the only one there is.
+        channels: Contrasts of a session that are the channels of its samples, on the grid of the first, and
+            mask:NAME for its mask of --masks: FLAIR,T1w[!ce],mask:lesion; or with --suffix the scan and its
+            mask, image,mask:lesion; empty for samples of one channel.
+        allow_missing: Use sessions that lack another channel than the first, which is -1 then; labels has/...
+            say which have it.
+        series: Regular expression that chooses DICOM series by their descriptions; empty goes by --suffix.
+        subject_regex: Regular expression whose first group, or whole match, in a file's path is its subject;
+            empty goes by BIDS names, else by what tells the paths apart.
+        plane: How the scans are sliced.
+        slices: native keeps the slices that were acquired, isotropic cuts slices as thin as --voxel_size from
+            an interpolated volume; auto takes native where slices are more than twice as far apart as their
+            pixels are wide.
         voxel_size: Edge of the resampled voxels in mm; of native slices, of their pixels.
-        interpolation: How scans are resampled.
-        resolution: Pixels along an edge of the largest images; a power of two, at least 4.
-        field_of_view: Edge of an image in mm.
-        intensity_percentiles: Lower percentile of all voxels, upper one of the foreground.
-        min_head_fraction: A slice is kept if its head area is at least this part of the scan's largest.
-        holdout: Part of the subjects to hold out from training, in [0, 1).
-        stratify: Columns of participants.tsv; the part is held out of every combination of their values.
+        interpolation: How the scans are resampled.
+        resolution: Pixels along an edge of the largest images, a power of two, at least 4; every smaller one
+            is stored, too.
+        field_of_view: Edge of an image in mm, centered on the head.
+        intensity_percentiles: Intensities that become -1 and 1: percentile of all voxels, percentile of the
+            foreground.
+        min_head_fraction: Least head area of a slice, as a part of the area in the scan's largest slice.
+        holdout: Part of the subjects to hold out from training, at least 0 and less than 1.
+        stratify: Columns of participants.tsv, for instance site,sex: the part is held out of every
+            combination of their values.
         holdout_subjects: Names of the subjects to hold out, in the place of a part of them.
-        masks: Folder of lesion masks, relative to each input folder or absolute; empty for none.
+        masks: Folder of lesion masks, within each input folder or absolute, for instance derivatives/lesion.
         volume_index: Which volume of scans that have a time axis.
-        num_workers: Processes that prepare scans; 0 stands for one per available core.
-        strict: Whether a scan that cannot be used ends the preparation.
+        num_workers: Processes; 0 for one per available core.
+        strict: End at the first scan that cannot be used.
     """
 
     input: tuple[str, ...]

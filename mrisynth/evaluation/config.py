@@ -39,18 +39,20 @@ class EvaluationSettings:
     """How thoroughly a generator is evaluated.
 
     Attributes:
-        images: Images that are generated.
-        pairs: Pairs of images whose MS-SSIM is taken; rounded up to as many for every repeat.
-        repeats: How often every measure is taken, each time of other images or directions.
-        draws: How often subjects are drawn for a confidence interval.
-        fidelity: Whether it is measured if images show the labels that they were asked for.
-        fidelity_steps: For how many batches each of the two networks is trained that read labels.
-        seed: Seed of the first image, which each next one adds 1 to; it decides choices and draws, too.
+        images: Images to generate.
+        pairs: Random pairs for MS-SSIM; rounded up to as many for every repeat.
+        repeats: How often every measure is taken, each time of other images or directions, for its spread.
+        draws: How often subjects are drawn for confidence intervals.
+        fidelity: Of a generator that knows labels: measure whether images show what they were asked for.
+        fidelity_steps: Batches that each of the two networks is trained on that read labels.
+        seed: Of the first image, which each next one adds 1 to, and of random choices.
+        changed_copies: Look for copies that were turned, enlarged, warped or blurred, and for patches of
+            scans, too. Takes minutes the first time, to learn from the data set.
+        utility: What networks are trained on generated and on real images for, to see of what use the images
+            are: auto is segmentation where a mask is among the channels, else classification where the
+            generator knows a label of several categories, else none.
+        utility_steps: Training steps of each of these 18 networks.
         thresholds: What the verdict on copying is decided by.
-        changed_copies: Whether to look for copies that were changed a good deal, too (see
-            `mrisynth.privacy.copying.describe_real`).
-        utility: What networks are trained on generated images for.
-        utility_steps: Training steps of each of these networks.
         short: Whether this is the short form.
     """
 
@@ -97,12 +99,14 @@ class EvaluationConfig:
     """What is evaluated, against what, and where the result goes.
 
     Attributes:
-        run_dir: A run's folder; or
-        saved_model: An exported generator.
-        data_dir: A prepared data set; that of the run if None.
-        output: Folder for results.json and report.html.
-        features: A SavedModel or Keras file that features are taken from; ours if None.
-        show_real: Whether real slices may be shown in the report.
+        run_dir: Folder of a run, finished or not.
+        saved_model: In place of it an exported generator, NAME or NAME/VERSION.
+        data_dir: Prepared data set to compare with; that of the run if not given.
+        output: Folder for results.json and report.html; RUN/evaluation if not given, needed with
+            --saved_model.
+        features: SavedModel or Keras file, such as RadImageNet or Inception, whose outputs are the features
+            that images are compared by; takes images in [-1, 1]. Ours, which need no download, if not given.
+        show_real: Show real slices in the report, which makes it as confidential as they are.
         settings: How thoroughly.
     """
 

@@ -65,8 +65,8 @@ class Thresholds:
             slices, and its distance to that subject is less than this part of the distance to any other.
         max_unseen_copies: Part of the images that count as copies that the interval must exclude. Less than
             1 %, so that copying of 1 % of the images cannot pass.
-        closest_part: Part of the held-out slices against which generated images are close.
-        max_closer_share: Part of the generated images that may be close.
+        closest_part: Generated images count as close beyond this part of new subjects' slices.
+        max_closer_share: Part of close generated images that is still harmless.
         max_authenticity_loss: How much smaller AuthPct of generated images may be than that of new subjects.
         max_nearer_auc: How often a generated image may be nearer to training slices than a new subject's.
         max_membership_auc: Area under the membership attack's curve that is still harmless.

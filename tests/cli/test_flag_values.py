@@ -11,7 +11,19 @@ from mrisynth.training.config import Augmentation
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One field of every kind."""
+    """One field of every kind.
+
+    Attributes:
+        needed: A text.
+        whole: A number without a fraction: of a text that
+            goes on.
+        real: A number.
+        truth: Yes or no.
+        choice: One of several.
+        several: Numbers.
+        perhaps: None, or a text.
+        without_flag: Another number.
+    """
 
     needed: str
     whole: int = 3
@@ -28,7 +40,7 @@ NAMES = ("needed", "whole", "real", "truth", "choice", "several", "perhaps")
 
 def parse(*arguments):
     values = flags.FlagValues()
-    flag_values.define_fields(Settings, dict.fromkeys(NAMES, "Help."), **flag_values.group(values, "Some"))
+    flag_values.define_fields(Settings, NAMES, **flag_values.group(values, "Some"))
     app.parse_flags(values, arguments)
     return values
 
@@ -43,6 +55,14 @@ def test_flags_have_the_types_of_the_fields():
     values = parse("--needed=a", "--whole=4", "--real=1", "--notruth", "--choice=none", "--several=5,6,7")
     made = flag_values.from_flags(values, Settings, several=flag_values.integers(values, "several"))
     assert made == Settings("a", 4, 1.0, False, Augmentation.NONE, (5, 6, 7))
+
+
+def test_flags_have_the_help_of_the_fields():
+    values = parse()
+    assert values["whole"].help == "A number without a fraction: of a text that goes on."
+    assert values["perhaps"].help == "None, or a text."
+    flag_values.define_fields(Settings, {"without_flag": "Otherwise."}, **flag_values.group(values, "Others"))
+    assert values["without_flag"].help == "Otherwise."
 
 
 @pytest.mark.parametrize(
