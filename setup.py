@@ -15,7 +15,12 @@ DICOM = ["dcm2niix>=1.0.20220715", "pydicom>=3.0"]
 # Beside TensorFlow 2.15 pip takes one below 1.19, as later ones need a newer ml_dtypes, which 1.19.0 forgot.
 ONNX = ["onnx>=1.16,!=1.19.0"]
 # What reads in tests what mrisynth writes.
-READERS = ["onnxruntime>=1.16", "openvino>=2024.0", "bids-validator-deno>=3.0.2", "dicom3tools>=20260927"]
+READERS = [
+    "onnxruntime>=1.16",
+    "openvino>=2024.0",
+    "bids-validator-deno>=3.0.2",
+    "dicom3tools>=20260927; platform_machine != 'aarch64'",
+]
 
 # Folders of the repository that a wheel holds inside of the package, where mrisynth.cli.shipped finds them.
 # Of models only those that are named here go into it; what else lies there may be of patients.
