@@ -9,6 +9,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+# Nobody knows a reason without a number, as TensorFlow's; most often the disk is full.
+_FULL = (None, errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 
 class UserError(Exception):
     """A wrong flag, file or folder.
@@ -27,11 +30,11 @@ def naming_disk_errors(path: pathlib.Path, flag: str = "") -> Iterator[None]:
     """Turns what Python and TensorFlow raise where something cannot be written into one sentence.
 
     Args:
-        path: What is written to; nothing else may go wrong inside the context.
+        path: What is written to. An error that names a file elsewhere is told of that file.
         flag: The flag that names it; empty if none does.
 
     Raises:
-        UserError: If something could not be written.
+        UserError: If something could not be written, or another file not be read.
     """
     try:
         yield
@@ -40,12 +43,24 @@ def naming_disk_errors(path: pathlib.Path, flag: str = "") -> Iterator[None]:
             raise
         # TensorFlow's own errors end in the reason and the name of the operation.
         reason = getattr(error, "strerror", None) or str(error).split(";")[-1].split("[Op")[0].strip()
-        if getattr(error, "errno", None) in (None, errno.ENOSPC, errno.EFBIG):
-            existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+        elsewhere = getattr(error, "filename", None)
+        if elsewhere and not _is_part(pathlib.Path(elsewhere).absolute(), path.absolute()):
+            raise UserError(f"{elsewhere} cannot be read or written ({reason})") from error
+        advice = "name another place"
+        existing = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+        if getattr(error, "errno", None) in _FULL:
             reason += f", {shutil.disk_usage(existing).free / 2**20:,.0f} MiB are free there"
+            advice = "make room and run the same command again, or name another place"
+        elif isinstance(error, (FileExistsError, NotADirectoryError)) and existing.is_file():
+            reason = f"{existing} is a file"
         named = f"{flag}={path}" if flag else path
-        advice = "make room and run the same command again, or name another place"
         raise UserError(f"{named} cannot be written ({reason}); {advice}") from error
+
+
+def _is_part(file: pathlib.Path, path: pathlib.Path) -> bool:
+    """Whether a file belongs to what is written to a path: above it, in it, or aside as ".NAME.partial"."""
+    places = (path, path.with_name(f".{path.name}.partial"))
+    return file in path.parents or any(place in (file, *file.parents) for place in places)
 
 
 def _tensorflow_errors() -> tuple[type[Exception], ...]:

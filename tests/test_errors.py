@@ -33,9 +33,33 @@ def test_other_errors_are_not_for_it(tmp_path):
 
 def test_what_is_free_says_nothing_of_a_folder_that_one_must_not_write_to(tmp_path):
     error = PermissionError(errno.EACCES, "Permission denied")
-    words = rf"^--output={re.escape(str(tmp_path))} cannot be written \(Permission denied\); "
+    words = (
+        rf"^--output={re.escape(str(tmp_path))} cannot be written \(Permission denied\); name another place$"
+    )
     with pytest.raises(UserError, match=words), naming_disk_errors(tmp_path, "--output"):
         raise error
+
+
+def test_a_file_in_the_way_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    words = r"/out/1 cannot be written \(.*file is a file\); name another place$"
+    for make in (pathlib.Path.mkdir, pathlib.Path.touch):
+        with pytest.raises(UserError, match=words), naming_disk_errors(tmp_path / "file" / "out" / "1"):
+            make(tmp_path / "file" / "out")
+
+
+def test_another_file_is_not_taken_for_what_is_written(tmp_path):
+    """As a prepared data set that an export must read, and may not."""
+    other = tmp_path / "out2" / "manifest.json"
+    words = rf"^{re.escape(str(other))} cannot be read or written \(Permission denied\)$"
+    with pytest.raises(UserError, match=words), naming_disk_errors(tmp_path / "out", "--output"):
+        raise PermissionError(errno.EACCES, "Permission denied", str(other))
+    for own in (tmp_path, tmp_path / "out" / "1", tmp_path / ".out.partial" / "1"):
+        with (
+            pytest.raises(UserError, match="^--output=.*out cannot"),
+            naming_disk_errors(tmp_path / "out", "--output"),
+        ):
+            raise PermissionError(errno.EACCES, "Permission denied", str(own))
 
 
 def test_tensorflow_is_not_imported_to_name_an_error():

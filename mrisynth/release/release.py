@@ -166,8 +166,10 @@ def _written(config: ReleaseConfig, files: ReleaseFormat) -> list[int]:
     try:
         seeds = files.written()
     except (ValueError, KeyError, FileNotFoundError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        reason = f"it lacks {pathlib.Path(error.filename).relative_to(config.output)}" if missing else error
         raise UserError(
-            f"--output={config.output} is damaged ({error}); delete what is damaged or give another folder"
+            f"--output={config.output} is damaged ({reason}); delete what is damaged or give another folder"
         ) from error
     if len(seeds) > config.count:
         raise UserError(

@@ -427,6 +427,12 @@ class _SavedModel:
             # Kept, as signatures do not keep their variables alive.
             with literal_folder(folder.path) as literal:
                 self._model = tf.saved_model.load(str(literal))
+        except _UNREADABLE as error:
+            raise UserError(
+                f"--saved_model={path} cannot be read ({' '.join(str(error).split())[:200]}); copy it again "
+                "from where it is whole, or export it again"
+            ) from error
+        try:
             signature = self._model.signatures["serving_default"]
             inputs, output = signature.structured_input_signature[1], signature.structured_outputs["images"]
             latents = inputs["latents"]

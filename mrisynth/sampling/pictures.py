@@ -38,6 +38,7 @@ def write_picture(
         UserError: If it cannot be written.
     """
     with naming_disk_errors(path, flag):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".png":
             grid = make_grid(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
             write_png(path, grid, description=statement)

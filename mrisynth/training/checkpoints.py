@@ -192,15 +192,21 @@ def read_newest(run: RunFolder, parts: tf.train.Checkpoint) -> None:
     Raises:
         UserError: If there is no checkpoint, or none can be read.
     """
+    saved = saved_iterations(run)
     with literal_folder(run.checkpoints) as folder:
-        for iteration in reversed(saved_iterations(run)):
+        for iteration in reversed(saved):
             try:
                 read = parts.read(str(folder / f"{_PREFIX}{iteration}"))
                 read.assert_existing_objects_matched().expect_partial()
             except _UNREADABLE:
                 continue
             return
-    raise UserError(f"--run_dir={run.path} has no checkpoint that can be read; train it first")
+    if not saved:
+        raise UserError(f"--run_dir={run.path} holds nothing trained yet; train it first")
+    raise UserError(
+        f"--run_dir={run.path} is damaged, or its config.json was changed: none of its checkpoints can be "
+        "read; if it has a saved_model, give that as --saved_model"
+    )
 
 
 def check_run_dir(config: TrainingConfig, fingerprint: str | None = None) -> None:

@@ -66,7 +66,7 @@ def load_average(run_dir: pathlib.Path) -> AveragedGenerator:
     except ValueError as error:
         raise UserError(
             f"--run_dir={run_dir} has a checkpoint that does not belong to its config.json: {error}; "
-            "evaluate its saved_model with --saved_model and --data_dir"
+            "if it has a saved_model, give that as --saved_model"
         ) from error
     level, alpha = position.phase.level, position.alpha
     if alpha == 0:

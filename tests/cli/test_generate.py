@@ -46,7 +46,9 @@ def test_images_can_be_asked_for(conditional, tmp_path):
     flags = [f"--saved_model={conditional}", "--condition=suffix=T1w", "--condition=sex="]
     ended = call(PROGRAM, *flags, "--count=2", f"--output={tmp_path / 'out'}")
     assert ended.returncode == 0, ended.stderr
-    ended = call(PROGRAM, *flags, "--sweep=position_mm=-40:40:40", f"--output={tmp_path / 'sweep.gif'}")
+    ended = call(
+        PROGRAM, *flags, "--sweep=position_mm=-40:40:40", f"--output={tmp_path / 'new' / 'sweep.gif'}"
+    )
     assert "sweep.gif: position_mm at -40, 0, 40 for 5 seeds" in ended.stdout
 
 
@@ -89,13 +91,14 @@ def _has_begun(folder, form, times):
             ["--saved_model=OTHER"],
             "is not a generator that mrisynth exported: it has no signature serving_default",
         ),
+        (["--saved_model=CUT"], "--saved_model=.*CUT cannot be read .*; copy it again"),
         (["--saved_model=NAN"], "pixels that are not finite"),
         (["--count=0"], "--count=0 must be at least 1"),
         (["--count=many"], "count"),
         (["--output="], "give --output, as in --output=DIR"),
         (["--output=/proc/nowhere/out"], "--output=/proc/nowhere/out cannot be written"),
-        (["--output=FILE"], "cannot be written"),
-        (["--output=FILE/out"], "cannot be written"),
+        (["--output=FILE"], r"cannot be written \(.*file is a file\); name another place$"),
+        (["--output=FILE/out"], r"cannot be written \(.*file is a file\); name another place$"),
         (["--format=mha"], "format.*dicom.*nifti.*npy.*png"),
         (["--rescale"], "--rescale is for --format=dicom, not for --format=nifti"),
         (["--format=png", "--bits=12"], "bits.*8.*16"),
@@ -135,7 +138,10 @@ def models(tmp_path_factory):
     for variable in generator.weights:
         variable.assign(float("nan") * variable)
     export_generator(generator, folder / "NAN")
-    return {name: folder / name for name in ("OTHER", "NAN")}
+    shutil.copytree(folder / "NAN", folder / "CUT")
+    (weights,) = (folder / "CUT" / "1" / "variables").glob("*.data*")
+    weights.write_bytes(weights.read_bytes()[:100])
+    return {name: folder / name for name in ("OTHER", "NAN", "CUT")}
 
 
 @pytest.fixture

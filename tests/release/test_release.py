@@ -207,6 +207,34 @@ def test_a_damaged_release_is_named(release, tmp_path):
         release(count=80)
 
 
+@pytest.mark.parametrize(
+    ("form", "name", "content", "message"),
+    [
+        ("png", "images/syn000002.json", None, "it lacks images/syn000002.json"),
+        ("npy", "images.npy", None, "it lacks images.npy"),
+        ("npy", "images.npy", b"", "images.npy is no array"),
+        ("npy", "seeds.npy", b"x", "seeds.npy is no array"),
+    ],
+)
+def test_what_is_damaged_in_a_release_is_named(form, name, content, message, release, tmp_path):
+    release(format=form, count=3)
+    path = tmp_path / "out" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    for count in (3, 4):
+        with pytest.raises(
+            UserError, match=rf"--output=.*out is damaged \({message}\); delete what is damaged"
+        ):
+            release(format=form, count=count)
+
+
+def test_too_few_images_for_their_seeds_are_named(release, tmp_path):
+    release(format="npy", count=3)
+    path = tmp_path / "out" / "images.npy"
+    np.save(path, np.load(path)[:2])
+    with pytest.raises(UserError, match="images.npy has 2 images of 3 seeds"):
+        release(format="npy", count=3)
+
+
 def test_truncation_narrows_the_images(release, tmp_path, draw):
     for truncation in (1.0, 0.5):
         release(f"{truncation}", format="npy", truncation=truncation)

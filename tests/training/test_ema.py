@@ -50,7 +50,14 @@ def test_a_damaged_checkpoint_is_passed_over(state, tmp_path):
 def test_a_folder_without_a_checkpoint_is_refused(state, tmp_path):
     write_run(tmp_path, state, 5)
     (tmp_path / "checkpoints" / "checkpoint-5.index").unlink()
-    with pytest.raises(UserError, match="has no checkpoint that can be read; train it first"):
+    with pytest.raises(UserError, match="holds nothing trained yet; train it first"):
+        load_average(tmp_path)
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_said_to_be(state, tmp_path):
+    write_run(tmp_path, state, 5)
+    (tmp_path / "checkpoints" / "checkpoint-5.index").write_bytes(b"broken")
+    with pytest.raises(UserError, match="is damaged.*none of its checkpoints can be read.*--saved_model"):
         load_average(tmp_path)
 
 

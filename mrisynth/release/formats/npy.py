@@ -49,9 +49,12 @@ class NpyArray(ReleaseFormat):
         source = self._source(_SEEDS)
         if not source.is_file():
             return []
-        seeds = np.load(source)
+        seeds, images = _read(source), _read(self._source(_IMAGES))
         # Negative, too, is a seed of which only the first bytes were written.
-        return seeds[: np.argmax(np.append(seeds, _NO_SEED) < 0)].tolist()
+        there = seeds[: np.argmax(np.append(seeds, _NO_SEED) < 0)].tolist()
+        if len(images) < len(there):
+            raise ValueError(f"{_IMAGES} has {len(images)} images of {len(there)} seeds")
+        return there
 
     def start(self, kept: int) -> None:
         """See `ReleaseFormat`."""
@@ -113,6 +116,14 @@ class NpyArray(ReleaseFormat):
                     file.tell() + (shape[0] - kept) * math.prod(shape[1:]) * np.dtype(dtype).itemsize
                 )
         return aside
+
+
+def _read(path: pathlib.Path) -> NDArray:
+    """Maps an array into memory; a ValueError names a file that holds none."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path.name} is no array") from error
 
 
 class _Rows:
