@@ -38,6 +38,9 @@ def test_every_command_works_as_it_is_printed(ended_run, tmp_path):
         (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
         (tmp_path / "bin" / name).chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    # A hospital's proxy, which knows no server on this machine.
+    environment |= dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9")
+    environment.pop("no_proxy", None)
     server = ModelServer({"heads": tmp_path / "saved_models" / "heads"})
     places = {"RUN": str(ended_run), "NAME": "heads", "localhost:8501": server.rest}
     skipped = ["docker", "pip"] + ([] if shutil.which("curl") else ["curl"])
