@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
@@ -60,8 +61,13 @@ def _line_is_due() -> bool:
     return True
 
 
+_open: weakref.WeakSet[Bar] = weakref.WeakSet()
+
+
 class Bar:
     """Shows how much of something is done, for as long as its context lasts.
+
+    There is one bar at a time: what works behind one shows none of its own.
 
     Args:
         title: What is being done, such as "reading train".
@@ -90,7 +96,9 @@ class Bar:
         self._done = self._first = done
         self._note = ""
         self._start = time.monotonic()
-        terminal = _is_terminal()
+        terminal, shown = _is_terminal(), shown and not _open
+        if shown:
+            _open.add(self)
         self._lines = shown and not terminal
         self._bar = tqdm(
             total=total,
@@ -144,6 +152,7 @@ class Bar:
 
     def close(self) -> None:
         """Takes the bar off the screen, unless it is to stay."""
+        _open.discard(self)
         self._bar.close()
 
 

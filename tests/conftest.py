@@ -84,7 +84,6 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         resolution=16,
         holdout=0.3,
         num_workers=1,
-        progress=False,
     )
     return root / "data"
 

@@ -75,7 +75,7 @@ def test_phantoms(attempt, monkeypatch):
 
     def work(folder):
         if not (folder / "set").exists():
-            dataset.write_phantoms(folder / "set", subjects=2, num_workers=1, progress=False)
+            dataset.write_phantoms(folder / "set", subjects=2, num_workers=1)
 
     def check(folder, whole, done):
         is_part_of(folder, whole, done or (folder / "set").exists())
@@ -143,7 +143,7 @@ def test_release(form, attempt, model, sampler, monkeypatch):
 
     def work(folder):
         config = ReleaseConfig(saved_model=model, output=folder / "out", count=2, format=form)
-        release.make_release(config, progress=False, sampler=sampler)
+        release.make_release(config, sampler=sampler)
 
     def check(folder, whole, done):
         is_part_of(folder, whole, done or (folder / "out" / "README.md").exists())

@@ -101,6 +101,25 @@ class TestWithoutATerminal:
             bar.update()
         assert capsys.readouterr().err == ""
 
+    def test_what_works_behind_a_bar_shows_none_of_its_own(self, clock, capsys):
+        clock[0] = 100.0
+        with screen.Bar("outer", 2) as outer:
+            for _ in screen.counted(range(3), "inner"):
+                clock[0] += 100.0
+            assert capsys.readouterr().err == ""
+            outer.update()
+        assert capsys.readouterr().err.startswith("outer: 1 of 2")
+        for _ in screen.counted(range(1), "next"):
+            clock[0] += 100.0
+        assert capsys.readouterr().err == "next: 1 of 1, 0 s left\n"
+
+    def test_a_bar_that_nobody_closed_hides_no_other(self, clock, capsys):
+        clock[0] = 100.0
+        screen.Bar("forgotten", 2)
+        with screen.Bar("reading", 2) as bar:
+            bar.update()
+        assert capsys.readouterr().err.startswith("reading: 1 of 2")
+
 
 class TestInATerminal:
     def test_a_bar_is_drawn_and_taken_away(self):

@@ -118,26 +118,25 @@ CHANGES: Mapping[str, Change] = {
 PASTED = "a patch of 12x12 pixels in a slice of a new subject"
 
 
-def measure(data_dir: pathlib.Path, resolution: int, count: int, progress: bool = False) -> list[Found]:
+def measure(data_dir: pathlib.Path, resolution: int, count: int) -> list[Found]:
     """Changes slices of a data set and looks them up in it, as an evaluation does.
 
     Args:
         data_dir: A prepared data set.
         resolution: Pixels along an edge.
         count: How many training slices, and as many held-out ones, are changed.
-        progress: Whether to show progress bars.
 
     Returns:
         What was found, by change.
     """
-    real = load_reference(data_dir, resolution, progress=progress)
-    sides = describe_real(real, ScatteringFeatures(), changed_copies=True, progress=progress)
+    real = load_reference(data_dir, resolution)
+    sides = describe_real(real, ScatteringFeatures(), changed_copies=True)
     training, heldout = real.training.images, real.heldout.images
     originals, new = (
         side[np.random.RandomState(0).permutation(len(side))[:count]] for side in (training, heldout)
     )
     found = []
-    for name, change in screen.counted(CHANGES.items(), "looking for changed copies", shown=progress):
+    for name, change in screen.counted(CHANGES.items(), "looking for changed copies"):
         found.append(_look_up(name, sides, _changed(originals, change), _changed(new, change)))
     return [*found, _look_up(PASTED, sides, _pasted(real, count), new)]
 

@@ -60,9 +60,7 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
     real = ReferenceImages(_made_up_slices(resolution, training, 1), _made_up_slices(resolution, heldout, 2))
     sampler = _MadeUp(_no_network, _no_network, resolution, latent_size=1)
     start = time.perf_counter()
-    Evaluator(real, EvaluationSettings(images=generated, changed_copies=False), progress=True).evaluate(
-        sampler
-    )
+    Evaluator(real, EvaluationSettings(images=generated, changed_copies=False)).evaluate(sampler)
     seconds = time.perf_counter() - start
     return EvaluationCost(resolution, generated, training, heldout, seconds, process_peak_memory())
 
@@ -70,7 +68,7 @@ def measure(resolution: int, generated: int, training: int, heldout: int) -> Eva
 class _MadeUp(Sampler):
     """Draws made-up images, whatever the seeds and latents."""
 
-    def draw_gray(self, first_seed: int, count: int, progress: bool = False) -> NDArray[np.uint8]:
+    def draw_gray(self, first_seed: int, count: int) -> NDArray[np.uint8]:
         return _made_up(self.resolution, count, first_seed)[..., np.newaxis]
 
     def images(

@@ -49,7 +49,7 @@ def measure(network: NetworkConfig, images: int, rounds: int = 5) -> dict[str, f
                         export.draw(first, size)
                 else:
                     config = ReleaseConfig(root / "model", root / f"{name}{turn}", count, name)
-                    make_release(config, progress=False, sampler=export)
+                    make_release(config, sampler=export)
                 measured.append(count / (time.perf_counter() - start))
     return {name: statistics.median(measured) for name, measured in rates.items()}
 

@@ -120,7 +120,7 @@ class _Euclidean:
         self.name = name
         self._projection = projection
 
-    def describe(self, images: Images, progress: bool = False) -> NDArray[np.float32]:
+    def describe(self, images: Images) -> NDArray[np.float32]:
         rows = (images.reshape(len(images), -1) - 128.0) @ self._projection
         return rows.astype(np.float32)
 
@@ -134,7 +134,6 @@ class _Euclidean:
         groups: Groups,
         *,
         left_out: NDArray[np.intp] | None = None,
-        progress: bool = False,
     ) -> Neighbors:
         squares = np.sum(queries**2, 1)[:, None] + np.sum(references**2, 1) - 2 * queries @ references.T
         # All subjects have as many slices, one's next to each other.
@@ -149,18 +148,17 @@ class _Euclidean:
         return Neighbors.of(indices, np.take_along_axis(nearest, chosen, 1))
 
 
-def frequencies(repetitions: int, progress: bool = False) -> dict[str, dict[str, int]]:
+def frequencies(repetitions: int) -> dict[str, dict[str, int]]:
     """Evaluates every kind of generator so many times, each time with other subjects.
 
     Args:
         repetitions: How many times.
-        progress: Whether to show a progress bar.
 
     Returns:
         How often each verdict came, by kind.
     """
     counts = {kind: dict.fromkeys((NO_SIGN, INCONCLUSIVE, COPIES_FOUND), 0) for kind in KINDS}
-    for seed in screen.counted(range(repetitions), "counting verdicts", shown=progress):
+    for seed in screen.counted(range(repetitions), "counting verdicts"):
         for kind, (sampler, subjects) in KINDS.items():
             counts[kind][evaluate(sampler, subjects, seed).verdict.words] += 1
     return counts

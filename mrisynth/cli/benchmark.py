@@ -110,7 +110,7 @@ def _count_verdicts(config: BenchmarkConfig) -> None:
     """Prints how often each verdict comes."""
     from mrisynth.benchmarks import verdicts
 
-    counts = verdicts.frequencies(config.verdicts, progress=True)
+    counts = verdicts.frequencies(config.verdicts)
     print(json.dumps(counts) if config.json else verdicts.table(counts))
 
 
@@ -119,15 +119,15 @@ def _count_copies(config: BenchmarkConfig) -> None:
     from mrisynth.benchmarks import copies
 
     resolution = max(network.resolution for network in config.networks)
-    found = copies.measure(config.data_dir, resolution, config.copies, progress=True)
+    found = copies.measure(config.data_dir, resolution, config.copies)
     print(json.dumps([dataclasses.asdict(each) for each in found]) if config.json else copies.table(found))
 
 
 def _phantoms(folder: pathlib.Path, resolution: int) -> pathlib.Path:
     """A small data set of phantoms, for the input pipeline to read."""
-    write_phantoms(folder / "scans", subjects=4, progress=False)
+    write_phantoms(folder / "scans", subjects=4)
     settings = PreparationConfig(
         input=(str(folder / "scans"),), output=str(folder / "data"), resolution=resolution, holdout=0.0
     )
-    prepare_dataset(settings, progress=False)
+    prepare_dataset(settings)
     return folder / "data"

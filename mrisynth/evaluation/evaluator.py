@@ -53,20 +53,14 @@ class Evaluator:
         real: The data set, at the generators' resolution.
         settings: How thoroughly.
         extractor: What makes features of images; wavelet scattering if None.
-        progress: Whether to show progress bars.
     """
 
     def __init__(
-        self,
-        real: ReferenceImages,
-        settings: EvaluationSettings,
-        extractor: FeatureExtractor | None = None,
-        progress: bool = False,
+        self, real: ReferenceImages, settings: EvaluationSettings, extractor: FeatureExtractor | None = None
     ) -> None:
         self._real = real
         self._settings = settings
         self._extractor = extractor or ScatteringFeatures()
-        self._progress = progress
 
     def evaluate(self, sampler: Sampler) -> Evaluation:
         """Measures everything.
@@ -102,8 +96,7 @@ class Evaluator:
             spectra=self._spectra(images),
             fidelity=self._fidelity(sampler, images) if settings.fidelity else None,
             privacy=self._privacy(sampler, images) if self._is_trained_on(sampler) else NotExamined(),
-            utility=target
-            and measure_usefulness(target, sampler, images, self._real, settings, self._progress),
+            utility=target and measure_usefulness(target, sampler, images, self._real, settings),
             samples=images[:_SHOWN],
             real=_spread_out(training.images, _SHOWN),
             interpolation=self._interpolate(sampler),
@@ -126,7 +119,7 @@ class Evaluator:
                 f"{len(self._real.channels)} ({', '.join(self._real.channels)}); --data_dir must be the one "
                 "that the generator was trained on"
             )
-        images = sampler.draw_gray(self._settings.seed, self._settings.images, self._progress)
+        images = sampler.draw_gray(self._settings.seed, self._settings.images)
         check_images("generated images", images)
         return images
 
@@ -172,11 +165,11 @@ class Evaluator:
 
     @property
     def _bootstrap(self) -> Bootstrap:
-        return Bootstrap(self._settings.draws, self._settings.seed, self._progress)
+        return Bootstrap(self._settings.draws, self._settings.seed)
 
     def _privacy(self, sampler: Sampler, images: NDArray[np.uint8]) -> Privacy:
         # Described here, when what the other measures needed is gone: together they would not fit in 8 GiB.
-        described = [(sides, sides.describe(images, self._progress)) for sides in self._sides]
+        described = [(sides, sides.describe(images)) for sides in self._sides]
         return copying.examine(
             images,
             self._real,
@@ -189,9 +182,7 @@ class Evaluator:
 
     @functools.cached_property
     def _sides(self) -> tuple[RealSides, ...]:
-        return copying.describe_real(
-            self._real, self._extractor, self._settings.changed_copies, self._progress
-        )
+        return copying.describe_real(self._real, self._extractor, self._settings.changed_copies)
 
     @functools.cached_property
     def _training(self) -> ImageSet:
@@ -223,7 +214,6 @@ class Evaluator:
                 repeats=_CONTROL_REPEATS,
                 pairs=self._settings.pairs,
                 seed=self._settings.seed,
-                progress=self._progress,
                 only=_CONTROLLED,
             )
             for name, joined in join_halves(training.images, training.partners).items()
@@ -231,7 +221,7 @@ class Evaluator:
 
     def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
         channels = self._real.channels
-        features = channel_features(self._extractor, without_masks(images, channels), self._progress)
+        features = channel_features(self._extractor, without_masks(images, channels))
         return ImageSet(whole_masks(images, channels), features, channels)
 
     @property
@@ -249,7 +239,6 @@ class Evaluator:
             repeats=settings.repeats,
             pairs=settings.pairs,
             seed=settings.seed,
-            progress=self._progress,
         )
 
 

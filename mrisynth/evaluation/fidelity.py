@@ -181,7 +181,7 @@ def measure_fidelity(
     visible = functools.partial(without_masks, channels=real.channels)
     asked = dataclasses.replace(asked, images=asked.images[:MOST_IMAGES], labels=asked.labels[:MOST_IMAGES])
     of_real, of_generated = (
-        LabelReader(schema, visible(side.images), side.labels, steps, bootstrap.seed, bootstrap.progress)
+        LabelReader(schema, visible(side.images), side.labels, steps, bootstrap.seed)
         for side in (real.training, asked)
     )
     generated = of_real.read(visible(asked.images))

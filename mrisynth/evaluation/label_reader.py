@@ -34,7 +34,6 @@ class LabelReader:
         labels: [N, schema.width], encoded by the schema.
         steps: Batches of 64 images that it is trained on, whatever the number of images.
         seed: Decides the first weights and the order of images.
-        progress: Whether to show a progress bar.
     """
 
     def __init__(
@@ -44,14 +43,13 @@ class LabelReader:
         labels: NDArray[np.float32],
         steps: int,
         seed: int = 0,
-        progress: bool = False,
     ) -> None:
         self._schema = schema
         images = average_down(images, LARGEST)
         self._network = _network(images.shape[1:], schema.width, seed)
         random = np.random.RandomState(seed)
         step = self._make_step(steps)
-        for _ in screen.counted(range(steps), "learning to read labels", shown=progress):
+        for _ in screen.counted(range(steps), "learning to read labels"):
             batch = random.randint(0, len(images), _BATCH)
             mirrored = random.rand(_BATCH) < 0.5
             pixels = images[batch]

@@ -29,17 +29,13 @@ _BATCH = 64
 
 
 def load_reference(
-    data_dir: pathlib.Path,
-    resolution: int,
-    progress: bool = False,
-    schema: LabelSchema = UNCONDITIONAL,
+    data_dir: pathlib.Path, resolution: int, schema: LabelSchema = UNCONDITIONAL
 ) -> ReferenceImages:
     """Reads a data set at one resolution.
 
     Args:
         data_dir: Data set that mrisynth-prepare has written.
         resolution: Pixels along an edge; the generator's.
-        progress: Whether to show a progress bar.
         schema: The labels that are wanted; what the data set does not have is unknown.
 
     Returns:
@@ -63,7 +59,7 @@ def load_reference(
     sides, names = {}, persons(manifest)
     for side, split in (("training", Split.TRAIN), ("heldout", Split.HELDOUT)):
         shape = manifest.array_shape(split, resolution)
-        slices = _load_side(data_dir, split, shape, names, progress)
+        slices = _load_side(data_dir, split, shape, names)
         table = read_labels(data_dir, manifest, split)
         labels = schema.encode(table, len(slices.images)) if schema.width else None
         lacking = [
@@ -113,16 +109,12 @@ def check_trained_on(data_dir: pathlib.Path, trained_on: str | None, model: str)
 
 
 def _load_side(
-    data_dir: pathlib.Path,
-    split: Split,
-    shape: tuple[int, int, int, int],
-    names: Mapping[str, str],
-    progress: bool,
+    data_dir: pathlib.Path, split: Split, shape: tuple[int, int, int, int], names: Mapping[str, str]
 ) -> Slices:
     images = np.empty(shape, np.uint8)
     subjects = []
     dataset = open_dataset(data_dir, shape[1], _BATCH, split=split, shuffle=False, repeat=False, labels=True)
-    with screen.Bar(f"reading {split} slices", len(images), shown=progress) as bar:
+    with screen.Bar(f"reading {split} slices", len(images)) as bar:
         for batch in dataset.as_numpy_iterator():
             start = len(subjects)
             subjects.extend(names[subject.decode("utf-8", "surrogateescape")] for subject in batch["subject"])

@@ -125,7 +125,6 @@ def measure_usefulness(
     images: NDArray[np.uint8],
     real: ReferenceImages,
     settings: EvaluationSettings,
-    progress: bool = False,
 ) -> Utility:
     """Trains networks on real and on generated images and tests them on held-out subjects.
 
@@ -136,13 +135,12 @@ def measure_usefulness(
             where more are of use.
         real: The data set.
         settings: The first seed, the training steps and the draws for intervals.
-        progress: Whether to show progress bars.
     """
     training, heldout = target.known(real.training), target.known(real.heldout)
     count = generated_wanted(len(training.images), settings.utility_steps)
     parts = [average_down(images[:count], LARGEST)]
     for first in range(len(images), count, _AT_ONCE):
-        more = sampler.draw_gray(settings.seed + first, min(_AT_ONCE, count - first), progress)
+        more = sampler.draw_gray(settings.seed + first, min(_AT_ONCE, count - first))
         parts.append(average_down(more, LARGEST))
     labels = sampler.labels.encode(settings.seed, count) if target.categories else None
     generated = target.known(Slices(np.concatenate(parts), np.arange(count), labels))
@@ -154,5 +152,4 @@ def measure_usefulness(
         steps=settings.utility_steps,
         bootstrap=Bootstrap(settings.draws, settings.seed),
         dtype=dtype_policy(Precision.AUTO),
-        progress=progress,
     )

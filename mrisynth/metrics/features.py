@@ -45,7 +45,7 @@ class FeatureExtractor(Protocol):
     name: str
     has_fixed_filters: bool
 
-    def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of gray-value images [N, H, H], one row an image, [N, D].
 
         Raises:
@@ -53,9 +53,7 @@ class FeatureExtractor(Protocol):
         """
         ...
 
-    def mirrored(
-        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
-    ) -> NDArray[np.float32]:
+    def mirrored(self, images: NDArray[np.uint8], features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of images mirrored left to right, [N, D], given those of the images as they are."""
         ...
 
@@ -85,12 +83,11 @@ class ScatteringFeatures:
     name = "wavelet scattering in two layers (nothing learned, nothing downloaded)"
     has_fixed_filters = True
 
-    def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of images.
 
         Args:
             images: uint8 [N, H, H], H a power of two from 16 on.
-            progress: Whether to show a progress bar.
 
         Returns:
             [N, 60 + 24 * octaves], octaves being log2(H) - 3.
@@ -107,20 +104,16 @@ class ScatteringFeatures:
             )
         with tf.device("CPU"):  # GPUs may round products to 10 bits.
             scatter = _scatter.get_concrete_function(tf.TensorSpec([None, size, size], tf.uint8))
-            return _compute_in_chunks(scatter, images, _CHUNK_PIXELS // size**2, progress)
+            return _compute_in_chunks(scatter, images, _CHUNK_PIXELS // size**2)
 
-    def mirrored(
-        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
-    ) -> NDArray[np.float32]:
+    def mirrored(self, images: NDArray[np.uint8], features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of mirrored images: those of the images in another order."""
         return features[:, _mirrored_order(images.shape[1])]
 
 
-def channel_features(
-    extractor: FeatureExtractor, images: NDArray[np.uint8], progress: bool = False
-) -> NDArray[np.float32]:
+def channel_features(extractor: FeatureExtractor, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Features of images [N, H, H, C], those of one channel after those of the other, [N, C * D]."""
-    return np.concatenate([extractor(channel, progress) for channel in np.moveaxis(images, -1, 0)], axis=1)
+    return np.concatenate([extractor(channel) for channel in np.moveaxis(images, -1, 0)], axis=1)
 
 
 def load_features(path: str | os.PathLike[str]) -> FeatureExtractor:
@@ -292,7 +285,7 @@ class _ModelFeatures:
             lambda images: self._as_features(model(self._prepare(images))), autograph=False
         )
 
-    def __call__(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         images = np.asarray(images)
         _check(images)
         height, width = self._size_for(images)
@@ -300,7 +293,7 @@ class _ModelFeatures:
         step = _CHUNK_PIXELS // (height * width)
         try:
             compute = self._compute.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]], tf.uint8))
-            features = _compute_in_chunks(compute, images, step, progress)
+            features = _compute_in_chunks(compute, images, step)
         except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
             raise UserError(
                 f"--features={self._path} cannot take images [N, {height}, {width}, {self._channels}]; use a "
@@ -313,11 +306,9 @@ class _ModelFeatures:
             )
         return features
 
-    def mirrored(
-        self, images: NDArray[np.uint8], features: NDArray[np.float32], progress: bool = False
-    ) -> NDArray[np.float32]:
+    def mirrored(self, images: NDArray[np.uint8], features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of mirrored images, computed anew."""
-        return self(images[:, :, ::-1], progress)
+        return self(images[:, :, ::-1])
 
     def _size_for(self, images: NDArray[np.uint8] | tf.Tensor) -> tuple[int, int]:
         return tuple(own or given for own, given in zip(self._size, images.shape[1:3], strict=True))
@@ -384,11 +375,11 @@ def _check(images: NDArray[np.generic]) -> None:
 
 
 def _compute_in_chunks(
-    compute: Callable[[tf.Tensor], tf.Tensor], images: NDArray[np.uint8], step: int, progress: bool
+    compute: Callable[[tf.Tensor], tf.Tensor], images: NDArray[np.uint8], step: int
 ) -> NDArray[np.float32]:
     """Features of all images, some at a time."""
     features = []
-    with screen.Bar("computing features", len(images), unit="images", shown=progress) as bar:
+    with screen.Bar("computing features", len(images), unit="images") as bar:
         for start in range(0, len(images), max(1, step)):
             chunk = images[start : start + max(1, step)]
             features.append(np.asarray(compute(tf.constant(chunk))))

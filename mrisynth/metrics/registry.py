@@ -75,7 +75,6 @@ class Comparison:
         all_images: The whole set that `images` were chosen from, for measures that need no reference.
         pairs: How many pairs of images a measure of pairs takes.
         seed: Decides a measure's own random numbers.
-        progress: Whether to show progress bars.
     """
 
     images: ImageSet
@@ -83,7 +82,6 @@ class Comparison:
     all_images: ImageSet
     pairs: int
     seed: int
-    progress: bool = False
 
     def channel(self, index: int) -> Comparison:
         """The comparison of one channel alone."""
@@ -200,7 +198,6 @@ def measure(
     repeats: int,
     pairs: int,
     seed: int = 0,
-    progress: bool = False,
     only: Collection[str] = (),
 ) -> dict[str, Spread]:
     """Measures everything of one set of images against held-out ones.
@@ -212,7 +209,6 @@ def measure(
         repeats: How often everything is measured.
         pairs: Pairs of images for measures of pairs, shared by the repeats.
         seed: The same seed gives the same numbers.
-        progress: Whether to show progress bars.
         only: Keys of the measures that are wanted; all of them if empty.
 
     Returns:
@@ -224,12 +220,7 @@ def measure(
         random = np.random.RandomState([seed, repeat])
         own_seed = int(random.randint(2**31))
         comparison = Comparison(
-            images.choose(count, random),
-            heldout.choose(count, random),
-            images,
-            pairs // repeats,
-            own_seed,
-            progress,
+            images.choose(count, random), heldout.choose(count, random), images, pairs // repeats, own_seed
         )
         for key, value in _values(comparison, only):
             values.setdefault(key, [math.nan] * repeat).append(value)

@@ -60,7 +60,7 @@ def _measure(comparison: Comparison) -> dict[str, float]:
     for start in range(0, comparison.pairs, _PAIRS_AT_A_TIME):
         some = slice(start, start + _PAIRS_AT_A_TIME)
         sides = (images[chosen[some]] for chosen in (first, second))
-        values.append(ms_ssim_values(*sides, progress=comparison.progress))
+        values.append(ms_ssim_values(*sides))
     return {"ms_ssim": float(np.mean(np.concatenate(values)))}
 
 
@@ -99,9 +99,7 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(np.mean(ms_ssim_values(a, b)))
 
 
-def ms_ssim_values(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], *, progress: bool = False
-) -> NDArray[np.float64]:
+def ms_ssim_values(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
     """MS-SSIM of N pairs of images, as Wang et al. 2003 define it and [PG] and [ABS] use it.
 
     11x11 Gaussian windows of sigma 1.5 that lie wholly inside, K1 0.01, K2 0.03, 2x2 means between scales.
@@ -112,7 +110,6 @@ def ms_ssim_values(
     Args:
         a: [N, H, W], H and W powers of two from 16 on.
         b: [N, H, W]; its image i is compared with image i of `a`.
-        progress: Whether to show a progress bar.
 
     Returns:
         [N], from 0 to 1, which is reached by equal images only.
@@ -128,7 +125,7 @@ def ms_ssim_values(
     compare = _compare_scales.get_concrete_function(pair, pair, scales)
     step = max(1, _CHUNK_PIXELS // (a.shape[1] * a.shape[2]))
     values = []
-    with screen.Bar("MS-SSIM", len(a), unit="pairs", shown=progress) as bar:
+    with screen.Bar("MS-SSIM", len(a), unit="pairs") as bar:
         for start in range(0, len(a), step):
             chunk = slice(start, start + step)
             means = np.asarray(compare(tf.constant(a[chunk]), tf.constant(b[chunk])), np.float64)

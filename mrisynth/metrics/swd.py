@@ -54,12 +54,12 @@ Images = NDArray[np.uint8] | NDArray[np.float32]
 )
 def _measure(comparison: Comparison) -> dict[str, float]:
     real, measured = (each.images[..., 0] for each in (comparison.reference, comparison.images))
-    distances = sliced_wasserstein_distance(real, measured, comparison.seed, progress=comparison.progress)
+    distances = sliced_wasserstein_distance(real, measured, comparison.seed)
     return {f"swd/{level}": distance for level, distance in distances.items()}
 
 
 def sliced_wasserstein_distance(
-    real: NDArray[np.uint8], generated: NDArray[np.uint8], seed: int = 0, *, progress: bool = False
+    real: NDArray[np.uint8], generated: NDArray[np.uint8], seed: int = 0
 ) -> dict[int | str, float]:
     """Sliced Wasserstein distance times 1000 by level of a Laplacian pyramid, and the levels' mean ([PG]).
 
@@ -72,7 +72,6 @@ def sliced_wasserstein_distance(
             since sets are often ordered by subject.
         generated: [M, H, H].
         seed: The same seed gives the same numbers.
-        progress: Whether to show a progress bar.
 
     Returns:
         {H: ..., H / 2: ..., ..., 16: ..., "mean": ...}.
@@ -99,10 +98,7 @@ def sliced_wasserstein_distance(
     with (
         concurrent.futures.ThreadPoolExecutor(_THREADS) as pool,
         screen.Bar(
-            "sliced Wasserstein distance",
-            REPEATS * DIRECTIONS * len(resolutions),
-            unit="directions",
-            shown=progress,
+            "sliced Wasserstein distance", REPEATS * DIRECTIONS * len(resolutions), unit="directions"
         ) as bar,
     ):
         for resolution in resolutions:

@@ -102,10 +102,10 @@ def _write_subject(directory: Path, seed: int, contrasts: Sequence[str], subject
     return f"{name}\t{phantom.age}\t{phantom.sex}\t{phantom.lesions}\n"
 
 
-def _write_all(write: Callable[[int], str], subjects: int, num_workers: int, progress: bool) -> list[str]:
+def _write_all(write: Callable[[int], str], subjects: int, num_workers: int) -> list[str]:
     """Writes every subject, in processes if there are several workers, and returns their lines in order."""
     numbers = range(1, subjects + 1)
-    bar = functools.partial(screen.counted, title="drawing phantoms", total=subjects, shown=progress)
+    bar = functools.partial(screen.counted, title="drawing phantoms", total=subjects)
     if num_workers == 1:
         return list(bar(map(write, numbers)))
     # Processes are spawned, not forked: a fork of a process that runs TensorFlow can hang.
@@ -119,7 +119,6 @@ def write_phantoms(
     subjects: int = 32,
     seed: int = 0,
     num_workers: int | None = None,
-    progress: bool = True,
     contrasts: Sequence[str] = (FLAIR,),
 ) -> None:
     """Writes a BIDS data set of phantoms with their lesion masks.
@@ -136,7 +135,6 @@ def write_phantoms(
         subjects: How many subjects; each is the same whatever their number.
         seed: Seed of the whole data set.
         num_workers: Processes to draw with; by default one for each core.
-        progress: Whether to show a progress bar.
         contrasts: What every subject is drawn in, of `CONTRASTS`. Files are the same whatever else is drawn.
 
     Raises:
@@ -156,7 +154,7 @@ def write_phantoms(
         folder_aside(directory) as aside,
     ):
         write = functools.partial(_write_subject, aside, seed, tuple(contrasts))
-        lines = _write_all(write, subjects, num_workers, progress)
+        lines = _write_all(write, subjects, num_workers)
         (aside / "participants.tsv").write_text("participant_id\tage\tsex\tlesions\n" + "".join(lines))
         description = {"Name": "mrisynth head phantoms", "BIDSVersion": "1.9.0", "DatasetType": "raw"}
         (aside / "dataset_description.json").write_text(json.dumps(description, indent=2) + "\n")

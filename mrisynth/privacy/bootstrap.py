@@ -28,12 +28,10 @@ class Bootstrap:
     Attributes:
         draws: How often.
         seed: The same seed gives the same intervals.
-        progress: Whether to show a progress bar where it takes more than a moment.
     """
 
     draws: int = 1000
     seed: int = 0
-    progress: bool = False
 
     def interval(self, measure: Callable[..., float], *groups: Groups) -> Interval:
         """Measures something, and again with every draw of the subjects.
@@ -48,7 +46,7 @@ class Bootstrap:
         """
         random = np.random.RandomState(self.seed)
         value = measure(*(np.ones(len(group.numbers)) for group in groups))
-        draws = screen.counted(range(self.draws), "confidence interval", shown=self.progress, delay=2)
+        draws = screen.counted(range(self.draws), "confidence interval", delay=2)
         drawn = [measure(*(_draw(group, random) for group in groups)) for _ in draws]
         low, high = np.nanpercentile(drawn, _PERCENTILES)
         return Interval(float(value), float(low), float(high))

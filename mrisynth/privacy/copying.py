@@ -92,7 +92,7 @@ class NotExamined:
 
 
 def describe_real(
-    real: ReferenceImages, extractor: FeatureExtractor, changed_copies: bool = False, progress: bool = False
+    real: ReferenceImages, extractor: FeatureExtractor, changed_copies: bool = False
 ) -> tuple[RealSides, ...]:
     """Describes a data set by every measure of distance, once for any number of generators.
 
@@ -101,15 +101,14 @@ def describe_real(
         extractor: What makes features of images.
         changed_copies: Whether to look for copies that were changed a good deal, too: by an embedding, which
             takes minutes to learn where it is not kept beside the data set, and by patches.
-        progress: Whether to show progress bars.
 
     Returns:
         The data set by gray values, by features and, if they are wanted, by the embedding and by patches.
     """
     distances: list[Distance] = [GrayValueDistance(), FeatureDistance(extractor)]
     if changed_copies:
-        distances += [embedding.learn(real, progress), PatchDistance()]
-    return tuple(RealSides.of(distance, real, progress) for distance in distances)
+        distances += [embedding.learn(real), PatchDistance()]
+    return tuple(RealSides.of(distance, real) for distance in distances)
 
 
 def examine(
@@ -128,7 +127,7 @@ def examine(
         real: The data set.
         described: The data set and the generated images by gray values, then by features, then by others.
         limits: What the verdict is decided by.
-        bootstrap: For the confidence intervals; says whether there are progress bars, too.
+        bootstrap: For the confidence intervals.
         schema: The labels of the generator.
         labels: What the images were asked for, [N, schema.width]; None where nothing was, or the data set has
             no labels.
@@ -179,11 +178,11 @@ def judge(described: Sequence[tuple[RealSides, Side]], limits: Thresholds, boots
     Args:
         described: The data set and the generated images by each measure of distance.
         limits: What the verdict is decided by.
-        bootstrap: For the confidence intervals; says whether there are progress bars, too.
+        bootstrap: For the confidence intervals.
     """
     found, figures = [], {}
     for sides, generated in described:
-        searched = sides.search(generated, bootstrap.progress)
+        searched = sides.search(generated)
         found.append(searched)
         if sides.distance.has_figures:
             figures[sides.distance.name] = statistics.closeness(

@@ -82,7 +82,7 @@ class Distance(Protocol):
     axis: str
     has_figures: bool
 
-    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray:
+    def describe(self, images: NDArray[np.uint8]) -> NDArray:
         """What images are compared by; uint8 [N, H, H, C] -> [N, ...]."""
 
     def coordinates(self, described: NDArray) -> NDArray[np.float32]:
@@ -98,7 +98,6 @@ class Distance(Protocol):
         groups: Groups,
         *,
         left_out: NDArray[np.intp] | None = None,
-        progress: bool = False,
     ) -> Neighbors:
         """Finds the nearest references of described queries.
 
@@ -107,13 +106,12 @@ class Distance(Protocol):
             references: Described images, [M, ...].
             groups: The references by subject.
             left_out: A group for every query that is not looked at, such as its own subject; [N].
-            progress: Whether to show a progress bar.
         """
 
 
-def _blocks(count: int, step: int, title: str, progress: bool) -> Iterator[slice]:
-    """Yields some queries after the others, counted by a progress bar."""
-    with screen.Bar(title, count, unit="images", shown=progress) as bar:
+def _blocks(count: int, step: int, title: str) -> Iterator[slice]:
+    """Yields some queries after the others, counted by a bar."""
+    with screen.Bar(title, count, unit="images") as bar:
         for start in range(0, count, step):
             yield slice(start, start + step)
             bar.update(min(step, count - start))
@@ -135,7 +133,7 @@ class GrayValueDistance:
     axis = "1 \N{MINUS SIGN} correlation after alignment"
     has_figures = True
 
-    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
+    def describe(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Thumbnails of box means, channels first: uint8 [N, C, T, T] with T = min(H, 64)."""
         return alignment.thumbnails(np.moveaxis(images, -1, 1))
 
@@ -150,13 +148,12 @@ class GrayValueDistance:
         groups: Groups,
         *,
         left_out: NDArray[np.intp] | None = None,
-        progress: bool = False,
     ) -> Neighbors:
         """See `Distance`."""
         index = ReferenceIndex(self.coordinates(references), groups)
         step = min(index.block(_VARIANTS), max(1, _BLOCK_PIXELS // (SUBJECTS * 2 * queries[0].size)))
         found = []
-        for rows in _blocks(len(queries), step, "nearest slices by gray values", progress):
+        for rows in _blocks(len(queries), step, "nearest slices by gray values"):
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
             neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
@@ -244,17 +241,16 @@ class FeatureDistance:
     def __init__(self, extractor: FeatureExtractor) -> None:
         self._extractor = extractor
 
-    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.float32]:
+    def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of the images, then of their mirror images and of all shifted ones.
 
         Args:
             images: uint8 [N, H, H, C].
-            progress: Whether to show a progress bar.
 
         Returns:
             [N, V, D], the features of one channel after those of the other.
         """
-        blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts", progress)
+        blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts")
         return np.concatenate(
             [
                 np.concatenate([self._describe(channel) for channel in np.moveaxis(images[rows], -1, 0)], -1)
@@ -284,7 +280,6 @@ class FeatureDistance:
         groups: Groups,
         *,
         left_out: NDArray[np.intp] | None = None,
-        progress: bool = False,
     ) -> Neighbors:
         """See `Distance`."""
         points = references[:, 0]
@@ -294,7 +289,7 @@ class FeatureDistance:
         variants, width = queries.shape[1:]
         step = min(index.block(variants), max(1, _BLOCK_PIXELS // (SUBJECTS * variants * width)))
         found = []
-        for rows in _blocks(len(queries), step, "nearest slices by features", progress):
+        for rows in _blocks(len(queries), step, "nearest slices by features"):
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_as_query(block - center), SUBJECTS, excluded)
             differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]

@@ -101,12 +101,11 @@ class EmbeddingDistance(FeatureDistance):
         return np.concatenate([self._embed(prepared[start : start + _AT_A_TIME]).numpy() for start in starts])
 
 
-def learn(real: ReferenceImages, progress: bool = False) -> EmbeddingDistance:
+def learn(real: ReferenceImages) -> EmbeddingDistance:
     """Distances by the embedding of a data set, which is kept beside it and learned only once.
 
     Args:
         real: The data set; what is learned depends on its training slices and on nothing else.
-        progress: Whether to show a progress bar.
 
     Returns:
         The measure of distance. Where the embedding cannot be kept, that is said on the screen.
@@ -120,7 +119,7 @@ def learn(real: ReferenceImages, progress: bool = False) -> EmbeddingDistance:
         return EmbeddingDistance(network)
     prepared = np.concatenate([_prepare(channel) for channel in np.moveaxis(images, -1, 0)])
     _, subjects = np.unique(real.training.subjects, return_inverse=True)
-    _train(network, prepared, np.tile(subjects, images.shape[-1]), progress)
+    _train(network, prepared, np.tile(subjects, images.shape[-1]))
     if kept:
         _keep(network, kept, key)
     return EmbeddingDistance(network)
@@ -181,19 +180,13 @@ def _network(size: int) -> keras.Model:
     return keras.Model(inputs, outputs(keras.layers.Flatten(dtype="float32")(values)))
 
 
-def _train(
-    network: keras.Model,
-    images: NDArray[np.float32],
-    subjects: NDArray[np.intp],
-    progress: bool,
-) -> None:
+def _train(network: keras.Model, images: NDArray[np.float32], subjects: NDArray[np.intp]) -> None:
     """Trains the network, the same way each time.
 
     Args:
         network: What is trained.
         images: What `_prepare` makes of training slices, [N, S, S].
         subjects: Number of every slice's subject, [N].
-        progress: Whether to show a progress bar.
     """
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, STEPS))
 
@@ -206,7 +199,7 @@ def _train(
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     random = np.random.RandomState(0)
-    for number in screen.counted(range(STEPS), "learning to see changed copies", shown=progress):
+    for number in screen.counted(range(STEPS), "learning to see changed copies"):
         chosen = random.permutation(len(images))[:_BATCH]
         step(tf.constant(images[chosen]), tf.constant(subjects[chosen]), tf.constant(number))
 

@@ -38,7 +38,7 @@ class PatchDistance:
     axis = "root of the distance of patches"
     has_figures = False
 
-    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> NDArray[np.uint8]:
+    def describe(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Box means of 64x64 at most, channels first: uint8 [N, H, H, C] -> [N, C, T, T]."""
         return alignment.thumbnails(np.moveaxis(images, -1, 1), smoothed=False)
 
@@ -49,7 +49,6 @@ class PatchDistance:
         groups: Groups,
         *,
         left_out: NDArray[np.intp] | None = None,
-        progress: bool = False,
     ) -> Neighbors:
         """See `mrisynth.privacy.distances.Distance`; infinitely far where no patch shows anything."""
         count = min(SUBJECTS, groups.count)
@@ -59,7 +58,7 @@ class PatchDistance:
         excluded = np.full(len(queries), -1) if left_out is None else left_out
         starts = range(0, queries.shape[-1] - _PATCH + 1, _STEP) if count > 1 else ()
         grid = list(itertools.product(starts, repeat=2))
-        for place in screen.counted(grid, "nearest slices by patches", shown=progress):
+        for place in screen.counted(grid, "nearest slices by patches"):
             real = _units(references, *place)
             index = ReferenceIndex(real, groups)
             patches = _units(queries, *place)[:, np.newaxis]

@@ -119,40 +119,35 @@ class RealSides:
     neighbors: RealNeighbors
 
     @classmethod
-    def of(cls, distance: Distance, real: ReferenceImages, progress: bool = False) -> RealSides:
+    def of(cls, distance: Distance, real: ReferenceImages) -> RealSides:
         """Describes both sides and looks up how close they are."""
         training, heldout = (
-            Side(
-                distance.describe(without_masks(side.images, real.channels), progress),
-                Groups.of(side.subjects),
-            )
+            Side(distance.describe(without_masks(side.images, real.channels)), Groups.of(side.subjects))
             for side in (real.training, real.heldout)
         )
         neighbors = RealNeighbors(
-            training=_find(distance, training, training, progress, training.subjects.numbers),
-            heldout=_find(distance, heldout, training, progress),
+            training=_find(distance, training, training, training.subjects.numbers),
+            heldout=_find(distance, heldout, training),
         )
         return cls(distance, real.channels, training, heldout, neighbors)
 
-    def describe(self, images: NDArray[np.uint8], progress: bool = False) -> Side:
+    def describe(self, images: NDArray[np.uint8]) -> Side:
         """Describes generated images, uint8 [N, H, H, C]."""
-        described = self.distance.describe(without_masks(images, self.channels), progress)
+        described = self.distance.describe(without_masks(images, self.channels))
         return Side(described, Groups.of(np.arange(len(images))))
 
-    def nearest_training(self, generated: Side, progress: bool = False) -> Neighbors:
+    def nearest_training(self, generated: Side) -> Neighbors:
         """Looks up the nearest training slices of generated images."""
-        return _find(self.distance, generated, self.training, progress)
+        return _find(self.distance, generated, self.training)
 
-    def search(self, generated: Side, progress: bool = False) -> Search:
+    def search(self, generated: Side) -> Search:
         """Looks up what copies among generated images are counted by."""
-        return Search(self.neighbors, self.nearest_training(generated, progress))
+        return Search(self.neighbors, self.nearest_training(generated))
 
-    def to_generated(
-        self, generated: Side, progress: bool = False
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def to_generated(self, generated: Side) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Distances of every training slice, and of every held-out one, to its nearest generated image."""
         training, heldout = (
-            _find(self.distance, side, generated, progress).nearest for side in (self.training, self.heldout)
+            _find(self.distance, side, generated).nearest for side in (self.training, self.heldout)
         )
         return training, heldout
 
@@ -171,12 +166,6 @@ class Search:
 
 
 def _find(
-    distance: Distance,
-    queries: Side,
-    references: Side,
-    progress: bool,
-    left_out: NDArray[np.intp] | None = None,
+    distance: Distance, queries: Side, references: Side, left_out: NDArray[np.intp] | None = None
 ) -> Neighbors:
-    return distance.neighbors(
-        queries.described, references.described, references.subjects, left_out=left_out, progress=progress
-    )
+    return distance.neighbors(queries.described, references.described, references.subjects, left_out=left_out)

@@ -87,7 +87,7 @@ def closeness(
         Every figure with its interval.
     """
     training, heldout = sides.training.subjects, sides.heldout.subjects
-    members, others = sides.to_generated(generated, bootstrap.progress)
+    members, others = sides.to_generated(generated)
     ours, theirs = found.generated.nearest, found.real.heldout.nearest
     distances = np.sort(theirs).astype(np.float64)
     limit = weighted_quantile(distances, np.ones(len(distances)), closest_part)

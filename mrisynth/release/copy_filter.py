@@ -20,12 +20,11 @@ class CopyFilter:
         real: Training slices, and the held-out ones that say how close new patients come.
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
             other (see `statistics.find_copies`).
-        progress: Whether to show progress bars.
     """
 
-    def __init__(self, real: ReferenceImages, copy_ratio: float, progress: bool = False) -> None:
+    def __init__(self, real: ReferenceImages, copy_ratio: float) -> None:
         self._copy_ratio = copy_ratio
-        self._sides = describe_real(real, ScatteringFeatures(), progress=progress)
+        self._sides = describe_real(real, ScatteringFeatures())
 
     def find(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Finds the copies among generated images.

@@ -76,7 +76,7 @@ class Released:
         return f"{said}\n{self.on_copying}"
 
 
-def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler | None = None) -> Released:
+def make_release(config: ReleaseConfig, sampler: Sampler | None = None) -> Released:
     """Draws the images that a release still lacks, and writes what belongs to the whole of it.
 
     The generator is asked for blocks of seeds that begin at the same seeds in every run, so that every image
@@ -84,7 +84,6 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
 
     Args:
         config: What, and where to.
-        progress: Whether to show progress bars.
         sampler: The generator of `config.saved_model`, if it is open already.
 
     Returns:
@@ -111,8 +110,8 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
     _check_folder(config, settings)
     copies = None
     if config.data_dir is not None:
-        real = load_reference(config.data_dir, sampler.resolution, progress)
-        copies = CopyFilter(real, config.copy_ratio, progress=progress)
+        real = load_reference(config.data_dir, sampler.resolution)
+        copies = CopyFilter(real, config.copy_ratio)
     description = image_description(provenance, config.truncation, geometry)
     sidecar = sidecars(description, functools.partial(channel_description, geometry=geometry, files=files))
     channels = channels_of(sampler.channels, {}, geometry)
@@ -123,7 +122,7 @@ def make_release(config: ReleaseConfig, progress: bool = True, sampler: Sampler 
         there = len(seeds)
         if there < config.count:
             files.start(there)
-            _draw(config, sampler, files, sidecar, copies, seeds, progress)
+            _draw(config, sampler, files, sidecar, copies, seeds)
         labels = LabelTable.of_seeds(sampler.labels, seeds)
         files.finish(seeds, labels, array_description(description, channels, geometry, files))
         text = readme(config, provenance, geometry, files, channels, sampler.labels, seeds)
@@ -186,14 +185,13 @@ def _draw(
     sidecar: Callable[[int, Mapping[str, Value], Channel], str],
     copies: CopyFilter | None,
     seeds: list[int],
-    progress: bool,
 ) -> None:
     """Draws until there are enough; appends to the seeds. Blocks are written while the next one is drawn."""
     waiting: collections.deque[Future[None]] = collections.deque()
     next_seed = seeds[-1] + 1 if seeds else config.seed
     with (
         ThreadPoolExecutor(_WRITERS) as writers,
-        screen.Bar("drawing", config.count, unit="images", done=len(seeds), shown=progress) as bar,
+        screen.Bar("drawing", config.count, unit="images", done=len(seeds)) as bar,
     ):
         for first, images, labels in _blocks(config, sampler, next_seed):
             block_seeds = first + np.arange(len(images))
@@ -224,8 +222,7 @@ def _draw(
 
 
 def _write(
-    files: ReleaseFormat,
-    block: list[tuple[int, int, NDArray[np.float32], Sequence[Channel], Sequence[str]]],
+    files: ReleaseFormat, block: list[tuple[int, int, NDArray[np.float32], Sequence[Channel], Sequence[str]]]
 ) -> None:
     for image in block:
         files.write(*image)
@@ -259,10 +256,7 @@ def _settings(
         **files.settings,
     }
     if config.data_dir is not None:
-        settings |= {
-            "data_dir": provenance.trained_on,
-            "copy_ratio": config.copy_ratio,
-        }
+        settings |= {"data_dir": provenance.trained_on, "copy_ratio": config.copy_ratio}
     return settings
 
 

@@ -29,12 +29,11 @@ from mrisynth.utility import tables
 from mrisynth.utility.experiment import Utility
 
 
-def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Evaluation:
+def evaluate_and_report(config: EvaluationConfig) -> Evaluation:
     """Evaluates a generator and writes what was found.
 
     Args:
         config: What, against what, where to.
-        progress: Whether to show progress bars.
 
     Returns:
         What was found.
@@ -47,8 +46,8 @@ def evaluate_and_report(config: EvaluationConfig, progress: bool = True) -> Eval
     with _writing_to(config.output):
         tempfile.TemporaryFile(dir=config.output).close()
     extractor = load_features(config.features) if config.features else None
-    real = load_reference(data_dir, sampler.resolution, progress, sampler.label_schema)
-    evaluation = Evaluator(real, config.settings, extractor, progress).evaluate(sampler)
+    real = load_reference(data_dir, sampler.resolution, sampler.label_schema)
+    evaluation = Evaluator(real, config.settings, extractor).evaluate(sampler)
     with _writing_to(config.output):
         checksum = write_report(evaluation, config.output / REPORT_NAME, show_real=config.show_real)
         # Last: where it is, the evaluation is complete.

@@ -99,11 +99,7 @@ class Sampler:
         return self.labels
 
     def draw(
-        self,
-        first_seed: int,
-        count: int,
-        truncation: float = 1.0,
-        labels: NDArray[np.float32] | None = None,
+        self, first_seed: int, count: int, truncation: float = 1.0, labels: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """Draws the images of consecutive seeds in one call.
 
@@ -127,18 +123,13 @@ class Sampler:
         return self._call(count, self.from_seeds, *inputs, labels=labels)
 
     def draw_gray(
-        self,
-        first_seed: int,
-        count: int,
-        progress: bool = False,
-        labels: NDArray[np.float32] | None = None,
+        self, first_seed: int, count: int, labels: NDArray[np.float32] | None = None
     ) -> NDArray[np.uint8]:
         """Draws the images of many consecutive seeds, some at a time, as gray values of 8 bits.
 
         Args:
             first_seed: Seed of the first image.
             count: Number of images.
-            progress: Whether to show a progress bar.
             labels: As of `draw`.
 
         Returns:
@@ -148,7 +139,7 @@ class Sampler:
             UserError: If a pixel is not finite, or the device's memory is too small.
         """
         gray = np.empty((count, self.resolution, self.resolution, len(self.channels)), np.uint8)
-        with screen.Bar("generating", count, unit="images", shown=progress) as bar:
+        with screen.Bar("generating", count, unit="images") as bar:
             for part in self._parts(count):
                 given = None if labels is None else labels[part]
                 images = self.draw(first_seed + part.start, part.stop - part.start, labels=given)
@@ -175,10 +166,7 @@ class Sampler:
         return np.concatenate(
             [
                 self._call(
-                    part.stop - part.start,
-                    self.from_latents,
-                    tf.constant(latents[part]),
-                    labels=labels[part],
+                    part.stop - part.start, self.from_latents, tf.constant(latents[part]), labels=labels[part]
                 )
                 for part in self._parts(len(latents))
             ]

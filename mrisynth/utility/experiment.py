@@ -93,7 +93,6 @@ def measure_utility(
     steps: int,
     bootstrap: Bootstrap,
     dtype: str = "float32",
-    progress: bool = False,
 ) -> Utility:
     """Trains networks on every set of images and tests them on held-out subjects.
 
@@ -107,7 +106,6 @@ def measure_utility(
         steps: Training steps of every network.
         bootstrap: How intervals are found; its seed is that of the first repeat, and each next adds 1.
         dtype: Policy of what is computed in.
-        progress: Whether to show a progress bar.
 
     Returns:
         What was reached. A subject without the mask in truth and in what the network sees has no Dice and is
@@ -123,7 +121,7 @@ def measure_utility(
     sets = _sets(real, generated)
     scores = {}
     title = "training networks on real and generated images"
-    with screen.Bar(title, len(sets) * SEEDS * steps, unit="steps", shown=progress) as bar:
+    with screen.Bar(title, len(sets) * SEEDS * steps, unit="steps") as bar:
         for name, (examples, augmented) in sets.items():
             for seed in range(bootstrap.seed, bootstrap.seed + SEEDS):
                 learner.fit(examples, seed, augmented, bar.update)

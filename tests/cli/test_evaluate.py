@@ -197,7 +197,6 @@ def no_heldout(tmp_path_factory, small_dataset):
         resolution=16,
         holdout=0.0,
         num_workers=1,
-        progress=False,
     )
     return folder / "data"
 

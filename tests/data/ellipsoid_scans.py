@@ -99,5 +99,5 @@ def _write_mask(folder, parts, image):
     nibabel.save(mask, place / f"{'_'.join(parts)}_label-lesion_mask.nii.gz")
 
 
-SMALL = {"voxel_size": 4.0, "resolution": 64, "holdout": 0.4, "num_workers": 1, "progress": False}
+SMALL = {"voxel_size": 4.0, "resolution": 64, "holdout": 0.4, "num_workers": 1}
 """Settings under which a head of `head_image` is prepared in a few hundredths of a second."""

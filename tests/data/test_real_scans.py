@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real scans are not at hand ({SHARED})"),
 ]
 
-QUICK = {"voxel_size": 2.0, "resolution": 64, "progress": False}
+QUICK = {"voxel_size": 2.0, "resolution": 64}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,6 @@ def test_flair_lgg_goes_through_whole(tmp_path):
         output=tmp_path / "data",
         masks="derivatives/lesion",
         resolution=64,
-        progress=False,
     )
     assert len(manifest.used) == 83
     assert not manifest.skipped
@@ -113,7 +112,7 @@ def test_openms_needs_a_contrast_and_keeps_sessions_together(tmp_path):
 
 def test_openms_goes_through_in_its_acquired_slices(tmp_path):
     manifest = prepare_dataset(
-        input=SHARED / "openms", output=tmp_path / "data", suffix="FLAIR", resolution=64, progress=False
+        input=SHARED / "openms", output=tmp_path / "data", suffix="FLAIR", resolution=64
     )
     assert len(manifest.used) == 11
     for source in manifest.used:

@@ -20,7 +20,7 @@ def files(directory):
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory):
     directory = tmp_path_factory.mktemp("phantoms") / "deep" / "set"
-    write_phantoms(directory, subjects=2, num_workers=2, progress=False)
+    write_phantoms(directory, subjects=2, num_workers=2)
     return directory
 
 
@@ -55,7 +55,7 @@ def test_data_set_is_bids(data_set):
 
 
 def test_bytes_depend_on_neither_workers_nor_subjects_nor_contrasts_that_are_drawn_too(data_set, tmp_path):
-    options = {"subjects": 1, "num_workers": 1, "progress": False}
+    options = {"subjects": 1, "num_workers": 1}
     write_phantoms(tmp_path / "all", **options, contrasts=("T2w", "FLAIR", "T1w"))
     write_phantoms(tmp_path / "one", **options, contrasts=("T1w",))
     everything, t1w, flair = files(tmp_path / "all"), files(tmp_path / "one"), files(data_set)
@@ -83,7 +83,7 @@ def test_contrasts_of_a_subject_share_a_grid_and_differ(diseased):
 @pytest.mark.parametrize("contrasts", [(), ("FLAIR", "PD")])
 def test_contrasts_that_there_are_not_are_refused(contrasts, tmp_path):
     with pytest.raises(ValueError, match="phantoms are drawn in FLAIR, T1w, T2w"):
-        write_phantoms(tmp_path / "set", subjects=1, progress=False, contrasts=contrasts)
+        write_phantoms(tmp_path / "set", subjects=1, contrasts=contrasts)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -97,7 +97,7 @@ def test_files_round_trip_without_scaling(data_set):
 
 def test_existing_directory_is_refused(tmp_path):
     with pytest.raises(FileExistsError, match=str(tmp_path)):
-        write_phantoms(tmp_path, subjects=1, progress=False)
+        write_phantoms(tmp_path, subjects=1)
     assert not list(tmp_path.iterdir())
 
 
@@ -108,7 +108,7 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(dataset, "_write_subject", fail)
     with pytest.raises(OSError, match="no space left"):
-        write_phantoms(tmp_path / "set", subjects=2, num_workers=1, progress=False)
+        write_phantoms(tmp_path / "set", subjects=2, num_workers=1)
     assert not list(tmp_path.iterdir())
 
 
@@ -116,12 +116,12 @@ def test_what_a_killed_process_left_is_cleared_whatever_its_number(tmp_path, mon
     left = tmp_path / ".set.partial" / "sub-phantom001"
     left.mkdir(parents=True)
     monkeypatch.setattr(dataset, "_write_subject", lambda *_: "sub-phantom001\t50\tF\t0\n")
-    write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
+    write_phantoms(tmp_path / "set", subjects=1, num_workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert not (tmp_path / "set" / "sub-phantom001").exists()
 
 
 def test_two_processes_do_not_draw_the_same_phantoms(tmp_path):
     with exclusive(tmp_path / ".set.lock"), pytest.raises(OSError, match="another process is writing"):
-        write_phantoms(tmp_path / "set", subjects=1, num_workers=1, progress=False)
+        write_phantoms(tmp_path / "set", subjects=1, num_workers=1)
     assert list(tmp_path.iterdir()) == []

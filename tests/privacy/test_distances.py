@@ -13,10 +13,10 @@ class BlockMeans:
     name = "block means"
     has_fixed_filters = False
 
-    def __call__(self, images, progress=False):
+    def __call__(self, images):
         return images.reshape(len(images), 8, -1, 8, images.shape[1] // 8).mean((2, 4)).reshape(-1, 64)
 
-    def mirrored(self, images, features, progress=False):
+    def mirrored(self, images, features):
         return self(images[:, :, ::-1])
 
 

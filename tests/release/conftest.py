@@ -19,7 +19,7 @@ def release(model, sampler, tmp_path):
     def release(name="out", sampler=sampler, **settings):
         config = ReleaseConfig(**{"saved_model": model, "output": tmp_path / name, "count": 70, **settings})
         opened = sampler if config.saved_model == model else None
-        return make_release(config, progress=False, sampler=opened)
+        return make_release(config, sampler=opened)
 
     return release
 

@@ -92,7 +92,6 @@ def test_the_thickness_of_acquired_slices_reaches_what_is_released(scans, gap, t
         voxel_size=4.0 if scans == "drawn" else 1.0,
         resolution=16,
         num_workers=1,
-        progress=False,
     )
     spacings = [source.spacing_mm[2] for source in made.used if source.split == "train"]
     spacing, ends = statistics.median(spacings), [gap * min(spacings), gap * max(spacings)]
@@ -105,7 +104,7 @@ def test_the_thickness_of_acquired_slices_reaches_what_is_released(scans, gap, t
         made.fingerprint,
     )
     export_run(tmp_path / "run", tmp_path / "model")
-    make_release(ReleaseConfig(tmp_path / "model", tmp_path / "out", count=1), progress=False)
+    make_release(ReleaseConfig(tmp_path / "model", tmp_path / "out", count=1))
     released = tmp_path / "out" / "sub-syn000001" / "anat" / "sub-syn000001_FLAIR.nii.gz"
     assert nibabel.load(released).header.get_zooms() == pytest.approx((16.0, 16.0, spacing), abs=1e-3)
     said = json.loads(released.with_name("sub-syn000001_FLAIR.json").read_text())

@@ -70,7 +70,7 @@ def test_results_are_written_last(run_dir, tmp_path, evaluated, monkeypatch):
             name,
             lambda *a, name=name, write=write, **k: (order.append(name), write(*a, **k))[1],
         )
-    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out" / "deep"), progress=False)
+    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out" / "deep"))
     assert order == ["write_report", "write_results"]
     report, results = (tmp_path / "out" / "deep" / name for name in ("report.html", "results.json"))
     checksum = hashlib.sha256(report.read_bytes()).hexdigest()
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(spoil, run_dir
     spoil(output)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UserError, match=f"--output={output} cannot be written"):
-        evaluate_and_report.evaluate_and_report(asked(run_dir, output), progress=False)
+        evaluate_and_report.evaluate_and_report(asked(run_dir, output))
     assert evaluated == []
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_is_one_sentence(full_from, run_dir, tmp_path, eval
 
     monkeypatch.setattr(pathlib.Path, "open", fill)
     with pytest.raises(UserError, match=r"--output=.* cannot be written \(No space left on device, "):
-        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
+        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"))
     left = names(tmp_path / "out") if (tmp_path / "out").exists() else []
     assert left == ([] if full_from == "report.html" else ["report.html"])
     assert evaluate_and_report.evaluated_iterations(tmp_path / "out") is None
@@ -123,24 +123,22 @@ def test_a_data_set_that_was_moved_is_found_with_data_dir(run_dir, small_dataset
     gone = tmp_path / "gone"
     write_run(run_dir, make_state(), 8, gone, read_manifest(small_dataset).fingerprint)
     with pytest.raises(UserError, match=f"is not in {gone} any more; --data_dir can name where"):
-        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"), progress=False)
-    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out", small_dataset), progress=False)
+        evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out"))
+    evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out", small_dataset))
 
 
 def test_phantoms_are_found_in_a_run_that_was_moved(small_dataset, tmp_path, evaluated):
     fingerprint = read_manifest(small_dataset).fingerprint
     write_run(tmp_path / "run", make_state(), 8, tmp_path / "gone", fingerprint, phantom_subjects=8)
     shutil.copytree(small_dataset, tmp_path / "run" / "phantoms" / "prepared")
-    evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"), progress=False)
+    evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"))
 
 
 def test_another_data_set_than_the_runs_is_refused(run_dir, small_dataset, tmp_path, evaluated):
     write_run(run_dir, make_state(), 8, small_dataset, "another")
     for data_dir in (None, small_dataset):
         with pytest.raises(UserError, match="--data_dir: .* is not the data set that.*trained on"):
-            evaluate_and_report.evaluate_and_report(
-                asked(run_dir, tmp_path / "out", data_dir), progress=False
-            )
+            evaluate_and_report.evaluate_and_report(asked(run_dir, tmp_path / "out", data_dir))
     assert evaluated == []
 
 
@@ -149,7 +147,7 @@ def test_another_data_set_that_lacks_a_label_of_the_run_is_refused(tmp_path, sma
     state = TrainingState(NETWORK, "float32", seed=0, label_schema=schema)
     write_run(tmp_path / "run", state, 8, small_dataset, "another", label_schema=schema)
     with pytest.raises(UserError, match="--data_dir: .* is not the data set that.*trained on"):
-        evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"), progress=False)
+        evaluate_and_report.evaluate_and_report(asked(tmp_path / "run", tmp_path / "out"))
     assert evaluated == []
 
 
@@ -158,7 +156,7 @@ def test_another_data_set_than_the_exports_is_refused(heads, small_dataset, tmp_
     ours, theirs = read_manifest(small_dataset).fingerprint[:12], open_export(heads).trained_on[:12]
     message = rf"--data_dir: .*{ours}\) is not the data set that --saved_model=.*heads/1 was .*{theirs}\)"
     with pytest.raises(UserError, match=message):
-        evaluate_and_report.evaluate_and_report(config, progress=False)
+        evaluate_and_report.evaluate_and_report(config)
     assert evaluated == []
 
 
@@ -167,7 +165,7 @@ def test_of_a_model_that_does_not_say_what_it_was_trained_on_nothing_is_said_abo
 ):
     settings = EvaluationSettings(images=40, pairs=20, repeats=2, draws=20, changed_copies=False)
     config = EvaluationConfig(None, bare, small_dataset, tmp_path, settings=settings)
-    evaluation = evaluate_and_report.evaluate_and_report(config, progress=False)
+    evaluation = evaluate_and_report.evaluate_and_report(config)
     results, page = read_results(tmp_path / "results.json"), (tmp_path / "report.html").read_text()
     assert set(results["privacy"]) == {"verdict"}
     assert results["privacy"]["verdict"]["words"] == UNKNOWN
@@ -193,7 +191,7 @@ def test_a_report_tells_which_of_three_models_it_belongs_to(small_dataset, tmp_p
         ((None, exports[1]), ["weights_checksum", "checksum"]),
     ):
         config = EvaluationConfig(*source, small_dataset, tmp_path / "out", settings=AT_END)
-        evaluate_and_report.evaluate_and_report(config, progress=False)
+        evaluate_and_report.evaluate_and_report(config)
         page, results = (tmp_path / "out" / name for name in ("report.html", "results.json"))
         verdict = re.search("<h1>.*?</section>", page.read_text(), re.DOTALL).group()
         results = read_results(results)

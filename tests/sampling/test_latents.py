@@ -54,7 +54,7 @@ def test_a_seed_is_the_same_image_everywhere(ended_run, heads, server, small_dat
     for signature in ("generate", "serving_default"):
         images = fetch(Query(server.rest, "rest", "heads", signature, 10))
         np.testing.assert_allclose(images, expected, atol=1e-6)
-    make_release(ReleaseConfig(heads, tmp_path / "release", 10), progress=False)
+    make_release(ReleaseConfig(heads, tmp_path / "release", 10))
     for number, image in enumerate(expected, 1):
         name = f"sub-syn{number:06d}"
         read = nibabel.load(tmp_path / "release" / name / "anat" / f"{name}_FLAIR.nii.gz")

@@ -60,9 +60,7 @@ _SALT = "salt.txt"
 _ARRAYS = [f"{split}-r*.npy" for split in Split]
 
 
-def prepare_dataset(
-    config: PreparationConfig | None = None, *, progress: bool = True, **settings
-) -> Manifest:
+def prepare_dataset(config: PreparationConfig | None = None, **settings) -> Manifest:
     """Turns scans into a data set to train on: arrays, label table, manifest, contact sheet, histogram.
 
     Two runs with the same scans and settings give the same bytes, whatever the number of workers, save for
@@ -71,7 +69,6 @@ def prepare_dataset(
 
     Args:
         config: What to do; or give its fields as keyword arguments.
-        progress: Whether to show a progress bar.
         **settings: Fields of `PreparationConfig`, if `config` is not given.
 
     Returns:
@@ -99,7 +96,7 @@ def prepare_dataset(
         return existing
     with naming_disk_errors(output, "--output"), only_writer(output, "--output"):
         # Another process may have ended in between.
-        return _existing(output, scans, config) or _prepare(scans, config, output, progress, salt)
+        return _existing(output, scans, config) or _prepare(scans, config, output, salt)
 
 
 def _salt(output: Path) -> str:
@@ -179,9 +176,7 @@ def _differences(manifest: Manifest, config: PreparationConfig) -> str:
     return ", ".join(f"--{key}={there.get(key)}" for key in keys if asked.get(key) != there.get(key))
 
 
-def _prepare(
-    scans: list[Scan], config: PreparationConfig, output: Path, progress: bool, salt: str
-) -> Manifest:
+def _prepare(scans: list[Scan], config: PreparationConfig, output: Path, salt: str) -> Manifest:
     """Writes the data set aside, inside the output, and moves it up; nothing stays if the work fails."""
     aside = output / _UNFINISHED
     try:
@@ -189,7 +184,7 @@ def _prepare(
         aside.mkdir()
         if any(scan.files for scan in scans):
             (aside / _SALT).write_text(salt, encoding="ascii")
-        manifest = _write(scans, config, aside, progress)
+        manifest = _write(scans, config, aside)
         move_files(aside, output, last=FILE_NAME)
         aside.rmdir()
     except BaseException:
@@ -208,7 +203,7 @@ def _clear(output: Path) -> None:
     shutil.rmtree(output / _UNFINISHED, ignore_errors=True)
 
 
-def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool) -> Manifest:
+def _write(scans: list[Scan], config: PreparationConfig, folder: Path) -> Manifest:
     """Writes the whole data set into a folder, the manifest last."""
     columns = sorted({column for scan in scans for column in scan.participant})
     histograms: dict[int, NDArray[np.int64]] = {}
@@ -218,7 +213,7 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path, progress:
     copies = Copies()
     with (
         SampleWriter(folder, config.resolutions) as writer,
-        contextlib.closing(_extract_all(scans, config, folder, progress)) as results,
+        contextlib.closing(_extract_all(scans, config, folder)) as results,
     ):
         for number, (scan, extracted) in enumerate(results):
             source = copies.left_out(_source(scan, extracted, columns))
@@ -280,7 +275,7 @@ def _strata(used: Sequence[Source], columns: Sequence[str]) -> dict[str, tuple[s
 
 
 def _extract_all(
-    scans: list[Scan], config: PreparationConfig, folder: Path, progress: bool
+    scans: list[Scan], config: PreparationConfig, folder: Path
 ) -> Iterator[tuple[Scan, ExtractedScan]]:
     """Every scan with what was extracted from it, in order; never more than a few at a time in memory.
 
@@ -290,10 +285,7 @@ def _extract_all(
         places = [Path(name, str(number)) for number in range(len(scans))]
         readable = map(_converted, scans, places)
         results = in_workers(functools.partial(extract, config=config), readable, config.workers)
-        with (
-            screen.Bar("preparing", len(scans), unit="scans", shown=progress) as bar,
-            contextlib.closing(results),
-        ):
+        with screen.Bar("preparing", len(scans), unit="scans") as bar, contextlib.closing(results):
             for scan, extracted, place in zip(scans, results, places, strict=True):
                 yield scan, extracted
                 shutil.rmtree(place, ignore_errors=True)

@@ -17,7 +17,6 @@ from mrisynth.data.storing.storage import dequantize
 from tests.data.ellipsoid_scans import SMALL, head_image, patch
 
 REPOSITORY = Path(__file__).parents[3]
-SETTINGS = {key: value for key, value in SMALL.items() if key != "progress"}
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def scan(tmp_path):
 
 @pytest.fixture
 def config(tmp_path):
-    return PreparationConfig(input=tmp_path, output=tmp_path / "data", **SETTINGS)
+    return PreparationConfig(input=tmp_path, output=tmp_path / "data", **SMALL)
 
 
 def test_a_scan_becomes_slices_at_every_resolution_and_a_label_row_each(scan, config):

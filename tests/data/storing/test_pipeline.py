@@ -203,7 +203,7 @@ def test_an_incomplete_data_set_is_refused(data_dir, tmp_path):
 
 
 def test_a_side_without_slices_is_refused(bids_folder, tmp_path):
-    settings = {"voxel_size": 8.0, "resolution": 16, "num_workers": 1, "progress": False}
+    settings = {"voxel_size": 8.0, "resolution": 16, "num_workers": 1}
     manifest = prepare_dataset(input=bids_folder, output=tmp_path / "data", holdout=0.0, **settings)
     assert not manifest.has_heldout
     with pytest.raises(UserError, match="heldout side; raise --holdout"):
