@@ -229,14 +229,7 @@ def _halved_amplitudes(images: tf.Tensor) -> tf.Tensor:
 
 
 def _second_layer(amplitudes: tf.Tensor) -> tf.Tensor:
-    """Mean amplitude of first-layer amplitudes, by the angle between the two orientations.
-
-    Args:
-        amplitudes: [N, H, H, 4].
-
-    Returns:
-        [N, 4], of second orientations turned from the first by 0, 45, 90 and 135 degrees.
-    """
+    """Mean amplitude of amplitudes, by the angle between both orientations: [N, H, H, 4] -> [N, 4]."""
     size = amplitudes.shape[1]
     separate = tf.reshape(tf.transpose(amplitudes, [0, 3, 1, 2]), [-1, size, size, 1])
     means = tf.reshape(

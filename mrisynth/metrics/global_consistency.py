@@ -151,9 +151,6 @@ def _belonging_together(first: NDArray[np.float64], second: NDArray[np.float64])
     """Regularized canonical correlation analysis: the means of both sides [16], and their axes [16, 16].
 
     Number k of the first side's axes belongs to number k of the second's.
-
-    Raises:
-        ValueError: If a side is constant.
     """
     means = (first.mean(axis=0), second.mean(axis=0))
     centered = (first - means[0], second - means[1])

@@ -129,11 +129,7 @@ def _center_together(first: Features, second: Features) -> tuple[NDArray[np.floa
 def _squared_distances(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Squared Euclidean distances of all pairs, a block of first's rows after the other.
-
-    Yields:
-        The block and its distances, [rows of the block, M].
-    """
+    """Squared Euclidean distances of all pairs: blocks of first's rows, each with its distances [rows, M]."""
     first_squares, second_squares = (np.einsum("nd,nd->n", rows, rows) for rows in (first, second))
     for rows in row_blocks(len(first), len(second)):
         distances = first[rows] @ second.T

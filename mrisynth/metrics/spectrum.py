@@ -103,11 +103,7 @@ def _check(images: NDArray[np.generic]) -> None:
 
 
 def _ring_means(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over rings around frequency 0, by whole cycles per image from 1 to H / 2.
-
-    Args:
-        power: The half of a spectrum that `rfft2` yields, [H, H / 2 + 1].
-    """
+    """Means of what `rfft2` yields over rings, by whole cycles per image: [H, H / 2 + 1] -> [H / 2]."""
     size = len(power)
     rows, columns = scipy.fft.fftfreq(size, 1 / size), np.arange(size // 2 + 1)
     rings = np.rint(np.hypot(rows[:, None], columns)).astype(np.intp)

@@ -172,16 +172,9 @@ def _compare_scales(a: tf.Tensor, b: tf.Tensor, scales: int) -> tf.Tensor:
 
 
 def _similarities(total: tf.Tensor, difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The luminance and the contrast (with structure) term of every window.
+    """The luminance and the contrast (with structure) term of every window, by a + b - 255 and a - b.
 
     With s = a + b and d = a - b, 4 a b = s^2 - d^2 and 2 (a^2 + b^2) = s^2 + d^2; of variances likewise.
-
-    Args:
-        total: a + b - 255, [N, H, W].
-        difference: a - b, [N, H, W].
-
-    Returns:
-        [N, H - 10, W - 10] each.
     """
     total_mean, difference_mean = _filter(total), _filter(difference)
     total_variance = _filter(total**2) - total_mean**2

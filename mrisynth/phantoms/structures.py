@@ -35,14 +35,7 @@ def _ellipsoid(
     radii: tuple[float, float, float],
     exponent: float = 2.0,
 ) -> Array:
-    """Distance to a (super)ellipsoid, exact to first order near its surface.
-
-    Args:
-        points: Coordinates in mm, [3, ...].
-        center: Its center in mm.
-        radii: Its half axes in mm.
-        exponent: 2 for an ellipsoid; more makes it boxier.
-    """
+    """Distance to an ellipsoid, exact to first order near its surface; exponents above 2 make it boxier."""
     offsets = [points[axis] - np.float32(center[axis]) for axis in range(3)]
     scaled = [np.abs(offset) * np.float32(1 / radius) for offset, radius in zip(offsets, radii, strict=True)]
     if exponent == 2.0:
@@ -56,13 +49,7 @@ def _ellipsoid(
 def _tube(
     points: Array, nodes: tuple[tuple[float, float, float, float], ...], scale: Array | float = 1.0
 ) -> Array:
-    """Distance to a tube of varying radius along a polyline.
-
-    Args:
-        points: Coordinates in mm, [3, ...].
-        nodes: (x, y, z, radius) of each node in mm.
-        scale: Factor on the radii.
-    """
+    """Distance to a tube along a polyline, of nodes (x, y, z, radius) in mm, the radii times a scale."""
     distance = None
     for start, end in itertools.pairwise(nodes):
         direction = np.subtract(end[:3], start[:3], dtype=np.float32)
@@ -79,14 +66,7 @@ def _tube(
 def _smooth_noise(
     points: Array, wavelength: float, bandwidth: float, generator: np.random.Generator
 ) -> Array:
-    """Band-limited Gaussian noise of unit variance, smooth in space.
-
-    Args:
-        points: Coordinates in mm, [3, ...].
-        wavelength: Dominant wavelength in mm.
-        bandwidth: Width of the band relative to its center.
-        generator: Source of randomness.
-    """
+    """Gaussian noise of unit variance, of wavelengths in a band around one, whose width is relative to it."""
     spacing = wavelength / 6
     size = fft.next_fast_len(math.ceil(280 / spacing), real=True)
     white = generator.standard_normal((size, size, size), dtype=np.float32)

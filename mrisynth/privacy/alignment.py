@@ -201,17 +201,7 @@ def lay_onto(target: NDArray[np.uint8], image: NDArray[np.uint8], alignment: Ali
 
 
 def _move(image: NDArray[np.uint8], mirrored: bool, rows: int, columns: int) -> NDArray[np.float32]:
-    """Mirrors an image, then moves it down and to the right; its darkest gray becomes 0 and is moved in.
-
-    Args:
-        image: [..., H, H].
-        mirrored: Whether to mirror it.
-        rows: Pixels down.
-        columns: Pixels to the right.
-
-    Returns:
-        [..., H, H].
-    """
+    """Mirrors an image, then moves it down and to the right; its darkest gray becomes 0 and is moved in."""
     margin, size = max(abs(rows), abs(columns)), image.shape[-1]
     framed = frames(image[..., ::-1] if mirrored else image, margin)
     return framed[..., margin - rows : margin - rows + size, margin - columns : margin - columns + size]

@@ -181,13 +181,7 @@ def _network(size: int) -> keras.Model:
 
 
 def _train(network: keras.Model, images: NDArray[np.float32], subjects: NDArray[np.intp]) -> None:
-    """Trains the network, the same way each time.
-
-    Args:
-        network: What is trained.
-        images: What `_prepare` makes of training slices, [N, S, S].
-        subjects: Number of every slice's subject, [N].
-    """
+    """Trains the network on prepared slices [N, S, S] of subjects [N], the same way each time."""
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, STEPS))
 
     @tf.function(autograph=False, jit_compile=False)
@@ -260,16 +254,9 @@ def _places(draw, size: int) -> tuple[tf.Tensor, tf.Tensor]:
 def _turned(
     size: int, angle: tf.Tensor | float, scale: tf.Tensor | float, side: tf.Tensor | float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the pixels of images that are turned around their center are taken from: rows and columns.
+    """Where pixels of images turned around their center are taken from: rows and columns, [N, S, S] each.
 
-    Args:
-        size: Pixels along an edge.
-        angle: In radians.
-        scale: How much larger the part that is taken is than the image.
-        side: -1 for mirrored, 1 for not.
-
-    Returns:
-        Each [1, size, size], or [N, size, size] where others are [N, 1, 1].
+    Scale is how much larger the part that is taken is than the image; side, -1 for mirrored and 1 for not.
     """
     center = (size - 1) / 2
     steps = tf.range(size, dtype=tf.float32) - center

@@ -65,11 +65,7 @@ def evaluated_iterations(output: pathlib.Path) -> int | None:
 
 
 def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
-    """The generator, and the data set to compare it with.
-
-    Raises:
-        UserError: If one of them is not there, or the generator was trained on another data set.
-    """
+    """The generator, and the data set to compare it with."""
     if config.run_dir is None:
         sampler = open_export(config.saved_model)
         check_trained_on(config.data_dir, sampler.trained_on, f"--saved_model={config.saved_model}")
@@ -82,11 +78,7 @@ def _open(config: EvaluationConfig) -> tuple[Sampler, pathlib.Path]:
 
 
 def _find_data(config: EvaluationConfig, run: RunConfig) -> pathlib.Path:
-    """The data set of a run.
-
-    Raises:
-        UserError: If it is not there.
-    """
+    """The data set of a run."""
     trained_on = run.training.data_dir
     if config.data_dir is None and not trained_on.is_dir():
         raise UserError(

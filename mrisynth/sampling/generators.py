@@ -358,11 +358,7 @@ def open_export(path: pathlib.Path) -> Sampler:
 
 
 def _labels_of_card(path: pathlib.Path, card: Mapping[str, Any] | None) -> SeededLabels | None:
-    """The labels of seeds by what a model card says; None if it says nothing of labels.
-
-    Raises:
-        UserError: If what it says is damaged.
-    """
+    """The labels of seeds by what a model card says; None if it says nothing of labels."""
     if not card or not card.get("labels"):
         return None
     try:
@@ -393,20 +389,9 @@ def _named_channels(card: Mapping[str, Any] | None, count: int) -> tuple[str, ..
 
 
 class _SavedModel:
-    """The signatures of an export, called as a `Sampler` calls them.
+    """The signatures of an export, called as a `Sampler` calls them, if there is one from latents to images.
 
-    Args:
-        path: The export as the user names it.
-        folder: Where it lies.
-        schema: The labels that its model card says it takes.
-
-    Attributes:
-        schema: The same.
-        latent_size: Length of a latent.
-        shape: Shape of an image, (r, r, channels).
-
-    Raises:
-        UserError: If it has no signature from latents to square images.
+    The path is how the user names it, the schema what its model card says of labels.
     """
 
     def __init__(self, path: pathlib.Path, folder: ExportFolder, schema: LabelSchema) -> None:

@@ -2,7 +2,7 @@ import concurrent.futures
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from mrisynth.errors import UserError
 from mrisynth.metrics import sliced_wasserstein_distance, swd
@@ -128,6 +128,21 @@ def test_directions_are_unit_vectors_without_preference():
     np.testing.assert_allclose(np.linalg.norm(directions, axis=-1), 1, rtol=1e-6)
     lines = directions.reshape(-1, 49)
     np.testing.assert_allclose(lines.T @ lines / len(lines), np.eye(49) / 49, atol=0.006)
+
+
+def test_the_distance_on_a_line_is_the_mean_difference_of_equal_ranks():
+    first, second = np.float32([[3, 0, 1], [1, 1, 1]]), np.float32([[5, 6, 8], [3, 3, 3]])
+    np.testing.assert_allclose(swd.wasserstein_distances(first, second), [5, 2])
+    np.testing.assert_allclose(swd.wasserstein_distances(second, first), [5, 2])
+    np.testing.assert_array_equal(swd.wasserstein_distances(first, first), [0, 0])
+
+
+@pytest.mark.parametrize("draw", ["standard_normal", "standard_cauchy", "rand"])
+def test_the_distance_on_a_line_is_that_of_scipy(draw):
+    random = np.random.RandomState(0)
+    first, second = (getattr(random, draw)(2**15).astype(np.float32) for _ in range(2))
+    found = swd.wasserstein_distances(np.stack([first, first]), np.stack([second, first[::-1] + 2]))
+    np.testing.assert_allclose(found, [stats.wasserstein_distance(first, second), 2], rtol=1e-5)
 
 
 @pytest.mark.parametrize("count", [1000, 20_000])

@@ -120,11 +120,7 @@ def _header(values: dict[int, bytes]) -> Header:
 
 
 def _values(data: bytes) -> dict[int, bytes]:
-    """The elements up to the description of the pixels, by tag.
-
-    Raises:
-        struct.error: The data end before.
-    """
+    """The elements up to the description of the pixels, by tag."""
     start, values = _MARK.stop, {}
     for tag, value, end in _elements(data, start, "<", True, last=0x0002):
         values[tag], start = value, end
@@ -141,17 +137,9 @@ def _values(data: bytes) -> dict[int, bytes]:
 def _elements(
     data: bytes, position: int, order: str, explicit: bool, last: int
 ) -> Iterator[tuple[int, bytes, int]]:
-    """Tag, value and end of each element up to a group; what lies in sequences is passed over.
+    """Tag, value and end of each element from a position up to a group, without what lies in sequences.
 
-    Args:
-        data: DICOM elements.
-        position: Where the first one begins.
-        order: "<" little-endian or ">" big-endian.
-        explicit: Whether the elements name their types.
-        last: The last group to read.
-
-    Raises:
-        struct.error: The data end within an element.
+    Order is "<" for little-endian or ">" for big-endian; explicit, whether the elements name their types.
     """
     # Sequences and items that do not say their length end with a mark: of each, how its elements are written.
     within: list[bool] = []

@@ -91,11 +91,7 @@ def _place(place: Path) -> Path:
 
 
 def _check_any(scans: Sequence[Scan], inputs: Sequence[str]) -> None:
-    """Checks that there is a scan, and one that is not known already to be of no use.
-
-    Raises:
-        UserError: There is none.
-    """
+    """Checks that there is a scan, and one that is not known already to be of no use."""
     below = ", ".join(inputs)
     if not scans:
         raise UserError(f"--input: no scans below {below} (looked for DICOM and {', '.join(EXTENSIONS)})")
@@ -195,11 +191,7 @@ def _dicom_scans(
 
 
 def _with_suffix(scans: list[Scan], wanted: Sequence[WantedContrast], folder: Path) -> list[Scan]:
-    """The scans of the contrasts that are wanted, in their capital letters or, if none is, in any.
-
-    Raises:
-        UserError: There is none, or one is of two contrasts.
-    """
+    """The scans of the contrasts that are wanted, in their capital letters or, if none is, in any."""
     fitting: dict[Path, list[WantedContrast]] = {}
     in_others: dict[WantedContrast, list[Scan]] = {}
     for contrast_ in wanted:
@@ -236,11 +228,7 @@ def _spelled_otherwise(contrast_: WantedContrast, names: Sequence[str]) -> str:
 
 
 def _check_every_contrast(scans: Sequence[Scan], wanted: Sequence[WantedContrast]) -> None:
-    """Checks that each of several contrasts is there, in whatever input.
-
-    Raises:
-        UserError: One is not.
-    """
+    """Checks that each of several contrasts is there, in whatever input."""
     there = {scan.suffix for scan in scans}
     for contrast_ in wanted[: len(wanted) * (len(wanted) > 1)]:
         if contrast_.label not in there:
@@ -258,9 +246,6 @@ def _with_only_contrast(scans: list[Scan], folder: Path) -> list[Scan]:
     """The scans of a BIDS folder, if they are of one contrast.
 
     Files that are not named as in BIDS count by what they are called instead, as long as there are no others.
-
-    Raises:
-        UserError: There are several contrasts.
     """
     named = {scan.suffix for scan in scans} - {""}
     counts = Counter(contrast(scan.name) for scan in scans)

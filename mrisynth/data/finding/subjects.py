@@ -127,11 +127,7 @@ def _without_shared(levels: Sequence[Sequence[str]], ends: Sequence[int] = (0, -
 
 
 def _level_of_subjects(names: Sequence[str], levels: Sequence[Sequence[str]], folder: str) -> _Reading:
-    """The level that names subjects.
-
-    Raises:
-        UserError: Two levels may.
-    """
+    """The level that names subjects."""
     inner = _reading(levels, lambda parts: parts[-1], folder)
     outer = _reading(levels, lambda parts: parts[0], folder)
     if inner.groups == outer.groups:

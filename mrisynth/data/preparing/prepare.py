@@ -108,11 +108,7 @@ def _salt(output: Path) -> str:
 
 
 def _checked_split(config: PreparationConfig, scans: Sequence[Scan], salt: str) -> PreparationConfig:
-    """The configuration with held-out subjects by their full names.
-
-    Raises:
-        UserError: A subject or a column to divide by is not there.
-    """
+    """The configuration with held-out subjects by their full names."""
     columns = sorted({column for scan in scans for column in scan.participant})
     missing = [column for column in config.stratify if column not in columns]
     if missing:
@@ -320,11 +316,7 @@ def _source(scan: Scan, extracted: ExtractedScan, columns: list[str]) -> Source:
 
 
 def _report(source: Source, strict: bool) -> None:
-    """Says on the screen what is wrong with a scan.
-
-    Raises:
-        UserError: With `strict`, if it cannot be used.
-    """
+    """Says on the screen what is wrong with a scan."""
     if source.skipped and strict:
         raise UserError(f"--strict: {source.name} cannot be used: {source.skipped}")
     if source.skipped:

@@ -190,11 +190,7 @@ def _of_file(name: str, warning: str) -> str:
 
 
 def _mask_channel(mask: NDArray[np.bool_] | None, config: PreparationConfig) -> list[NDArray[np.float32]]:
-    """The lesion mask as -1 and 1, if it is a channel and there is one.
-
-    Raises:
-        UnusableScanError: The mask is needed and cannot be used.
-    """
+    """The lesion mask as -1 and 1, if it is a channel and there is one."""
     if not config.channels or config.wanted_channels().mask is None:
         return []
     if mask is None and not config.allow_missing:
@@ -205,11 +201,7 @@ def _mask_channel(mask: NDArray[np.bool_] | None, config: PreparationConfig) -> 
 def _others(
     scan: Scan, beside: Sequence[Beside | None], slices: SliceStack, checksums: dict[str, dict[str, object]]
 ) -> dict[str, dict[str, object]]:
-    """What the manifest says of the further scans of a session, by their contrasts.
-
-    Raises:
-        UnusableScanError: One does not show the head that the first one shows.
-    """
+    """What the manifest says of the further scans of a session, by their contrasts."""
     there = [(other, each) for other, each in zip(scan.others, beside, strict=True) if each]
     for (other, _), covered in zip(there, slices.covered, strict=True):
         if covered < _LEAST_OVERLAP:

@@ -199,13 +199,7 @@ def _spanned(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The lowest coordinates of a grid's voxels, and how many new ones along each coordinate span them all.
 
-    Args:
-        steps: Float64 [D, A + 1], from indices along A axes, and 1, to D coordinates in mm.
-        shape: Voxels along the A axes.
-        voxel_size: Edge of the new voxels in mm.
-
-    Raises:
-        UnusableScanError: The grid would be absurdly large.
+    Steps, [D, A + 1], lead from indices along A axes, and 1, to D coordinates in mm.
     """
     lowest, highest = box(steps, shape)
     extent = highest - lowest

@@ -237,11 +237,7 @@ def load_mask(path: str | Path, volume: Volume) -> tuple[NDArray[np.bool_], list
 def _read_image(
     path: str | Path, volume_index: int, percentiles: tuple[float, float]
 ) -> tuple[StoredVolume, NDArray[np.float32], tuple[float, float], list[str], list[str]]:
-    """A scan as stored, its voxels with air for what is missing, its range, warnings, and what is doubtful.
-
-    Raises:
-        UnusableScanError: It is no image of intensities.
-    """
+    """A scan as stored, its voxels with air for what is missing, its range, warnings, what is doubtful."""
     stored = read_scan(path, volume_index)
     if stored.are_labels:
         raise UnusableScanError("its header says that its voxels are labels, no image")
