@@ -2,7 +2,7 @@
 
 The x axis of everything is images, of which iterations have more or less at different resolutions. Curves
 stand in five groups, by what one asks: learning (do both networks?), progress (how far, how fast?), quality
-and copying (of evaluations on the way), final (the evaluation at the end).
+and copying (of evaluations on the way), result (of the evaluation at the end).
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def write_final_evaluation(folder: RunFolder, images: int, scalars: Mapping[str,
     with naming_disk_errors(folder.path):
         writer = tf.summary.create_file_writer(str(folder.tensorboard))
         with writer.as_default(step=images):
-            _write({f"final/{name}": scalar for name, scalar in scalars.items()})
+            _write({f"result/{name}": scalar for name, scalar in scalars.items()})
             tf.summary.text("final_evaluation", f"```\n{words}\n```")
         writer.close()
 

@@ -63,7 +63,7 @@ def test_the_evaluation_at_the_end_is_in_tensorboard_with_its_table(evaluable_ru
     run_dir = evaluable_run.folder
     results, found = read_results(run_dir / "evaluation"), logged(run_dir, "scalars")
     for key, measure in results["measures"].items():
-        ((step, value),) = found[f"final/quality/{key}"]
+        ((step, value),) = found[f"result/quality/{key}"]
         # All images of the run.
         assert step == found["progress/iteration"][-1][0]
         assert float(tf.make_ndarray(value.tensor)) == pytest.approx(measure["generated"]["mean"])

@@ -161,11 +161,11 @@ def test_scalars_say_where_the_schedule_stands_and_what_they_are(state, summarie
             "progress/iteration": 3,
             "progress/images_per_second": 12.0,
             "quality/swd/8": 3.0,
-            "final/copying/copies": 0.5,
+            "result/copying/copies": 0.5,
         }
     )
     for name, ((step, value),) in logged(tmp_path, "scalars").items():
-        assert step == (80 if name.startswith("final/") else 24)
+        assert step == (80 if name.startswith("result/") else 24)
         assert value.metadata.summary_description.endswith(".")
     ((step, words),) = logged(tmp_path, "text")["final_evaluation"]
     assert (step, tf.make_ndarray(words.tensor).item()) == (80, b"```\nas words\n```")
