@@ -19,12 +19,6 @@ from mrisynth.errors import UserError
 
 T = TypeVar("T")
 
-COPY_RATIO = {
-    "copy_ratio": "A copy's distance to its nearest training subject is less than this part of that to any "
-    "other."
-}
-"""The help of a threshold that two programs have."""
-
 _DEFINERS = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,

@@ -7,7 +7,7 @@ import pathlib
 from absl import flags
 
 from mrisynth.cli import shipped
-from mrisynth.cli.flag_values import COPY_RATIO, define_fields, from_flags, group, path
+from mrisynth.cli.flag_values import define_fields, from_flags, group, path
 from mrisynth.errors import UserError
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.formats import FORMATS
@@ -15,21 +15,6 @@ from mrisynth.release.formats.png import BITS
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.config import InterpolationConfig, SweepConfig
 
-_IMAGES = {
-    "saved_model": "An exported generator, NAME or NAME/VERSION.",
-    "seed": "Of the first image; each next one has the next seed, which draws it again.",
-    "truncation": "Less than 1 makes images more alike, and fewer of them odd.",
-}
-_RELEASE = {
-    "output": "Folder of the release; giving it again goes on or extends it.",
-    "suffix": "BIDS suffix of NIfTI files where no label says the contrast, one for each channel of images, "
-    "as in FLAIR,T1w; the model card's if not given.",
-}
-_COPIES = {
-    "data_dir": "The prepared data set that the generator was trained on.",
-    **COPY_RATIO,
-    "release_despite_copies": "Draw images although the model's evaluation found copies; every file says so.",
-}
 _CONDITION = (
     "NAME=VALUE, what is asked of a label of every image: a category, a number, a range as in 10:30, or "
     "nothing for unknown; may be given several times. Other labels are as in the training data."
@@ -40,7 +25,7 @@ _RELEASE_ONLY = ("output", "format", "truncation", "bits", "rescale", "suffix", 
 def define(values: flags.FlagValues) -> None:
     """Defines every flag of the program."""
     shown = group(values, "Images")
-    define_fields(ReleaseConfig, _IMAGES, **shown)
+    define_fields(ReleaseConfig, ("saved_model", "seed", "truncation"), **shown)
     text = (
         "Images of the release; seeds on the way of --interpolate or in the rows of --sweep, "
         f"{InterpolationConfig.count} if not given."
@@ -53,10 +38,9 @@ def define(values: flags.FlagValues) -> None:
         "NAME=FIRST:LAST:STEP, or NAME=CATEGORY,CATEGORY."
     )
     flags.DEFINE_string("sweep", None, text, **shown)
-    text = "Ask for numbers and combinations that hardly any training subject has, or none."
-    flags.DEFINE_bool("force", False, text, **shown)
+    define_fields(ReleaseConfig, ("force",), **shown)
     shown = group(values, "Release")
-    define_fields(ReleaseConfig, _RELEASE, **shown)
+    define_fields(ReleaseConfig, ("output", "suffix"), **shown)
     text = "; ".join(f"{name}: {kind.summary}" for name, kind in FORMATS.items()) + "."
     flags.DEFINE_enum("format", ReleaseConfig.format, list(FORMATS), text, **shown)
     text = "Of DICOM files: keep in them, and not only beside them, what makes intensities of their values."
@@ -66,12 +50,11 @@ def define(values: flags.FlagValues) -> None:
     shown = group(values, "Copies of training images")
     text = "Leave out images that are too close to the training data in --data_dir."
     flags.DEFINE_bool("filter_copies", False, text, **shown)
-    define_fields(ReleaseConfig, _COPIES, **shown)
+    define_fields(ReleaseConfig, ("data_dir", "copy_ratio", "release_despite_copies"), **shown)
     shown = group(values, "Way from seed to seed")
     text = "In place of a release, a .gif or .png file of the way from seed to seed."
     flags.DEFINE_string("interpolate", None, text, **shown)
-    text = {"steps": "Images from one seed to the next, for --interpolate."}
-    define_fields(InterpolationConfig, text, **shown)
+    define_fields(InterpolationConfig, ("steps",), **shown)
 
 
 def config(values: flags.FlagValues) -> ReleaseConfig | InterpolationConfig | SweepConfig:

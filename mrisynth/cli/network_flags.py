@@ -12,16 +12,7 @@ from mrisynth.networks.config import NetworkConfig
 def define(values: flags.FlagValues) -> None:
     """Defines a flag for every setting but the resolution."""
     shown = group(values, "Networks")
-    define_fields(
-        NetworkConfig,
-        {
-            "latent_size": "Length of a latent.",
-            "fmap_base": "Channels at r x r: min(2 * fmap_base / r, fmap_max).",
-            "fmap_max": "Most channels at any resolution.",
-            "fused_resampling": "Fold up- and downsampling into the convolutions.",
-        },
-        **shown,
-    )
+    define_fields(NetworkConfig, ("latent_size", "fmap_base", "fmap_max", "fused_resampling"), **shown)
     for name in ("attention_discriminator", "attention_generator"):
         network = name.removeprefix("attention_")
         text = f"Resolutions with self-attention in the {network}, as in 32,64."

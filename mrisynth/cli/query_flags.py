@@ -41,15 +41,7 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_enum("signature", Query.signature, list(SIGNATURES), text, **shown)
     shown = group(values, "Images")
-    define_fields(
-        Query,
-        {
-            "count": "How many images.",
-            "seed": "Of the first image; the others have the seeds that follow.",
-            "truncation": "1 leaves images as they are; less makes them more alike.",
-        },
-        **shown,
-    )
+    define_fields(Query, ("count", "seed", "truncation"), **shown)
     text = (
         "NAME=VALUE, what is asked of a label: a category, a number or a range as in 10:30; may be given "
         "several times. Other labels are unknown."

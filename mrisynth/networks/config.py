@@ -44,15 +44,15 @@ class NetworkConfig:
     """Size of the generator and the discriminator.
 
     Attributes:
-        resolution: Of the full-size image, in pixels: 4 times a power of two.
+        resolution: Pixels along an edge; 4 times a power of two.
         channels: Of an image; 1 for MR magnitude images.
         rank: Number of spatial axes of an image: 2 for slices, 3 for volumes.
         latent_size: Length of a latent.
-        fmap_base: Channels at resolution r are min(2 * fmap_base / r, fmap_max).
-        fmap_max: See fmap_base.
+        fmap_base: Channels at r x r: min(2 * fmap_base / r, fmap_max).
+        fmap_max: Most channels at any resolution.
         attention_generator: Resolutions whose maps get self-attention in the generator.
         attention_discriminator: The same for the discriminator.
-        fused_resampling: Whether up- and downsampling are folded into the convolutions.
+        fused_resampling: Fold up- and downsampling into the convolutions.
 
     Raises:
         UserError: If a value makes no network, naming the flag.

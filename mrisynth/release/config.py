@@ -19,23 +19,22 @@ class ReleaseConfig:
     """What is released, and where to.
 
     Attributes:
-        saved_model: An export, NAME or NAME/VERSION.
-        output: Folder of the release.
+        saved_model: An exported generator, NAME or NAME/VERSION.
+        output: Folder of the release; giving it again goes on or extends it.
         count: Number of images.
         format: A name in `FORMATS`.
-        seed: Seed of the first image; each next one has the next seed.
-        truncation: 1 leaves the images as they are, less makes them more alike.
+        seed: Of the first image; each next one has the next seed, which draws it again.
+        truncation: Less than 1 makes images more alike, and fewer of them odd.
         bits: Bits of a gray value in PNG files; 8 if None.
         rescale: Whether DICOM files hold what makes intensities of their values; not if None.
-        suffix: BIDS suffix of NIfTI files, of several channels one each with commas between; the model
-            card's, else FLAIR, if None. Where every image has a contrast as a label, it is for those of which
-            that is not known.
-        data_dir: The training data that images are compared with; None to keep all.
+        suffix: BIDS suffix of NIfTI files where no label says the contrast, one for each channel of images,
+            as in FLAIR,T1w; the model card's, else FLAIR, if not given.
+        data_dir: The prepared data set that the generator was trained on, for --filter_copies.
         copy_ratio: A copy's distance to its nearest training subject is less than this part of that to any
-            other, as in the evaluation.
-        release_despite_copies: Whether to release from a model whose evaluation found copies.
+            other.
+        release_despite_copies: Draw images although the model's evaluation found copies; every file says so.
         conditions: What is asked of labels of every image; the others are as on the training side.
-        force: Whether what the training side has not may be asked for.
+        force: Ask for numbers and combinations that hardly any training subject has, or none.
     """
 
     saved_model: pathlib.Path

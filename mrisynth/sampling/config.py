@@ -36,7 +36,7 @@ class InterpolationConfig:
         picture: A .gif or .png file.
         seed: Seed of the first image on the way.
         count: Number of seeds that the way passes through.
-        steps: Number of images from one of them to the next, both included.
+        steps: Images from one seed to the next, both included, for --interpolate.
         release_despite_copies: Whether to show images of a model whose evaluation found copies.
         conditions: What is asked of labels of every image.
         force: Whether what the training side has not may be asked for.

@@ -38,9 +38,9 @@ class Query:
         model: The name that the server knows the model by.
         signature: "generate" or "png", whose images the server draws from seeds; or "serving_default", for
             which the latents of those seeds are drawn here and sent.
-        count: Number of images.
-        seed: Seed of the first image; each next one has the next seed.
-        truncation: 1 leaves the images as they are, less makes them more alike.
+        count: How many images.
+        seed: Of the first image; the others have the seeds that follow.
+        truncation: 1 leaves images as they are; less makes them more alike.
         conditions: What is asked of labels; the others are unknown.
     """
 
