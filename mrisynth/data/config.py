@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from pathlib import Path
 
+from mrisynth.choices import set_choice
 from mrisynth.cores import available_cores
 from mrisynth.data.finding.channels import Channels, wanted_channels
 from mrisynth.data.finding.wanted_contrasts import wanted_contrasts
@@ -89,7 +89,7 @@ class PreparationConfig:
         for name in ("stratify", "holdout_subjects"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, choices in (("plane", Plane), ("slices", SliceMode), ("interpolation", Interpolation)):
-            object.__setattr__(self, name, _choice(f"--{name}", choices, getattr(self, name)))
+            set_choice(self, name, choices)
         object.__setattr__(self, "intensity_percentiles", tuple(float(p) for p in self.intensity_percentiles))
         self._check()
 
@@ -138,11 +138,3 @@ class PreparationConfig:
         without = {"output", "num_workers", "strict"}
         without |= set() if self.channels else {"channels", "allow_missing"}
         return {key: value for key, value in dataclasses.asdict(self).items() if key not in without}
-
-
-def _choice(flag: str, choices: type[enum.Enum], value: str) -> enum.Enum:
-    """The choice that a text names."""
-    try:
-        return choices(value)
-    except ValueError as error:
-        raise UserError(f"{flag} is one of {', '.join(choices)}") from error

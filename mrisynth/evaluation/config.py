@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from mrisynth.choices import Choice
+from mrisynth.choices import Choice, set_choice
 from mrisynth.errors import UserError
 from mrisynth.privacy.verdict import Thresholds
 
@@ -70,7 +70,7 @@ class EvaluationSettings:
     short: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "utility", UtilityTask(self.utility))
+        set_choice(self, "utility", UtilityTask)
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise UserError(f"--{name}={getattr(self, name)} is too few; use at least {least}")

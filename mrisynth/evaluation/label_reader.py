@@ -12,6 +12,7 @@ from mrisynth.data.labels import LabelKind, LabelSchema
 from mrisynth.image_io import average_down
 from mrisynth.training.config import Precision
 from mrisynth.training.strategies import dtype_policy
+from mrisynth.utility.learner import scaled
 
 LARGEST = 64
 """Pixels along an edge of the largest images that are read; larger ones are averaged down to as many."""
@@ -65,7 +66,7 @@ class LabelReader:
         Returns:
             [N, schema.width] in the encoding of the schema, a probability in the column of each category.
         """
-        call = tf.function(lambda pixels: self._network(_scaled(pixels), training=False), jit_compile=False)
+        call = tf.function(lambda pixels: self._network(scaled(pixels), training=False), jit_compile=False)
         parts = np.array_split(average_down(images, LARGEST), -(-len(images) // _READ_AT_A_TIME))
         outputs = np.concatenate([call(tf.constant(part)).numpy() for part in parts])
         for label, columns in self._schema.columns():
@@ -90,7 +91,7 @@ class LabelReader:
         )
         def step(pixels: tf.Tensor, labels: tf.Tensor) -> None:
             with tf.GradientTape() as tape:
-                loss = _loss(schema, network(_scaled(pixels), training=True), labels)
+                loss = _loss(schema, network(scaled(pixels), training=True), labels)
             variables = network.trainable_variables
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
@@ -131,7 +132,3 @@ def _loss(schema: LabelSchema, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tens
             loss = tf.abs(truth[:, 0] - read[:, 0])
         losses.append(tf.reduce_sum(known * loss) / tf.maximum(1.0, tf.reduce_sum(known)))
     return tf.add_n(losses)
-
-
-def _scaled(pixels: tf.Tensor) -> tf.Tensor:
-    return tf.cast(pixels, tf.float32) / 127.5 - 1.0

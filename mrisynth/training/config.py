@@ -6,7 +6,7 @@ import dataclasses
 import math
 import pathlib
 
-from mrisynth.choices import Choice
+from mrisynth.choices import Choice, set_choice
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
@@ -61,19 +61,6 @@ class JitCompile(Choice):
     FALSE = "false"
 
 
-def _set_choice(config: OptimizationConfig | RuntimeConfig, name: str, kind: type[Choice]) -> None:
-    """Makes a field that may be a plain word a member of its enum.
-
-    Raises:
-        UserError: If there is no such member, naming the flag and the words that there are.
-    """
-    try:
-        object.__setattr__(config, name, kind(getattr(config, name)))
-    except ValueError as error:
-        words = ", ".join(kind)
-        raise UserError(f"--{name}={getattr(config, name)} is not one of {words}") from error
-
-
 @dataclasses.dataclass(frozen=True)
 class OptimizationConfig:
     """How the weights are moved ([WGP], [PG] appendix A.1).
@@ -112,8 +99,8 @@ class OptimizationConfig:
         for name in ("gp_interval", "critic_steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")
-        _set_choice(self, "optimizer", OptimizerName)
-        _set_choice(self, "augment", Augmentation)
+        set_choice(self, "optimizer", OptimizerName)
+        set_choice(self, "augment", Augmentation)
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed={self.seed} must be at least 0 and less than 2^32")
 
@@ -157,9 +144,9 @@ class RuntimeConfig:
     profile_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        _set_choice(self, "strategy", Strategy)
-        _set_choice(self, "precision", Precision)
-        _set_choice(self, "jit_compile", JitCompile)
+        set_choice(self, "strategy", Strategy)
+        set_choice(self, "precision", Precision)
+        set_choice(self, "jit_compile", JitCompile)
         for name in ("scalar_interval", "grid_interval"):
             if getattr(self, name) < 1:
                 raise UserError(f"--{name}={getattr(self, name)} must be at least 1")

@@ -102,7 +102,7 @@ class Learner:
             variable.assign(random.normal(0, deviation, variable.shape).astype(np.float32))
 
     def _train_step(self, images: tf.Tensor, targets: tf.Tensor, key: tf.Tensor, augmented: bool) -> None:
-        images = _scaled(images)
+        images = scaled(images)
         if augmented:
             masks = targets if self._loss is _mask_loss else tf.zeros_like(images[..., :0])
             uniform = tf.random.stateless_uniform([BATCH, DRAWS], key)
@@ -114,13 +114,14 @@ class Learner:
         self._optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     def _predict(self, images: tf.Tensor) -> tf.Tensor:
-        logits = self._network(_scaled(images), training=False)
+        logits = self._network(scaled(images), training=False)
         if self._loss is _mask_loss:
             return tf.cast(logits > 0, tf.uint8)
         return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
 
-def _scaled(gray: tf.Tensor) -> tf.Tensor:
+def scaled(gray: tf.Tensor) -> tf.Tensor:
+    """Gray values of 8 bits as networks see them, from -1 to 1."""
     return tf.cast(gray, tf.float32) / 127.5 - 1
 
 
