@@ -119,16 +119,7 @@ PASTED = "a patch of 12x12 pixels in a slice of a new subject"
 
 
 def measure(data_dir: pathlib.Path, resolution: int, count: int) -> list[Found]:
-    """Changes slices of a data set and looks them up in it, as an evaluation does.
-
-    Args:
-        data_dir: A prepared data set.
-        resolution: Pixels along an edge.
-        count: How many training slices, and as many held-out ones, are changed.
-
-    Returns:
-        What was found, by change.
-    """
+    """Changes `count` training slices, and as many held-out ones, and looks them up as an evaluation does."""
     real = load_reference(data_dir, resolution)
     sides = describe_real(real, ScatteringFeatures(), changed_copies=True)
     training, heldout = real.training.images, real.heldout.images

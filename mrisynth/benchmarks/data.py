@@ -45,13 +45,7 @@ def preparation_seconds(folder: pathlib.Path, rounds: int = 5) -> float:
 
 
 def reading(data_dir: pathlib.Path, resolution: int, batch_size: int) -> Callable[[], float]:
-    """A task that reads batches of a data set for a while and gives images/s.
-
-    Args:
-        data_dir: A prepared data set that holds the resolution.
-        resolution: Pixels along an edge.
-        batch_size: Images in a batch.
-    """
+    """A task that reads batches of a data set for a while and gives images/s."""
     samples: tf.data.Dataset = open_samples(data_dir, resolution, batch_size)
 
     def task() -> float:

@@ -49,14 +49,7 @@ class EvaluationCost:
 
 
 def measure(resolution: int, generated: int, training: int, heldout: int) -> EvaluationCost:
-    """Evaluates made-up images; the generator itself costs nothing, and changed copies are not looked for.
-
-    Args:
-        resolution: Pixels along an edge.
-        generated: How many generated images.
-        training: How many training slices, 150 a subject.
-        heldout: How many held-out slices.
-    """
+    """Evaluates made-up images, 150 slices a subject; drawing costs nothing, changed copies do not count."""
     real = ReferenceImages(_made_up_slices(resolution, training, 1), _made_up_slices(resolution, heldout, 2))
     sampler = _MadeUp(_no_network, _no_network, resolution, latent_size=1)
     start = time.perf_counter()

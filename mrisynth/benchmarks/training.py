@@ -203,11 +203,7 @@ def measure(
 
 
 def matrix_product_rate(dtype: str) -> float:
-    """Operations/s of a large matrix product on one device: what the hardware can do at best.
-
-    Args:
-        dtype: "float32" or "bfloat16".
-    """
+    """Operations/s of a large matrix product in "float32" or "bfloat16": what one device can do at best."""
     values = tf.cast(tf.random.stateless_normal([_MATRIX_SIZE, _MATRIX_SIZE], [0, 0]), dtype)
     product = tf.function(lambda matrix: tf.reduce_sum(tf.matmul(matrix, matrix)))
     return 2 * _MATRIX_SIZE**3 / seconds_per_call(lambda: product(values).numpy(), _MATRIX_SECONDS)

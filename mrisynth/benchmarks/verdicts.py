@@ -149,14 +149,7 @@ class _Euclidean:
 
 
 def frequencies(repetitions: int) -> dict[str, dict[str, int]]:
-    """Evaluates every kind of generator so many times, each time with other subjects.
-
-    Args:
-        repetitions: How many times.
-
-    Returns:
-        How often each verdict came, by kind.
-    """
+    """How often each verdict comes, by kind of generator, in so many evaluations, each of other subjects."""
     counts = {kind: dict.fromkeys((NO_SIGN, INCONCLUSIVE, COPIES_FOUND), 0) for kind in KINDS}
     for seed in screen.counted(range(repetitions), "counting verdicts"):
         for kind, (sampler, subjects) in KINDS.items():
@@ -165,13 +158,7 @@ def frequencies(repetitions: int) -> dict[str, dict[str, int]]:
 
 
 def evaluate(sampler: Sampler, subjects: tuple[int, int], seed: int) -> copying.Judged:
-    """Evaluates one made-up generator on made-up subjects.
-
-    Args:
-        sampler: Draws its images.
-        subjects: How many training and held-out subjects there are.
-        seed: Of the population, the subjects and the images.
-    """
+    """Evaluates a made-up generator on so many made-up training and held-out subjects."""
     random = np.random.RandomState(seed)
     population = Population.of(random)
     training, heldout = (

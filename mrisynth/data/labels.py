@@ -105,11 +105,7 @@ class Label:
         return columns
 
     def decode(self, columns: NDArray[np.floating]) -> list[str | float | None]:
-        """The values of N samples that `encode` makes columns of; None where one is unknown.
-
-        Args:
-            columns: [N, width].
-        """
+        """The values of N samples that `encode` makes columns [N, width] of; None where one is unknown."""
         if self.kind is LabelKind.CATEGORICAL:
             values: list[Any] = [self.vocabulary[index] for index in columns[:, :-1].argmax(axis=1)]
         else:
@@ -178,11 +174,7 @@ class LabelSchema:
         return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1)
 
     def decode(self, labels: NDArray[np.floating]) -> dict[str, list[str | float | None]]:
-        """The values of samples by the name of the label; None where one is unknown.
-
-        Args:
-            labels: [N, width], as `encode` gives them.
-        """
+        """The values by label of samples that `encode` encoded, [N, width]; None where one is unknown."""
         return {label.name: label.decode(labels[:, columns]) for label, columns in self.columns()}
 
     def to_json(self) -> list[dict[str, Any]]:

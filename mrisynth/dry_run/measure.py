@@ -43,10 +43,6 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
 
     Nothing is written, and no phantoms are drawn.
 
-    Args:
-        config: The run.
-        strategy: What it is to run under.
-
     Raises:
         UserError: If the run's folder holds another run or its data set is not there, is damaged, or has too
             small images.

@@ -138,14 +138,9 @@ def check_images(name: str, images: NDArray[np.uint8]) -> None:
 
 
 def whole_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[np.uint8]:
-    """Images whose masks are as they count, inside or outside, without what is faint; others as they are.
+    """Images [N, H, H, C] whose masks are 255 where they are above 0 in [-1, 1], and 0 elsewhere.
 
-    Args:
-        images: Uint8 [N, H, H, C].
-        channels: Names of the C channels.
-
-    Returns:
-        The images, masks 255 where they are above 0 in [-1, 1] and 0 elsewhere.
+    Masks count so, inside or outside, without what is faint. Other channels stay as they are.
     """
     masks = mask_channels(channels)
     if not masks:

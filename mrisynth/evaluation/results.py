@@ -169,13 +169,7 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str], report_c
 
 
 def read_results(path: pathlib.Path) -> dict[str, Any] | None:
-    """Reads results.json.
-
-    Args:
-        path: Path of the file.
-
-    Returns:
-        What `to_json` returned; None if there is no such file.
+    """Reads results.json, as `to_json` returned it; None if there is no such file.
 
     Raises:
         UserError: If it cannot be read, or is of another version.

@@ -99,13 +99,7 @@ def global_consistency(
 
 
 def layout(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Images averaged down to 16x16, each with mean 0 and standard deviation 1, or 0 if it is constant.
-
-    Args:
-        images: [N, H, H].
-
-    Returns:
-        [N, 16, 16].
+    """Images [N, H, H] averaged down to 16x16, each with mean 0 and deviation 1, or 0 if it is constant.
 
     Raises:
         UserError: If H is no multiple of 16.

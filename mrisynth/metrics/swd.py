@@ -194,14 +194,9 @@ def expand(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def split_level(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Takes the finest level off.
+    """Takes the finest level off images [N, H, H]: it, and the images of the next one, [N, H / 2, H / 2].
 
-    Args:
-        images: [N, H, H].
-
-    Returns:
-        The level, [N, H, H], and the images of the next one, [N, H / 2, H / 2]. At the coarsest resolution
-        the level is the images themselves, and there is no next one.
+    At the coarsest resolution the level is the images themselves, and there is no next one.
     """
     images = images.astype(np.float32, copy=False)
     if images.shape[1] <= COARSEST_RESOLUTION:
@@ -220,25 +215,14 @@ def draw_corners(random: np.random.RandomState, images: int, resolution: int) ->
 
 
 def extract_patches(level: NDArray[np.float32], corners: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Cuts patches out.
-
-    Args:
-        level: [N, H, H].
-        corners: [N, P], as from `draw_corners`.
-
-    Returns:
-        [N, P, 49].
-    """
+    """Cuts patches out of levels [N, H, H] at `draw_corners`' corners [N, P]: [N, P, 49]."""
     patches = np.lib.stride_tricks.sliding_window_view(level, (PATCH_SIZE, PATCH_SIZE), axis=(1, 2))
     rows, columns = np.divmod(corners, patches.shape[2])
     return patches[np.arange(len(level))[:, None], rows, columns].reshape(*corners.shape, PATCH_SIZE**2)
 
 
 def normalize(descriptors: NDArray[np.float32]) -> float:
-    """Shifts and scales descriptors, in place, to mean 0 and population standard deviation 1 over all values.
-
-    Args:
-        descriptors: [49, N, P].
+    """Shifts and scales descriptors [49, N, P], in place, to mean 0 and standard deviation 1 over all values.
 
     Returns:
         The standard deviation there was. If it is 0, up to rounding, they are only shifted.

@@ -98,24 +98,13 @@ class RandomStreams(NamedTuple):
 
 
 def random_streams(subject: int, seed: int) -> RandomStreams:
-    """Starts the generators of one subject; they follow from the two numbers alone.
-
-    Args:
-        subject: Number of the subject.
-        seed: Seed of the whole data set.
-    """
+    """Starts the generators of one subject; they follow from its number and the data set's seed alone."""
     children = np.random.SeedSequence([seed, subject]).spawn(3)
     return RandomStreams(*(np.random.default_rng(child) for child in children))
 
 
 def noise_stream(subject: int, seed: int, contrast: str) -> np.random.Generator:
-    """Starts the generator of the receiver's noise in one contrast, whichever others are drawn.
-
-    Args:
-        subject: Number of the subject.
-        seed: Seed of the whole data set.
-        contrast: BIDS suffix of the contrast.
-    """
+    """Starts the generator of a subject's noise in one contrast, whichever other contrasts are drawn."""
     # The stream after those of `random_streams` is FLAIR's, which was the first contrast; others branch off.
     branch = () if contrast == "FLAIR" else tuple(contrast.encode())
     return np.random.default_rng(np.random.SeedSequence([seed, subject], spawn_key=(3, *branch)))
@@ -176,15 +165,7 @@ def _draw_lesions(generator: np.random.Generator, age: int, ventricle_scale: flo
 
 
 def draw_anatomy(subject: int, seed: int = 0) -> Anatomy:
-    """Samples the parameters of one head.
-
-    Args:
-        subject: Number of the subject.
-        seed: Seed of the whole data set.
-
-    Returns:
-        The anatomy; lengths in mm, angles in degrees.
-    """
+    """Samples one subject's head, by its number and the data set's seed; lengths in mm, angles in degrees."""
     generator = random_streams(subject, seed).anatomy
     uniform, normal = generator.uniform, generator.normal
     age = int(generator.integers(20, 86))

@@ -53,15 +53,7 @@ class Scanner:
 
 
 def draw_scanner(subject: int, seed: int = 0) -> Scanner:
-    """Samples how one subject is acquired.
-
-    Args:
-        subject: Number of the subject.
-        seed: Seed of the whole data set.
-
-    Returns:
-        The scanner's settings; lengths in mm, angles in degrees.
-    """
+    """Samples how one subject is acquired, by its number and the data set's seed; in mm and degrees."""
     generator = random_streams(subject, seed).scanner
     uniform, normal = generator.uniform, generator.normal
     oblique = generator.random() < 0.4

@@ -110,15 +110,7 @@ class Slab:
 
 
 def tissue_layers(slab: Slab, anatomy: Anatomy) -> Iterator[Layer]:
-    """Lists all tissues of a slab.
-
-    Args:
-        slab: The distance fields of the head.
-        anatomy: The parameters of the head.
-
-    Yields:
-        The layers, from the skin to the ventricles; a later one covers those before it.
-    """
+    """Lists all tissues of a slab, from the skin to the ventricles; a later one covers those before it."""
     yield from _soft_tissue(slab)
     yield from _face(slab)
     yield from _cerebrum(slab, anatomy)
@@ -128,15 +120,7 @@ def tissue_layers(slab: Slab, anatomy: Anatomy) -> Iterator[Layer]:
 
 
 def lesion_fraction(slab: Slab, anatomy: Anatomy) -> Array:
-    """Measures how much of each voxel lies in a lesion.
-
-    Args:
-        slab: The distance fields of the head.
-        anatomy: The parameters of the head.
-
-    Returns:
-        Fractions in [0, 1], float32 [rows, slices, columns].
-    """
+    """How much of each voxel lies in a lesion, from 0 to 1, float32 [rows, slices, columns]."""
     if not _has_lesions(slab, anatomy):
         return np.zeros(slab.shape, np.float32)
     return slab.inside(slab["lesions"]) * _lesion_room(slab)

@@ -242,14 +242,7 @@ class FeatureDistance:
         self._extractor = extractor
 
     def describe(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Features of the images, then of their mirror images and of all shifted ones.
-
-        Args:
-            images: uint8 [N, H, H, C].
-
-        Returns:
-            [N, V, D], the features of one channel after those of the other.
-        """
+        """Features of images [N, H, H, C], of their mirror images and of all shifted ones, [N, V, D]."""
         blocks = _blocks(len(images), _DESCRIBED_AT_A_TIME, "features at all shifts")
         return np.concatenate(
             [

@@ -59,16 +59,9 @@ class ReferenceImages:
 
 
 def without_masks(images: NDArray[np.uint8], channels: Sequence[str]) -> NDArray[np.uint8]:
-    """The channels in which copies are looked for.
+    """The channels of images [..., C] in which copies are looked for: all but masks, or masks alone.
 
-    Masks are left out: most are empty or nearly so, and then say nothing of whose they are.
-
-    Args:
-        images: [..., C].
-        channels: Names of all channels.
-
-    Returns:
-        [..., D], the channels that are no masks; all of them if every one is a mask.
+    Most masks are empty or nearly so, and then say nothing of whose they are.
     """
     masks = mask_channels(channels)
     return np.delete(images, masks, axis=-1) if 0 < len(masks) < len(channels) else images

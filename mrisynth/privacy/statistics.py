@@ -331,14 +331,7 @@ def find_copies(found: Sequence[Search], copy_ratio: float) -> Copies:
 def is_alone(images: Neighbors, real: RealNeighbors, copy_ratio: float) -> NDArray[np.bool_]:
     """Which images are alone with one person who was trained on: what `find_copies` counts by each measure.
 
-    Args:
-        images: Their nearest training slices.
-        real: What is looked up of the data set.
-        copy_ratio: See `find_copies`.
-
-    Returns:
-        Whether each is much closer to one person than to any other, and closer than half of the held-out
-        slices are, [N].
+    They are much closer to one person than to any other, and closer than half of the held-out slices.
     """
     return aloneness(images, real, copy_ratio) < copy_ratio
 

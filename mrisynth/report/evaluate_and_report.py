@@ -30,13 +30,7 @@ from mrisynth.utility.experiment import Utility
 
 
 def evaluate_and_report(config: EvaluationConfig) -> Evaluation:
-    """Evaluates a generator and writes what was found.
-
-    Args:
-        config: What, against what, where to.
-
-    Returns:
-        What was found.
+    """Evaluates a generator and writes what was found, which is returned, too.
 
     Raises:
         UserError: If generator and data set cannot be evaluated, or the folder cannot be written.

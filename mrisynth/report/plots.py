@@ -39,12 +39,7 @@ _STYLE = {
 def distance_plots(closeness: Closeness, label: str) -> tuple[Picture, Picture]:
     """How far generated images, and slices of new subjects, are from their nearest training slices.
 
-    Args:
-        closeness: The distances.
-        label: What is on the axis of distances.
-
-    Returns:
-        Where most of them are; and, with a logarithmic share, the closest.
+    Two plots: where most of them are; and, with a logarithmic share, the closest. The label is on the axis.
     """
     smallest = (
         f"The smallest is {closeness.generated.min():.3g} for generated images, "

@@ -169,12 +169,7 @@ class SeededLabels:
         return SeededLabels(self._distribution, asked, force)
 
     def values(self, first_seed: int, count: int) -> Values:
-        """The values of consecutive seeds, which do not depend on how many are drawn at a time.
-
-        Args:
-            first_seed: The first of them.
-            count: How many.
-        """
+        """The values of `count` seeds from the first on, the same however many are drawn at a time."""
         rows = [self._row(seed) for seed in range(first_seed, first_seed + count)]
         return {label.name: [row[index] for row in rows] for index, label in enumerate(self.schema.labels)}
 
@@ -303,13 +298,7 @@ def _draw_from_bin(seed: int, name: str, found: Bin) -> float:
 
 
 def between_rows(first: Mapping[str, Value], last: Mapping[str, Value], part: float) -> dict[str, Value]:
-    """Labels on the way from one image to another: numbers move evenly, all else changes half-way.
-
-    Args:
-        first: Values where the way begins, by the name of the label.
-        last: Values where it ends.
-        part: How far along the way, from 0 to 1.
-    """
+    """Labels a part of the way, 0 to 1, between two images: numbers move evenly, others change half-way."""
     row = {}
     for name, begin in first.items():
         end = last[name]

@@ -86,10 +86,7 @@ class Sampler:
         return dataclasses.replace(self, labels=labels.asking(asked, force))
 
     def labels_to_ask(self, flag: str) -> SeededLabels:
-        """The labels of seeds, where something is to be asked of them.
-
-        Args:
-            flag: What asks for them.
+        """The labels of seeds, where a flag asks something of them.
 
         Raises:
             UserError: If there are none.

@@ -40,14 +40,7 @@ def u_net(resolution: int, channels: int, dtype: str = "float32") -> keras.Model
 def classifier(resolution: int, channels: int, categories: int, dtype: str = "float32") -> keras.Model:
     """A convolutional network of four halvings, with 16 to 64 channels, and a mean over what is left.
 
-    Args:
-        resolution: Pixels along an edge of an image, at least 16.
-        channels: Channels of an image.
-        categories: How many categories there are.
-        dtype: Policy of what is computed in, such as "mixed_bfloat16".
-
-    Returns:
-        From images [N, r, r, channels] to logits, float32 [N, categories].
+    Makes logits [N, categories] of images [N, r, r, channels], r at least 16; dtype as of `u_net`.
     """
     inputs = keras.Input((resolution, resolution, channels))
     features = inputs

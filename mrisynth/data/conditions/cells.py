@@ -124,14 +124,7 @@ def find_bin(number: float, bins: Sequence[Bin]) -> Bin | None:
 
 
 def label_distribution(data_dir: str | Path, schema: LabelSchema) -> LabelDistribution | None:
-    """Describes how the labels of a data set's training side are distributed.
-
-    Args:
-        data_dir: A folder that `prepare_dataset` wrote.
-        schema: The labels.
-
-    Returns:
-        The distribution; None if the schema has no labels.
+    """How the labels of a data set's training side are distributed; None if the schema has no labels.
 
     Raises:
         UserError: If the folder is no prepared data set, not a complete one, or has no values of a label.

@@ -53,10 +53,7 @@ def label_schema(data_dir: str | Path, conditions: Sequence[str]) -> LabelSchema
 
 
 def read_training_labels(data_dir: str | Path) -> dict[str, list[str]]:
-    """Reads the label table of the training side, column by column.
-
-    Args:
-        data_dir: A folder that `prepare_dataset` wrote.
+    """Reads the label table of a data set's training side, column by column.
 
     Raises:
         UserError: The folder is no prepared data set, or not a complete one.

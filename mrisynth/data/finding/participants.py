@@ -79,13 +79,7 @@ class Participants:
 
 
 def read_participants(folder: Path) -> Participants:
-    """Reads participants.tsv.
-
-    Args:
-        folder: A BIDS data set.
-
-    Returns:
-        The table; without a row if the file is not there.
+    """Reads the participants.tsv of a BIDS data set; a table without a row if it is not there.
 
     Raises:
         UserError: The file cannot be read as a table with a column participant_id, or has two columns of one

@@ -82,11 +82,7 @@ def wanted_contrasts(text: str, flag: str = "--suffix") -> tuple[WantedContrast,
 
 
 def the_one(matching: Sequence[WantedContrast], name: str) -> WantedContrast:
-    """The only contrast that a scan is of.
-
-    Args:
-        matching: Those that fit it, at least one.
-        name: What the scan is called.
+    """The only one of the contrasts that fit a scan of this name.
 
     Raises:
         UserError: Several fit.

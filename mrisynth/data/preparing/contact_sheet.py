@@ -29,13 +29,8 @@ _SIDES = {Split.TRAIN: "Training", Split.HELDOUT: "Held out"}
 def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None:
     """Writes contact_sheet.png: slices drawn at random, the training side above, the held-out side below.
 
-    The sides have room in proportion to their slices; a white strip above each says which it is. If there
-    are warnings, a column on the right, behind a white line, shows the middle slices of files that have one.
-
-    Args:
-        folder: The data set's folder, with its images.
-        manifest: What it holds.
-        seed: Of the draw.
+    The sides have room in proportion to their slices; a white strip above each says which it is. If there are
+    warnings, a column on the right, behind a white line, shows the middle slices of files that have one.
     """
     resolution = min(manifest.resolution, _LARGEST_THUMBNAIL)
     total = sum(split.slices for split in manifest.splits.values())

@@ -76,12 +76,8 @@ def units_of(subjects: Iterable[str], together: Iterable[Collection[str]]) -> li
 def named_subjects(names: Collection[str], subjects: Collection[str]) -> frozenset[str]:
     """Finds the subjects that a user named, with or without the "sub-" that BIDS puts before them.
 
-    Args:
-        names: What the user gave.
-        subjects: Names of all subjects.
-
     Raises:
-        UserError: A name is not among them, or nobody is left to train on.
+        UserError: A name is not among all subjects, or nobody is left to train on.
     """
     found = {name: name if name in subjects else f"sub-{name}" for name in names}
     unknown = sorted(name for name, subject in found.items() if subject not in subjects)

@@ -70,12 +70,7 @@ def checked(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def unknown_orientation(reason: str, affine: NDArray[np.float64]) -> str:
-    """The warning that a file says nothing of its orientation.
-
-    Args:
-        reason: Why it is unknown.
-        affine: What was taken for its affine.
-    """
+    """The warning that a file does not say its orientation, why, and what was taken for its affine."""
     return (
         f"{UNKNOWN_ORIENTATION}: {reason}; which side is left and which axis runs to the top are guesses "
         f"(the axes were taken as {''.join(nibabel.aff2axcodes(affine))})"

@@ -46,11 +46,7 @@ _TYPICAL = (5.0, 99.5)
 def find_missing(voxels: NDArray[np.float32]) -> tuple[NDArray[np.bool_] | None, list[str]]:
     """Finds the voxels that were not scanned: NaN, infinity, and one value far below or above all others.
 
-    Args:
-        voxels: Float32 [I, J, K] as stored.
-
-    Returns:
-        Boolean [I, J, K], or None if every voxel was scanned; and warnings.
+    Of voxels [I, J, K] as stored gives a boolean [I, J, K], or None if every one was scanned; and warnings.
     """
     missing = ~np.isfinite(voxels)
     warnings = []
@@ -183,12 +179,7 @@ def cut_sides(
 
 
 def size_doubts(affine: NDArray[np.float64], shape: tuple[int, ...]) -> list[str]:
-    """Whether a scan is as large as scans of heads are, in sentences.
-
-    Args:
-        affine: From the indices of a scan to RAS coordinates in mm.
-        shape: Voxels along its axes.
-    """
+    """Whether a scan is as large as scans of heads are, by its affine in mm and its shape, in sentences."""
     lengths = nibabel.affines.voxel_sizes(affine) * np.array(shape)
     smallest, largest = _LENGTHS_MM
     if lengths.max() <= largest and np.sort(lengths)[1] >= smallest:

@@ -110,14 +110,9 @@ def field_of_view_pixels(field_of_view: float, voxel_size: float) -> int:
 
 
 def rescale(images: NDArray[np.float32], resolution: int) -> NDArray[np.float32]:
-    """Rescales square images: by area means to fewer pixels, linearly to more.
+    """Rescales square images [N, n, n]: by area means to fewer pixels, linearly to more.
 
-    Args:
-        images: Float32 [N, n, n].
-        resolution: New edge in pixels.
-
-    Returns:
-        Float32 [N, resolution, resolution]; the images themselves where nothing is to be done.
+    The images themselves are returned where nothing is to be done.
     """
     count, size = images.shape[:2]
     if size == resolution:

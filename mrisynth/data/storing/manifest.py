@@ -223,12 +223,6 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 def read_manifest(data_dir: str | Path) -> Manifest:
     """Reads and checks the manifest of a prepared data set.
 
-    Args:
-        data_dir: A folder that `prepare_dataset` wrote.
-
-    Returns:
-        The manifest.
-
     Raises:
         UserError: The folder is no prepared data set, or not a complete one.
     """

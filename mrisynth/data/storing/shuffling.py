@@ -31,13 +31,9 @@ class EpochOrder:
         self._epoch = functools.lru_cache(maxsize=4)(self._draw_epoch)
 
     def at(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """The record at each position, and whether it is to be flipped (with probability one half).
+        """The record at each of some ascending positions, and whether it is flipped, with probability 1/2.
 
-        Args:
-            positions: Int64 [N], in ascending order.
-
-        Returns:
-            Indices of records, int64 [N], and flips, boolean [N].
+        Positions are int64 [N]; records int64 [N], flips boolean [N].
         """
         epochs, within = np.divmod(positions, self._count)
         records = np.empty(len(positions), np.int64)
