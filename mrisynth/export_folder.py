@@ -82,6 +82,11 @@ class ExportFolder:
         return self.path / "assets.extra" / "model_card.md"
 
     @property
+    def discriminator(self) -> pathlib.Path:
+        """The weights of the discriminator, for runs that start from the model; most exports have none."""
+        return self.path / "assets.extra" / "discriminator.npz"
+
+    @property
     def warmup_requests(self) -> pathlib.Path:
         """The requests that TensorFlow Serving warms the model up with."""
         return self.path / "assets.extra" / "tf_serving_warmup_requests"

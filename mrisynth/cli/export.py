@@ -35,6 +35,13 @@ def _export(values: flags.FlagValues) -> None:
         if config.saved_model:
             path = export_again(config.saved_model, config.output, config.export_format)
         else:
-            path = export_run(config.run_dir, config.output, config.data_dir, config.export_format)
+            path = export_run(
+                config.run_dir,
+                config.output,
+                config.data_dir,
+                config.export_format,
+                config.with_discriminator,
+                config.even_of_patients,
+            )
     folder = ExportFolder(path if path.is_dir() else path.parent)
     print(f"The generator is in {path}, what it is in {folder.card_page}.")

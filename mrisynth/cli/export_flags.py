@@ -8,7 +8,7 @@ import pathlib
 from absl import flags
 
 from mrisynth.cli import shipped
-from mrisynth.cli.flag_values import define_fields, group, path
+from mrisynth.cli.flag_values import define_fields, from_flags, group, path
 from mrisynth.errors import UserError
 from mrisynth.export.formats import DEFAULT_FORMAT, format_names
 
@@ -23,6 +23,8 @@ class ExportConfig:
         saved_model: An export, NAME or NAME/VERSION; None where a run is exported.
         data_dir: The run's data set; where it was when the run was trained if None.
         export_format: One of `mrisynth.export.formats.format_names`.
+        with_discriminator: Whether the discriminator is stored beside the generator.
+        even_of_patients: Whether it may be where it was trained on patients.
     """
 
     output: pathlib.Path
@@ -30,6 +32,8 @@ class ExportConfig:
     saved_model: pathlib.Path | None = None
     data_dir: pathlib.Path | None = None
     export_format: str = DEFAULT_FORMAT
+    with_discriminator: bool = False
+    even_of_patients: bool = False
 
 
 def define(values: flags.FlagValues) -> None:
@@ -41,6 +45,9 @@ def define(values: flags.FlagValues) -> None:
             "saved_model": "In place of a run, an exported generator, NAME or NAME/VERSION.",
             "output": "Folder of the model, as in saved_models/NAME; gets a new version.",
             "data_dir": "The run's data set, if it is no longer where it was.",
+            "with_discriminator": "Store the discriminator beside, so that --init_from can start a run from "
+            "both networks; refused for models of patients, of whom it tells.",
+            "even_of_patients": "With --with_discriminator: do so for a model of patients, too.",
         },
         **group(values, "Export"),
     )
@@ -71,5 +78,14 @@ def config(values: flags.FlagValues) -> ExportConfig:
         raise UserError(
             f"--data_dir={data_dir} is for --run_dir; the card of --saved_model says what it needs"
         )
-    saved_model = shipped.saved_model(model) if model else None
-    return ExportConfig(output, run_dir, saved_model, data_dir, values.format)
+    if values.with_discriminator and model:
+        raise UserError("--with_discriminator is for --run_dir; a --saved_model is exported again without")
+    return from_flags(
+        values,
+        ExportConfig,
+        output=output,
+        run_dir=run_dir,
+        saved_model=shipped.saved_model(model) if model else None,
+        data_dir=data_dir,
+        export_format=values.format,
+    )

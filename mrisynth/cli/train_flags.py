@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from absl import flags
 
-from mrisynth.cli import network_flags
+from mrisynth.cli import network_flags, shipped
 from mrisynth.cli.flag_values import batch_sizes, define_fields, from_flags, group, integers, path
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig
 from mrisynth.phantoms.contrast import CONTRASTS
@@ -76,6 +76,14 @@ def _define_run(values: flags.FlagValues) -> None:
         },
         **shown,
     )
+    define_fields(
+        TrainingConfig,
+        {
+            "init_from": "Run, or exported model, whose weights this run starts from, where they fit; of a "
+            "model the generator's, and the discriminator's if it was exported, too.",
+        },
+        **shown,
+    )
     text = "Model of the abstract; the attention and schedule it had."
     flags.DEFINE_enum("model", TrainingConfig.model, list(MODELS), text, **shown)
     text = "Estimate the run's time, memory and disk from a few steps; write nothing."
@@ -87,6 +95,7 @@ def _define_schedule(values: flags.FlagValues) -> None:
     define_fields(
         GrowthSchedule,
         {
+            "start_resolution": "Resolution that the run starts at; those below are left out.",
             "fade_images": "Images over which a resolution fades in.",
             "stable_images": "Images to stabilize a resolution.",
             "total_iterations": "Iterations of the run before fine-tuning; 0 stabilizes the last resolution "
@@ -165,6 +174,7 @@ def config(values: flags.FlagValues) -> TrainingConfig:
         phantom_contrasts=TrainingConfig.phantom_contrasts if data_dir else tuple(values.phantom_contrasts),
         model=values.model,
         conditions=tuple(values.conditions),
+        init_from=shipped.saved_model(values.init_from) if values.init_from else None,
         network=network_flags.config(
             values, values.resolution, model.attention_discriminator, model.attention_generator
         ),

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from mrisynth.networks.config import level_of
 from mrisynth.screen import duration
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.schedule import Phase
@@ -68,7 +69,8 @@ class Measurements:
 def find_problems(config: TrainingConfig, found: Measurements) -> list[str]:
     """What keeps the run from its end: sentences that name a flag and a value that would do."""
     problems = list(found.batch_problems.values())
-    for level, (resolution, batch) in enumerate(config.schedule.used_batch_sizes.items()):
+    for resolution, batch in config.schedule.used_batch_sizes.items():
+        level = level_of(resolution)
         if not found.fits(level, batch):
             needed, available = size(found.peak_memory(level, batch)), size(found.device_memory)
             need = f"need about {needed} of {found.device} {available}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 import math
@@ -31,8 +32,10 @@ from mrisynth.privacy import copying
 from mrisynth.privacy.bootstrap import Bootstrap
 from mrisynth.privacy.copying import NotExamined, Privacy
 from mrisynth.privacy.searches import RealSides, ReferenceImages, without_masks
+from mrisynth.privacy.verdict import beside_other_scans
 from mrisynth.sampling.generators import Sampler
 from mrisynth.sampling.interpolation import legs_between_seeds
+from mrisynth.training.origin import PHANTOMS, SCANS
 
 FAULTS = (UserError, MemoryError, OSError, tf.errors.ResourceExhaustedError)
 """What may go wrong while a generator is evaluated without taking its run with it."""
@@ -80,7 +83,7 @@ class Evaluator:
             generator=dict(sampler.facts),
             data={
                 **({"fingerprint": self._real.fingerprint} if self._real.fingerprint else {}),
-                "kind": "phantoms" if self._real.phantoms else "scans",
+                "kind": PHANTOMS if self._real.phantoms and not self._other_scans(sampler) else SCANS,
                 "training_subjects": len(np.unique(training.subjects)),
                 "training_slices": len(training.images),
                 "heldout_subjects": len(np.unique(heldout.subjects)),
@@ -110,6 +113,12 @@ class Evaluator:
     def _is_trained_on(self, sampler: Sampler) -> bool:
         """Whether the data set is known to be the generator's own, without which copies mean nothing."""
         return sampler.trained_on is not None and sampler.trained_on == self._real.fingerprint
+
+    def _other_scans(self, sampler: Sampler) -> bool:
+        """Whether the generator's first weights were trained on patients whom the data set does not show."""
+        return any(
+            not data.phantoms and data.fingerprint != self._real.fingerprint for data in sampler.earlier_data
+        )
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         """The images of the seeds from the settings' seed on."""
@@ -170,7 +179,7 @@ class Evaluator:
     def _privacy(self, sampler: Sampler, images: NDArray[np.uint8]) -> Privacy:
         # Described here, when what the other measures needed is gone: together they would not fit in 8 GiB.
         described = [(sides, sides.describe(images)) for sides in self._sides]
-        return copying.examine(
+        found = copying.examine(
             images,
             self._real,
             described,
@@ -179,6 +188,9 @@ class Evaluator:
             sampler.label_schema,
             self._labels(sampler),
         )
+        if self._other_scans(sampler):
+            return dataclasses.replace(found, verdict=beside_other_scans(found.verdict))
+        return found
 
     @functools.cached_property
     def _sides(self) -> tuple[RealSides, ...]:

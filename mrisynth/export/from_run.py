@@ -16,6 +16,8 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.networks.config import resolution_of
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.ema import AveragedGenerator, load_average
+from mrisynth.training.origin import PHANTOMS
+from mrisynth.training.warm_start import checksum_of, discriminator_of
 
 
 def export_run(
@@ -23,6 +25,8 @@ def export_run(
     output: pathlib.Path,
     data_dir: pathlib.Path | None = None,
     export_format: str = DEFAULT_FORMAT,
+    with_discriminator: bool = False,
+    even_of_patients: bool = False,
 ) -> pathlib.Path:
     """Exports the averaged generator of a run that has grown to its full size, with its model card.
 
@@ -31,18 +35,31 @@ def export_run(
         output: The model's folder, NAME, or what else the format writes.
         data_dir: The run's data set, if it is no longer where it was.
         export_format: One of `mrisynth.export.formats.format_names`.
+        with_discriminator: Whether the discriminator is stored beside, for runs that start from the model.
+        even_of_patients: Whether it may be if any data set that it was trained on is not of phantoms.
 
     Returns:
         What was written, such as NAME/VERSION.
 
     Raises:
-        UserError: If there is no run, it is still growing, its data set is not there, or something is in the
-            way.
+        UserError: If there is no run, it is still growing, its data set is not there, something is in the
+            way, or the discriminator may not be stored.
     """
     average = load_average(run_dir)
     _check_grown(run_dir, average)
     card = _card(output.resolve().stem, run_dir, average, data_dir)
-    return export_as(export_format, average.generator, output, card)
+    if not with_discriminator:
+        return export_as(export_format, average.generator, output, card)
+    if export_format != DEFAULT_FORMAT:
+        raise UserError(f"--with_discriminator needs --format={DEFAULT_FORMAT}, not {export_format}")
+    if card["data"]["kind"] != PHANTOMS and not even_of_patients:
+        raise UserError(
+            f"--with_discriminator: that of --run_dir={run_dir} tells of the patients it was trained on; "
+            "leave it out, or give --even_of_patients, too, if whoever gets the model may know who they are"
+        )
+    discriminator = discriminator_of(RunFolder(run_dir))
+    card["model"]["discriminator_checksum"] = checksum_of(discriminator)
+    return export_as(export_format, average.generator, output, card, discriminator=discriminator)
 
 
 def is_of_run(exported: pathlib.Path, run_dir: pathlib.Path) -> bool:

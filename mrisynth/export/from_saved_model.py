@@ -9,7 +9,7 @@ from mrisynth.networks.exported import read_generator
 
 
 def export_again(saved_model: pathlib.Path, output: pathlib.Path, export_format: str) -> pathlib.Path:
-    """Writes an export in another format, with its model card.
+    """Writes an export in another format, with its model card, and without its discriminator.
 
     Args:
         saved_model: Either NAME/VERSION or NAME, whose newest version is taken.
@@ -23,4 +23,6 @@ def export_again(saved_model: pathlib.Path, output: pathlib.Path, export_format:
         UserError: If it is no export of mrisynth with its own card, or something is in the way.
     """
     generator, card, _ = read_generator(saved_model)
+    # A discriminator stays where it is.
+    card["model"].pop("discriminator_checksum", None)
     return export_as(export_format, generator, output, card)

@@ -27,6 +27,7 @@ from mrisynth.metrics.estimates import Spread, format_number
 from mrisynth.privacy.verdict import changed_limits, limits_in_words
 from mrisynth.sampling.conditions import input_names
 from mrisynth.training.ema import AveragedGenerator
+from mrisynth.training.origin import PHANTOMS, SCANS, Origin
 from mrisynth.utility import tables
 
 # Settings of the preparation that say nothing of where scans lie or how subjects are named.
@@ -44,7 +45,7 @@ _SHOWN_SETTINGS = (
     ),
     *("intensity_percentiles", "min_head_fraction", "holdout", "stratify", "volume_index"),
 )
-_KINDS = {"phantoms": "head phantoms drawn by mrisynth", "scans": "a data set of scans"}
+_KINDS = {PHANTOMS: "head phantoms drawn by mrisynth", SCANS: "a data set of scans"}
 _INTENDED_USE = (
     "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
     "slices that are to be shared.",
@@ -97,7 +98,7 @@ def describe(
             "schedule": settings["schedule"],
             "optimization": settings["optimization"],
         },
-        "data": _data(manifest),
+        "data": _data(manifest, average.config.origin),
         "preparation": {
             setting: manifest.settings[setting] for setting in _SHOWN_SETTINGS if setting in manifest.settings
         },
@@ -111,7 +112,7 @@ def describe(
         "intensity": {**_intensities(manifest), "unit": "arbitrary units of the scanner"},
         "evaluation": evaluated,
         "intended_use": list(_INTENDED_USE),
-        "limits": list(_limits(manifest, evaluated)),
+        "limits": list(_limits(manifest, evaluated, average.config.origin)),
         "versions": {
             "mrisynth": mrisynth.__version__,
             "tensorflow": tf.__version__,
@@ -154,6 +155,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
             [
                 ("checksum of graph and weights", model["checksum"]),
                 ("checksum of the weights alone", model["weights_checksum"]),
+                *_stored_discriminator(model),
             ],
         ),
         "",
@@ -174,6 +176,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
                 ("fingerprint", data["fingerprint"]),
                 *zip(("trained on", "held out"), sides, strict=True),
                 ("files", f"{data['files_used']} used, {data['files_left_out']} left out"),
+                *_first_weights(data.get("first_weights")),
             ],
         ),
         "",
@@ -205,6 +208,20 @@ def to_markdown(card: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _first_weights(said: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Where the first weights came from, a row for the model and one for each data set."""
+    if said is None:
+        return
+    yield "first weights", f"of another model; checksum of its weights {said['weights_checksum']}"
+    for data in said["data"]:
+        yield "trained before on", f"{_KINDS[data['kind']]}, fingerprint {data['fingerprint'] or 'unknown'}"
+
+
+def _stored_discriminator(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if checksum := model.get("discriminator_checksum"):
+        yield "checksum of the discriminator, which is stored beside", checksum
+
+
 def _labels(labels: LabelDistribution) -> dict[str, Any]:
     """The labels, each with the name of its input in the signatures."""
     document, names = labels.to_json(), input_names(labels.schema)
@@ -212,10 +229,13 @@ def _labels(labels: LabelDistribution) -> dict[str, Any]:
     return document
 
 
-def _data(manifest: Manifest) -> dict[str, Any]:
+def _data(manifest: Manifest, origin: Origin | None) -> dict[str, Any]:
+    # A model that patients' scans have had a part in is one of patients, whatever it was trained on last.
+    phantoms = manifest.phantoms and all(data.phantoms for data in (origin.data if origin else ()))
     return {
         "fingerprint": manifest.fingerprint,
-        "kind": "phantoms" if manifest.phantoms else "scans",
+        "kind": PHANTOMS if phantoms else SCANS,
+        **({"first_weights": origin.to_json()} if origin else {}),
         **{
             side: {"subjects": len(manifest.splits[key].subjects), "slices": manifest.splits[key].slices}
             for side, key in (("training", Split.TRAIN), ("held_out", Split.HELDOUT))
@@ -283,7 +303,7 @@ def _evaluation(results: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterator[str]:
+def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None, origin: Origin | None) -> Iterator[str]:
     yield (
         "The images look like the training data: its scanners, contrast, ages and diseases, and no others. "
         "Single slices are generated; they do not make up a volume."
@@ -292,6 +312,8 @@ def _limits(manifest: Manifest, evaluation: Mapping[str, Any] | None) -> Iterato
         "Intensities are scaled as in the median training scan; they have no unit that means the same on "
         "another scanner."
     )
+    if origin and not all(data.phantoms for data in origin.data):
+        yield "It was started from a model of patients' scans: what that may reveal, it may reveal, too."
     if not manifest.has_heldout:
         yield "No subject was held out, so copying of training slices cannot be measured."
     if evaluation is None:

@@ -26,11 +26,14 @@ _KEY = "generator_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
 _UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
 
 
-def read_generator(path: pathlib.Path) -> tuple[Generator, dict[str, Any], ExportFolder]:
+def read_generator(
+    path: pathlib.Path, flag: str = "--saved_model"
+) -> tuple[Generator, dict[str, Any], ExportFolder]:
     """Makes a network of an export.
 
     Args:
         path: Either NAME/VERSION or NAME, whose newest version is taken.
+        flag: The flag that names it, for errors.
 
     Returns:
         The generator in float32, its model card, and the folder of the version.
@@ -45,13 +48,13 @@ def read_generator(path: pathlib.Path) -> tuple[Generator, dict[str, Any], Expor
     except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"--saved_model={path} is no generator that mrisynth exported, or is damaged ({reason}); name "
+            f"{flag}={path} is no generator that mrisynth exported, or is damaged ({reason}); name "
             "another or export it again"
         ) from error
     expected = card["model"].get("weights_checksum")
     if expected and expected != checksums.of_arrays(generator.get_weights()):
         raise UserError(
-            f"--saved_model={path} has the model card of another model (its checksum is not that of the "
+            f"{flag}={path} has the model card of another model (its checksum is not that of the "
             "weights); export it again with mrisynth-export"
         )
     return generator, card, folder

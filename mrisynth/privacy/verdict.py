@@ -181,6 +181,25 @@ NOT_EXAMINED = Verdict(
 )
 
 
+_OTHER_SCANS = (
+    "The model's first weights were trained on other scans, with which the images were not compared: copies "
+    "of those would not have been found."
+)
+
+
+def beside_other_scans(verdict: Verdict) -> Verdict:
+    """The verdict on a model whose first weights were trained on scans of patients that nobody looked at.
+
+    No sign of copying among the scans that were compared leaves the question open; copies stay copies.
+
+    Args:
+        verdict: What is said by the data set that the model was trained on last.
+    """
+    words = INCONCLUSIVE if verdict.words == NO_SIGN else verdict.words
+    reasons = (*verdict.reasons, _OTHER_SCANS) if words == COPIES_FOUND else (_OTHER_SCANS, *verdict.reasons)
+    return dataclasses.replace(verdict, words=words, reasons=reasons)
+
+
 def decide(
     copies: Copies,
     measured: Mapping[str, Closeness],

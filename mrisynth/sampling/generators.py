@@ -24,6 +24,7 @@ from mrisynth.sampling.conditions import Condition, SeededLabels, input_names, n
 from mrisynth.sampling.latents import seeded_latents
 from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training.ema import AveragedGenerator, load_average
+from mrisynth.training.origin import TrainingData, origin_of_card
 from mrisynth.training.run_config import RunConfig
 
 _ACTIVATION_VALUES = 2**26
@@ -52,6 +53,7 @@ class Sampler:
         export: The folder that the generator was opened from; None for that of a run.
         card: The model card of an export; None if it has none.
         trained_on: Fingerprint of the data set that it was trained on; None where that is not known.
+        earlier_data: The data sets that its first weights were trained on, where they come from other models.
         label_schema: The labels that it can be asked for; none of an unconditional generator.
         labels: The labels that seeds have where a call gives none, as they are distributed on the training
             side; None where that is not known, and they are unknown.
@@ -67,6 +69,7 @@ class Sampler:
     export: ExportFolder | None = None
     card: Mapping[str, Any] | None = None
     trained_on: str | None = None
+    earlier_data: tuple[TrainingData, ...] = ()
     label_schema: LabelSchema = UNCONDITIONAL
     labels: SeededLabels | None = None
 
@@ -286,12 +289,16 @@ def open_run(run_dir: pathlib.Path, data_dir: pathlib.Path | None = None) -> tup
         labels=label_distribution(data_dir or training.data_dir, training.label_schema),
         label_weight=training.schedule.label_weight(average.images),
     )
-    return dataclasses.replace(sampler, trained_on=average.config.fingerprint), average.config
+    origin = average.config.origin
+    sampler = dataclasses.replace(
+        sampler, trained_on=average.config.fingerprint, earlier_data=origin.data if origin else ()
+    )
+    return sampler, average.config
 
 
 def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
     """What a report says about a run: where it stands, then its settings."""
-    config, resolution = average.config, resolution_of(average.level)
+    config, resolution, origin = average.config, resolution_of(average.level), average.config.origin
     identity = config.identity()
     settings = {**identity["run"], **identity["network"], **identity["optimization"]}
     full, done, last = average.generator.resolution, average.iteration, config.training.schedule.iterations
@@ -300,6 +307,7 @@ def _facts(average: AveragedGenerator) -> dict[str, str | int | float]:
         "iterations": done,
         "weights_checksum": average.checksum,
         "images_shown": average.images,
+        **({"first_weights_checksum": origin.weights_checksum} if origin else {}),
         "training_precision": str(config.environment.get("dtype_policy", "unknown")),
         **{name: _in_words(value) for name, value in settings.items()},
         "resolution": resolution if resolution == full else f"{resolution} of {full}",
@@ -338,6 +346,7 @@ def open_export(path: pathlib.Path) -> Sampler:
             f"--saved_model={path} has the model card of another model (its checksum is not that of the "
             "graph and the weights); export it again with mrisynth-export"
         )
+    origin = origin_of_card(card)
     return Sampler(
         model.from_latents,
         model.from_seeds,
@@ -349,6 +358,7 @@ def open_export(path: pathlib.Path) -> Sampler:
         export=folder,
         card=card,
         trained_on=card["data"].get("fingerprint") if card else None,
+        earlier_data=origin.data if origin else (),
         label_schema=model.schema,
         labels=labels,
     )

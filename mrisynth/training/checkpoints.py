@@ -15,6 +15,7 @@ from mrisynth.run_folder import RunFolder
 from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training import strategies
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.origin import find_source
 from mrisynth.training.run_config import RunConfig, differences, read_run_config
 from mrisynth.training.state import TrainingState
 
@@ -217,9 +218,12 @@ def check_run_dir(config: TrainingConfig, fingerprint: str | None = None) -> Non
         fingerprint: Identifies its data set; None, where that is not there yet, leaves it unchecked.
 
     Raises:
-        UserError: If it holds another run, naming what differs.
+        UserError: If it holds another run, naming what differs; or if the run has not begun and what its
+            first weights are to be taken from is not there.
     """
     folder = config.folder
+    if config.init_from and not saved_iterations(folder):
+        find_source(config.init_from)
     if not folder.config.exists():
         if folder.checkpoints.exists():
             raise UserError(

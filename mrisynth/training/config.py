@@ -183,6 +183,7 @@ class TrainingConfig:
         conditions: Labels that the generator can be asked for (see `mrisynth.data.conditions.schema`).
         label_schema: How they are encoded, which follows from `conditions` and the data set; none for an
             unconditional run.
+        init_from: The run or the exported model that the first weights are taken from; None to draw them.
     """
 
     run_dir: pathlib.Path
@@ -196,6 +197,7 @@ class TrainingConfig:
     runtime: RuntimeConfig = dataclasses.field(default_factory=RuntimeConfig)
     conditions: tuple[str, ...] = ()
     label_schema: LabelSchema = UNCONDITIONAL
+    init_from: pathlib.Path | None = None
 
     def __post_init__(self) -> None:
         if self.schedule.resolution != self.network.resolution:

@@ -15,6 +15,7 @@ from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
+from mrisynth.training.origin import Origin
 from mrisynth.training.schedule import GrowthSchedule
 
 
@@ -44,12 +45,14 @@ class RunConfig:
         fingerprint: Identifies the data set of the run; None where it is not known.
         environment: What "auto" came to on the machine that trained last, and its versions.
         channels: Names of the images' channels in the data set.
+        origin: Where the first weights came from; None if they were drawn.
     """
 
     training: TrainingConfig
     fingerprint: str | None
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     channels: tuple[str, ...] = ("image",)
+    origin: Origin | None = None
 
     def identity(self) -> dict[str, dict[str, Any]]:
         """What makes a run this run, as JSON reads it: all settings but how the run is carried out."""
@@ -79,6 +82,7 @@ class RunConfig:
             **self.identity(),
             "runtime": {**runtime, "data_dir": str(self.training.data_dir.absolute())},
             "environment": dict(self.environment),
+            **({"init_from": self.origin.to_json(with_path=True)} if self.origin else {}),
         }
 
     @classmethod
@@ -104,6 +108,7 @@ class RunConfig:
         schedule = dict(document["schedule"])
         if "batch_sizes" in schedule:
             schedule["batch_sizes"] = {int(r): batch for r, batch in schedule["batch_sizes"].items()}
+        origin = Origin.from_json(document["init_from"]) if "init_from" in document else None
         training = TrainingConfig(
             run_dir=folder.path,
             data_dir=data_dir,
@@ -116,9 +121,10 @@ class RunConfig:
             runtime=_parse(RuntimeConfig, runtime),
             conditions=tuple(data.get("conditions", ())),
             label_schema=LabelSchema.from_json(data.get("labels", ())),
+            init_from=origin and origin.path,
         )
         channels = tuple(data.get("channels", cls.channels))
-        return cls(training, data.get("fingerprint"), document.get("environment", {}), channels)
+        return cls(training, data.get("fingerprint"), document.get("environment", {}), channels, origin)
 
 
 def _parse(kind: type, section: Mapping[str, Any]) -> Any:
@@ -212,6 +218,10 @@ def differences(found: RunConfig, asked: RunConfig, reached: int) -> list[str]:
             else:
                 line = f"--{name} was {_as_flag(before[section][name])}, is {_as_flag(value)}"
                 lines.append(line)
+    # Who goes on need not say again where the first weights came from.
+    first, again = found.training.init_from, asked.training.init_from
+    if again is not None and (first is None or first.resolve() != again.resolve()):
+        lines.append(f"--init_from was {first or 'not given'}, is {again}")
     # The networks and their schedule both have a resolution.
     return list(dict.fromkeys(lines))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from mrisynth.choices import Choice
 from mrisynth.errors import UserError
-from mrisynth.networks.config import level_of, resolution_of
+from mrisynth.networks.config import SMALLEST_RESOLUTION, level_of, resolution_of
 
 DEFAULT_BATCH_SIZES: Mapping[int, int] = {4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}
 
@@ -123,6 +123,7 @@ class GrowthSchedule:
         learning_rate: Learning rate before fine-tuning.
         finetune_learning_rate: Learning rate while fine-tuning.
         batch_sizes: Global batch by resolution; while a resolution fades in, its own batch is used.
+        start_resolution: The first resolution, in pixels; it does not fade in, and those below are left out.
 
     Raises:
         UserError: If the numbers make no schedule, naming the flag.
@@ -136,6 +137,7 @@ class GrowthSchedule:
     learning_rate: float = 1e-3
     finetune_learning_rate: float = 1e-4
     batch_sizes: Mapping[int, int] = dataclasses.field(default_factory=lambda: dict(DEFAULT_BATCH_SIZES))
+    start_resolution: int = SMALLEST_RESOLUTION
 
     def __post_init__(self) -> None:
         for name in ("fade_images", "stable_images", "total_iterations", "finetune_iterations"):
@@ -147,7 +149,13 @@ class GrowthSchedule:
         for name in ("learning_rate", "finetune_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number greater than 0")
-        for level in range(level_of(self.resolution) + 1):
+        available = [resolution_of(level) for level in range(level_of(self.resolution) + 1)]
+        if self.start_resolution not in available:
+            raise UserError(
+                f"--start_resolution={self.start_resolution} is no size of a network with "
+                f"--resolution={self.resolution}; use {', '.join(map(str, available))}"
+            )
+        for level in self._levels:
             if self.batch_sizes.get(resolution_of(level), 0) < 1:
                 raise UserError(
                     f"--batch_sizes has no batch for {resolution_of(level)}x{resolution_of(level)}; "
@@ -161,12 +169,16 @@ class GrowthSchedule:
                 f"has faded in; use 0 (as long as it takes) or more than {last.first_iteration}"
             )
 
+    @property
+    def _levels(self) -> range:
+        return range(level_of(self.start_resolution), level_of(self.resolution) + 1)
+
     @functools.cached_property
     def phases(self) -> tuple[Phase, ...]:
         """Every phase of the run in order."""
         planned = []
-        for level in range(level_of(self.resolution) + 1):
-            if level > 0:
+        for level in self._levels:
+            if level > self._levels.start:
                 planned.append((PhaseKind.FADE, level, self.fade_images))
             planned.append((PhaseKind.STABLE, level, self.stable_images))
         phases: list[Phase] = []
@@ -206,10 +218,10 @@ class GrowthSchedule:
     @functools.cached_property
     def _label_ramp(self) -> tuple[int, int]:
         """The images between which the labels' weight rises; fine-tuning, which may grow, does not count."""
-        if self.resolution <= _LABEL_RESOLUTIONS[1]:
+        first, last = _LABEL_RESOLUTIONS
+        if self.resolution <= last or self.start_resolution > last:
             images = sum(phase.images for phase in self.phases if phase.kind is not PhaseKind.FINETUNE)
             return images // 3, 2 * images // 3
-        first, last = _LABEL_RESOLUTIONS
         inside = [phase for phase in self.phases if first <= phase.resolution <= last]
         return inside[0].first_image, inside[-1].first_image + inside[-1].images
 
@@ -217,8 +229,8 @@ class GrowthSchedule:
         """The weight of the labels in both networks as image number `image` is shown, 0 to 1.
 
         It rises over the images of 16x16 to 64x64, or over the middle third of a run that ends there or
-        before, fine-tuning not counted: labels that count from the start collapse small data sets (Shahbazi
-        et al. 2022, arXiv 2201.06578).
+        before, or that starts above, fine-tuning not counted: labels that count from the start collapse
+        small data sets (Shahbazi et al. 2022, arXiv 2201.06578).
         """
         first, last = self._label_ramp
         return min(max((image - first) / (last - first), 0.0), 1.0)

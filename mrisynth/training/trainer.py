@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -17,13 +18,14 @@ from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
-from mrisynth.training import checkpoints, strategies
+from mrisynth.training import checkpoints, strategies, warm_start
 from mrisynth.training.config import Augmentation, TrainingConfig
 from mrisynth.training.interruption import Interrupted, StopRequest
+from mrisynth.training.origin import Origin
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress, seconds_per_operation
 from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
-from mrisynth.training.run_config import RunConfig, write_run_config
+from mrisynth.training.run_config import RunConfig, read_run_config, write_run_config
 from mrisynth.training.schedule import GrowthSchedule, Phase, Position
 from mrisynth.training.state import TrainingState
 from mrisynth.training.summaries import GRID_IMAGES, Scalar, Summaries
@@ -100,10 +102,19 @@ def _train(
 ) -> TrainingState:
     """What `train` does when all has been checked."""
     optimization = config.optimization
+    # What a run that goes on is not told again, its folder says.
+    before = read_run_config(config.folder) if config.folder.config.exists() else None
+    origin = before and before.origin
+    config = dataclasses.replace(config, init_from=origin and origin.path) if before else config
     with strategy.scope():
         state = TrainingState(
             config.network, policy, optimization.seed, optimization.optimizer, config.label_schema
         )
+    phase_ends = {phase.last_iteration for phase in config.schedule.phases}
+    saved = checkpoints.Checkpoints(config.folder, state, strategy, phase_ends)
+    begins = not saved.restore()
+    if begins and config.init_from:
+        origin = _take_weights(config, strategy, state)
     environment = {
         "dtype_policy": policy,
         "replicas": strategy.num_replicas_in_sync,
@@ -111,16 +122,29 @@ def _train(
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
-    run = RunConfig(config, manifest.fingerprint, environment, manifest.channels)
+    run = RunConfig(config, manifest.fingerprint, environment, manifest.channels, origin)
     if strategies.is_chief(strategy):
         write_run_config(run)
-    phase_ends = {phase.last_iteration for phase in config.schedule.phases}
-    saved = checkpoints.Checkpoints(config.folder, state, strategy, phase_ends)
-    if not saved.restore():
+    if begins:
         saved.save()
     if int(state.iteration.numpy()) < config.schedule.iterations:
         _Trainer(run, strategy, state, saved, stop_request, evaluate).run()
     return state
+
+
+def _take_weights(config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState) -> Origin:
+    """Takes the first weights from where --init_from says, and says what was taken."""
+    origin, source = warm_start.read_source(config.init_from)
+    with strategy.scope():
+        taken = warm_start.take_weights(state, source)
+    if not taken:
+        raise UserError(
+            f"--init_from={config.init_from} has no weights that fit these networks; give the --fmap_base "
+            "and --fmap_max that it was trained with"
+        )
+    if strategies.is_chief(strategy):
+        sys.stderr.write(f"first weights from {config.init_from}: {taken}\n")
+    return origin
 
 
 @contextlib.contextmanager

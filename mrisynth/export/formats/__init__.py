@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mrisynth.networks import Generator
+    from mrisynth.networks import Discriminator, Generator
 
 DEFAULT_FORMAT = "saved_model"
 
@@ -23,7 +23,11 @@ def format_names() -> list[str]:
 
 
 def export_as(
-    name: str, generator: Generator, directory: pathlib.Path, card: Mapping[str, Any] | None
+    name: str,
+    generator: Generator,
+    directory: pathlib.Path,
+    card: Mapping[str, Any] | None,
+    **beside: Discriminator,
 ) -> pathlib.Path:
     """Writes a generator in one of the formats.
 
@@ -32,6 +36,7 @@ def export_as(
         generator: Usually the one whose weights are the moving average.
         directory: The folder of the model, or the file.
         card: See `mrisynth.export.model_card`.
+        beside: What the format takes besides; saved_model takes discriminator=.
 
     Returns:
         Path of what was written.
@@ -39,4 +44,6 @@ def export_as(
     Raises:
         OSError: If it cannot be written.
     """
-    return importlib.import_module(f"{__name__}.{name}").export_generator(generator, directory, card)
+    return importlib.import_module(f"{__name__}.{name}").export_generator(
+        generator, directory, card, **beside
+    )

@@ -19,10 +19,11 @@ from mrisynth.export.warmup import write_warmup
 from mrisynth.export_folder import ExportFolder, next_version
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.locking import only_writer
-from mrisynth.networks import Generator
+from mrisynth.networks import Discriminator, Generator
 from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.conditions import input_names
 from mrisynth.sampling.latents import seeded_latents
+from mrisynth.training.warm_start import write_discriminator
 
 _MOST_VALUES = 2**28
 """Of the largest activation of one request's images: 1 GiB."""
@@ -97,7 +98,10 @@ def _signature(
 
 
 def export_generator(
-    generator: Generator, directory: str | os.PathLike[str], card: Mapping[str, Any] | None = None
+    generator: Generator,
+    directory: str | os.PathLike[str],
+    card: Mapping[str, Any] | None = None,
+    discriminator: Discriminator | None = None,
 ) -> pathlib.Path:
     """Writes a generator as the next version of a model, as TensorFlow Serving expects it.
 
@@ -122,6 +126,7 @@ def export_generator(
         generator: Usually the one whose weights are the moving average.
         directory: The model's folder, NAME.
         card: See `mrisynth.export.model_card`; None, where nothing but the generator is known, leaves it out.
+        discriminator: What is stored beside, for runs that start from the model; None for nothing.
 
     Returns:
         NAME/VERSION.
@@ -148,6 +153,8 @@ def export_generator(
                 options=tf.saved_model.SaveOptions(save_debug_info=False),
             )
             write_warmup(ExportFolder(aside), folder.resolve().name, _warmup_requests(generator))
+            if discriminator is not None:
+                write_discriminator(discriminator, ExportFolder(aside))
             if card is not None:
                 write_card(card, ExportFolder(aside))
     return target
