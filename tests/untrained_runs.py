@@ -27,11 +27,18 @@ def make_state():
 
 
 def write_run(
-    folder, state, iteration, data_dir=None, fingerprint="fingerprint", precision="float32", **settings
+    folder,
+    state,
+    iteration,
+    data_dir=None,
+    fingerprint="fingerprint",
+    precision="float32",
+    origin=None,
+    **settings,
 ):
     """Writes what a run leaves behind; settings are those of `TrainingConfig`."""
     settings = {"phantom_subjects": None, "network": NETWORK, "schedule": SCHEDULE, **settings}
     config = TrainingConfig(folder, data_dir or folder / "data", **settings)
-    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": precision}))
+    write_run_config(RunConfig(config, fingerprint, {"dtype_policy": precision}, origin=origin))
     state.iteration.assign(iteration)
     checkpoints.Checkpoints(config.folder, state, tf.distribute.get_strategy()).save()

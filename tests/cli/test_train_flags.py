@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from mrisynth.cli import train_flags
+from mrisynth.cli import shipped, train_flags
 from mrisynth.errors import UserError
 from mrisynth.networks.flops import training_operations
 from mrisynth.training import throughput
@@ -70,6 +70,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
         *[
             "--stable_images=2000",
             "--total_iterations=900000",
+            "--start_resolution=8",
             "--finetune_iterations=4",
             "--learning_rate=0.5",
         ],
@@ -123,6 +124,12 @@ def test_explicit_flag_beats_flagfile_beats_model_beats_default(parse, tmp_path)
 def test_attention_of_a_model_keeps_to_the_maps_there_are(parse):
     assert parse("--model=b", "--resolution=32").network.attention_discriminator == (32,)
     assert parse("--attention_discriminator=").network.attention_discriminator == ()
+
+
+def test_weights_are_taken_from_where_the_flag_says(parse, tmp_path):
+    assert parse().init_from is None
+    assert parse(f"--init_from={tmp_path}").init_from == tmp_path
+    assert parse("--init_from=flair_phantom").init_from == shipped.MODELS / "flair_phantom"
 
 
 def test_where_a_run_goes(parse):

@@ -135,6 +135,15 @@ def test_every_batch_that_the_memory_does_not_hold_is_named_with_one_that_it_doe
         assert found.peak_memory(level, 2 * advised) > found.device_memory
 
 
+def test_a_run_that_starts_higher_needs_what_is_left_of_it():
+    schedule = dataclasses.replace(CONFIG.schedule, start_resolution=16)
+    config = dataclasses.replace(CONFIG, schedule=schedule)
+    # 16x16 stable in 13 batches of 16, and 7 more.
+    assert estimate.run_seconds(config, measured()) == pytest.approx((13 + 7) * 16 / 8)
+    (problem,) = find_problems(config, measured(out_of_memory={2}))
+    assert problem.startswith("--batch_sizes gives 16 images at 16x16, which the machine's memory does not")
+
+
 def test_networks_that_no_batch_makes_fit_are_to_be_smaller():
     problems = find_problems(CONFIG, measured(device_memory=1000))
     assert len(problems) == 3

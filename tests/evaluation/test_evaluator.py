@@ -19,6 +19,7 @@ from mrisynth.privacy.searches import ReferenceImages, Slices
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.report import render
 from mrisynth.sampling.conditions import SeededLabels
+from mrisynth.training.origin import TrainingData
 from tests.evaluation.given_images import sampler_of_images
 from tests.evaluation.labeled_images import CHANNELS, SCHEMA, draw_heads, make_reference
 from tests.subject_images import draw_subjects, plant
@@ -54,6 +55,20 @@ def evaluate(real, images):
 @pytest.fixture(scope="module")
 def perfect(real, new):
     return evaluate(real, new)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "words", "kind"),
+    [
+        (TrainingData("others", False), INCONCLUSIVE, "scans"),
+        (TrainingData("others", True), NO_SIGN, "phantoms"),
+    ],
+)
+def test_first_weights_of_other_patients_are_said(earlier, words, kind, real, new):
+    sampler = dataclasses.replace(sampler_of_images(new), earlier_data=(earlier,))
+    settings = dataclasses.replace(SETTINGS, images=len(new))
+    evaluation = Evaluator(dataclasses.replace(real, phantoms=True), settings).evaluate(sampler)
+    assert (evaluation.privacy.verdict.words, evaluation.data["kind"]) == (words, kind)
 
 
 def values(evaluation):

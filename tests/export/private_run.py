@@ -51,10 +51,10 @@ def write_data_set(small_dataset, folder) -> Manifest:
     return manifest
 
 
-def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations):
+def write_run(run_dir, data_dir, iteration=SCHEDULE.iterations, **settings):
     """A run of model c at an iteration."""
     fingerprint = read_manifest(data_dir).fingerprint
-    settings = {"precision": "mixed_bfloat16", "model": "c"}
+    settings = {"precision": "mixed_bfloat16", "model": "c", **settings}
     untrained_runs.write_run(
         run_dir, untrained_runs.make_state(), iteration, data_dir, fingerprint, **settings
     )

@@ -15,11 +15,13 @@ import tensorflow as tf
 
 from mrisynth.data import read_manifest
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
+from mrisynth.data.storing.manifest import write_manifest
 from mrisynth.errors import UserError
 from mrisynth.export.from_run import add_evaluation, export_run
 from mrisynth.export_folder import ExportFolder
 from mrisynth.sampling.latents import seeded_latents
 from mrisynth.training.ema import load_average
+from mrisynth.training.origin import Origin, TrainingData
 from mrisynth.training.state import TrainingState
 from tests import untrained_runs
 from tests.export import private_run
@@ -212,3 +214,32 @@ def test_a_file_in_the_way_is_named(ended_run, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="--output=.*file is not a folder"):
         export_run(ended_run, tmp_path / "file")
+
+
+def test_the_discriminator_goes_beside_phantoms_and_patients_only_knowingly(private_data, tmp_path):
+    """Of whom a discriminator tells is decided by all generations of a model."""
+    of_patients = Origin("checksum", (TrainingData("x", False),), tmp_path / "source")
+    write_manifest(dataclasses.replace(read_manifest(private_data), phantoms=True), tmp_path)
+    runs = {
+        "patients": (private_data, None),
+        "earlier": (tmp_path, of_patients),
+        "phantoms": (tmp_path, None),
+    }
+    for name, (data, origin) in runs.items():
+        run = tmp_path / name / "run"
+        private_run.write_run(run, data, origin=origin)
+        flags = [f"--run_dir={run}", f"--output={tmp_path / name / 'model'}", "--with_discriminator"]
+        if name != "phantoms":
+            check_refusal(
+                call(PROGRAM, *flags), r"tells of the patients it was trained on; leave it out, or "
+            )
+            assert not (tmp_path / name / "model").exists()
+            flags.append("--even_of_patients")
+        done = call(PROGRAM, *flags)
+        assert done.returncode == 0, done.stderr
+        folder = ExportFolder(tmp_path / name / "model" / "1")
+        checksum = folder.read_card()["model"]["discriminator_checksum"]
+        assert checksum in folder.card_page.read_text()
+        assert folder.discriminator.is_file()
+    flags = [f"--run_dir={run}", f"--output={tmp_path / 'onnx'}", "--with_discriminator", "--format=onnx"]
+    check_refusal(call(PROGRAM, *flags), "--with_discriminator needs --format=saved_model, not onnx")

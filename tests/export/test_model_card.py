@@ -18,7 +18,9 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.sampling.conditions import Condition
 from mrisynth.sampling.generators import open_export, open_run
+from mrisynth.sampling.provenance import Provenance
 from mrisynth.training.ema import load_average
+from mrisynth.training.origin import Origin, TrainingData
 from mrisynth.training.state import TrainingState
 from tests import untrained_runs
 from tests.export import private_run
@@ -87,6 +89,31 @@ def test_phantoms_are_said_to_be_phantoms(private_data, tmp_path):
     private_run.write_run(tmp_path / "run", tmp_path)
     card = ExportFolder(export_run(tmp_path / "run", tmp_path / "model")).read_card()
     assert card["data"]["kind"] == "phantoms"
+
+
+def test_the_card_says_whose_scans_the_first_weights_had_seen(private_data, tmp_path):
+    """A model of phantoms that was started from one of patients is one of patients."""
+    write_manifest(dataclasses.replace(read_manifest(private_data), phantoms=True), tmp_path)
+    for kind, phantoms in (("phantoms", True), ("scans", False)):
+        data = (TrainingData("newer", True), TrainingData("oldest", phantoms))
+        origin = Origin("first", data, tmp_path / "geheim")
+        private_run.write_run(tmp_path / kind / "run", tmp_path, origin=origin)
+        folder = ExportFolder(export_run(tmp_path / kind / "run", tmp_path / kind / "model"))
+        card, page = folder.read_card(), folder.card_page.read_text()
+        assert card["data"]["kind"] == kind
+        assert card["data"]["first_weights"] == {
+            "weights_checksum": "first",
+            "data": [
+                {"fingerprint": "newer", "kind": "phantoms"},
+                {"fingerprint": "oldest", "kind": kind},
+            ],
+        }
+        assert "fingerprint oldest |" in page
+        assert ("was started from a model of patients' scans" in page) is not phantoms
+        assert "geheim" not in page + json.dumps(card)
+        sampler = open_export(folder.path)
+        assert sampler.earlier_data == open_run(tmp_path / kind / "run")[0].earlier_data == data
+        assert Provenance.of(sampler).phantoms is phantoms
 
 
 def test_labels_that_the_model_knows_stand_in_the_card(small_dataset, tmp_path):

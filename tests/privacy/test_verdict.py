@@ -16,6 +16,7 @@ from mrisynth.privacy.verdict import (
     NO_SIGN,
     OPEN,
     Thresholds,
+    beside_other_scans,
     decide,
     limits_in_words,
 )
@@ -221,3 +222,19 @@ def test_limits_that_let_more_pass_are_known_and_others_are_named(changed, loose
         f"{name} {value:g} (not {getattr(Thresholds, name):g})" in said for name, value in changed.items()
     )
     assert bool(said) == bool(changed)
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "place"),
+    [
+        (verdict(), INCONCLUSIVE, 0),
+        (verdict(training=4, heldout=1), INCONCLUSIVE, 0),
+        (verdict(copies=9), COPIES_FOUND, -1),
+    ],
+)
+def test_scans_that_were_not_compared_leave_the_question_open(found, words, place):
+    beside = beside_other_scans(found)
+    assert beside.words == words
+    assert beside.reasons[place].endswith("copies of those would not have been found.")
+    assert set(found.reasons) < set(beside.reasons)
+    assert beside.figures == found.figures

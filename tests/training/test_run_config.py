@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from mrisynth.run_folder import RunFolder
 from mrisynth.training.checkpoints import check_run_dir
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
 from mrisynth.training.ema import load_average
+from mrisynth.training.origin import Origin, TrainingData
 from mrisynth.training.run_config import RunConfig, differences, read_run_config, write_run_config
 from mrisynth.training.schedule import GrowthSchedule
 from tests.untrained_runs import make_state, write_run
@@ -104,8 +106,9 @@ def test_a_setting_that_is_missing_has_its_default(section, name, tmp_path):
     write_run_config(RunConfig(plain, "fingerprint"))
     change(tmp_path, **{section: {name: None}})
     check_run_dir(plain, "fingerprint")
-    if name in ("channels", "batch_sizes", "total_iterations", "finetune_iterations"):
+    if name in ("channels", "batch_sizes", "total_iterations", "finetune_iterations", "start_resolution"):
         # There is one number of channels only; batches may change until they have been used; a run may grow.
+        # A run that starts higher has other batches, so that start_resolution has its default here.
         return
     # The run that was asked for is another one, which is refused as ever.
     with pytest.raises(UserError, match=rf"another configuration \(--{name} was .*, is .*\); give the same"):
@@ -263,6 +266,7 @@ def test_differences_are_listed_as_flags():
         ({"total_iterations": 13}, 12, False),
         ({"total_iterations": 13, "finetune_iterations": 2}, 10, True),
         ({"total_iterations": 10}, 9, False),
+        ({"start_resolution": 8}, 14, False),
     ],
 )
 def test_a_run_may_become_longer_where_it_stands_and_nothing_else(change, reached, is_the_same):
@@ -282,3 +286,38 @@ def test_the_weight_of_labels_does_not_change_where_a_run_stands():
     for change, is_the_same in (({"total_iterations": 13}, False), ({"finetune_iterations": 9}, True)):
         longer = dataclasses.replace(config, schedule=dataclasses.replace(schedule, **change))
         assert (differences(RunConfig(config, "x"), RunConfig(longer, "x"), 5) == []) is is_the_same
+
+
+def test_where_the_first_weights_came_from_is_read_back(tmp_path):
+    data = (TrainingData("of patients", False), TrainingData("of phantoms", True))
+    origin = Origin("checksum", data, tmp_path / "source")
+    run = RunConfig(in_folder(tmp_path, init_from=origin.path), "fingerprint", origin=origin)
+    write_run_config(run)
+    assert read_run_config(RunFolder(tmp_path)) == run
+
+
+def test_going_on_needs_no_word_of_where_the_weights_came_from_and_takes_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    origin = Origin("checksum", (TrainingData("x", True),), tmp_path / "source")
+    begun = RunConfig(in_folder(tmp_path, init_from=origin.path), "x", origin=origin)
+
+    def asked(path):
+        return RunConfig(in_folder(tmp_path, init_from=path and pathlib.Path(path)), "x")
+
+    assert differences(begun, asked(None), 3) == differences(begun, asked("source"), 3) == []
+    assert differences(begun, asked("other"), 3) == [f"--init_from was {tmp_path / 'source'}, is other"]
+    assert differences(asked(None), asked("other"), 3) == ["--init_from was not given, is other"]
+
+
+def test_the_page_on_training_lists_what_may_change_and_nothing_else_may():
+    """By hand: how a run is carried out, its length, batches to come; and where its data set lies."""
+    free = {field.name for field in dataclasses.fields(RuntimeConfig)} | {"data_dir"}
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    listed = page.split("### What may change")[1].split("\n#")[0]
+    rows = re.findall(r"^\| (`.*?) \|", listed, re.M)
+    assert set(re.findall(r"`--(\w+)`", " ".join(rows))) == free | {
+        *("total_iterations", "finetune_iterations", "batch_sizes", "init_from", "run_dir")
+    }
+    before = RunConfig(CONFIG, "x").identity()
+    fixed = {name for section in before.values() for name in section}
+    assert not fixed & free

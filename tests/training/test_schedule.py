@@ -94,9 +94,38 @@ def test_last_resolution_is_like_the_others_without_a_total():
     assert schedule.at_iteration(10).alpha == pytest.approx(28 / 30)
 
 
+def test_a_schedule_that_starts_higher_leaves_out_what_is_below():
+    """Nothing is there yet that its first resolution could fade in over."""
+    schedule = GrowthSchedule(
+        resolution=16,
+        fade_images=30,
+        stable_images=25,
+        total_iterations=0,
+        batch_sizes={8: 10, 16: 4},
+        start_resolution=8,
+    )
+    assert table(schedule) == [(8, "stable", 10, 0, 3), (16, "fade", 4, 3, 8), (16, "stable", 4, 11, 7)]
+    assert schedule.at_iteration(0).alpha == 1
+    assert schedule.used_batch_sizes == {8: 10, 16: 4}
+    assert schedule.images == 30 + 32 + 28
+    whole = GrowthSchedule(resolution=16, start_resolution=16, total_iterations=50, finetune_iterations=5)
+    assert table(whole) == [(16, "stable", 128, 0, 50), (16, "finetune", 128, 50, 5)]
+
+
+@pytest.mark.parametrize("start", [32, 128])
+def test_labels_gain_weight_in_a_schedule_that_starts_higher(start):
+    """From 32x32: until the end of 64x64, by hand 3 phases of 600k images; from 128x128: the middle third."""
+    schedule = GrowthSchedule(resolution=256, start_resolution=start)
+    ends = {32: (0, 1_800_000), 128: (schedule.images // 3, 2 * schedule.images // 3)}[start]
+    weights = [schedule.label_weight(image) for image in (ends[0], sum(ends) // 2, ends[1])]
+    assert weights == pytest.approx([0, 0.5, 1], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"start_resolution": 6}, "--start_resolution=6 is no size .* use 4, 8, 16, 32, 64, 128, 256"),
+        ({"resolution": 8, "start_resolution": 16}, "--resolution=8; use 4, 8$"),
         ({"total_iterations": 154_690}, "--total_iterations=154690 ends before 256x256"),
         ({"total_iterations": -1}, "--total_iterations"),
         ({"fade_images": 0}, "--fade_images=0"),

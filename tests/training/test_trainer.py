@@ -28,6 +28,7 @@ from mrisynth.training import (
 )
 from mrisynth.training.ema import load_average
 from mrisynth.training.interruption import Interrupted
+from mrisynth.training.state import TrainingState
 from mrisynth.training.summaries import Scalar
 from tests.training.events import logged_scalars
 from tests.training.weights import assert_equal_weights, weights
@@ -93,6 +94,90 @@ def finished(trained, tmp_path):
     config, state, _ = trained("a")
     shutil.copytree(config.run_dir, tmp_path / "run")
     return dataclasses.replace(config, run_dir=tmp_path / "run"), weights(state)
+
+
+def from_another(source, run_dir, data_dir):
+    """A short run that starts from the weights of a finished one, at its full resolution."""
+    return dataclasses.replace(
+        make_config(run_dir, data_dir, "a"),
+        schedule=GrowthSchedule(8, 32, 32, 2, batch_sizes={8: 8}, start_resolution=8),
+        optimization=OptimizationConfig(seed=1),
+        init_from=source.run_dir,
+    )
+
+
+def first_weights(config):
+    """The weights that a run began with."""
+    state = TrainingState(config.network, "float32", seed=0)
+    state.checkpoint().read(str(config.folder.checkpoints / "checkpoint-0")).expect_partial()
+    return state
+
+
+@pytest.mark.both_stacks
+def test_a_run_starts_from_the_weights_of_another_at_its_resolution(
+    finished, small_dataset, tmp_path, capsys
+):
+    source, given = finished
+    config = from_another(source, tmp_path / "warm", small_dataset)
+    state = train(config)
+    said = capsys.readouterr().err
+    assert f"first weights from {source.run_dir}: " in said
+    assert "anew" not in said
+    assert int(state.iteration) == 2
+    assert_equal_weights(first_weights(config), given)
+    assert set(logged_scalars(config.run_dir)["schedule/resolution"]) == {8}
+    document = json.loads(config.folder.config.read_text())
+    assert document["init_from"] == {
+        "path": str(source.run_dir),
+        "weights_checksum": load_average(source.run_dir).checksum,
+        "data": [{"fingerprint": read_manifest(small_dataset).fingerprint, "kind": "scans"}],
+    }
+    # It goes on without what it started from, and without a word of it; from another one it does not.
+    shutil.rmtree(source.run_dir)
+    longer = dataclasses.replace(config, schedule=dataclasses.replace(config.schedule, total_iterations=3))
+    for again in (longer, dataclasses.replace(longer, init_from=None)):
+        assert int(train(again).iteration) == 3
+        assert json.loads(config.folder.config.read_text())["init_from"] == document["init_from"]
+    assert "first weights" not in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"--init_from was .*, is .*other; give the same flags"):
+        train(dataclasses.replace(longer, init_from=tmp_path / "other"))
+
+
+def test_a_run_killed_before_its_first_checkpoint_takes_the_weights_again(
+    finished, small_dataset, tmp_path, monkeypatch
+):
+    source, given = finished
+    config = from_another(source, tmp_path / "warm", small_dataset)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints.Checkpoints, "save", kill)
+        with pytest.raises(Killed):
+            train(config)
+    assert not checkpoints.saved_iterations(config.folder)
+    train(dataclasses.replace(config, init_from=None))
+    assert_equal_weights(first_weights(config), given)
+
+
+def test_weights_that_do_not_fit_or_are_not_there_are_named_before_anything_is_written(
+    finished, small_dataset, tmp_path
+):
+    source, _ = finished
+    config = from_another(source, tmp_path / "warm", small_dataset)
+    narrow = dataclasses.replace(config.network, fmap_base=12, fmap_max=3)
+    for changes, message in (
+        ({"network": narrow}, "has no weights that fit these networks; give the --fmap_base and --fmap_max"),
+        ({"init_from": tmp_path / "nothing"}, "--init_from=.*nothing is neither a run, "),
+    ):
+        with pytest.raises(UserError, match=message):
+            train(dataclasses.replace(config, **changes))
+        assert not config.folder.config.exists()
+        assert not config.folder.checkpoints.exists()
 
 
 # Model b is model c without the fine-tuning.
