@@ -113,6 +113,7 @@ def first_weights(config):
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.both_stacks
 def test_a_run_starts_from_the_weights_of_another_at_its_resolution(
     finished, small_dataset, tmp_path, capsys
@@ -139,7 +140,7 @@ def test_a_run_starts_from_the_weights_of_another_at_its_resolution(
         assert int(train(again).iteration) == 3
         assert json.loads(config.folder.config.read_text())["init_from"] == document["init_from"]
     assert "first weights" not in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"--init_from was .*, is .*other; give the same flags"):
+    with pytest.raises(UserError, match=r"--init_from was .*, is .*other\); give the same flags"):
         train(dataclasses.replace(longer, init_from=tmp_path / "other"))
 
 
