@@ -6,13 +6,13 @@ import contextlib
 import dataclasses
 import functools
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import tensorflow as tf
 
+from mrisynth import screen
 from mrisynth.data import Manifest, Samples, open_samples, read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
@@ -143,7 +143,7 @@ def _take_weights(config: TrainingConfig, strategy: tf.distribute.Strategy, stat
             "and --fmap_max that it was trained with"
         )
     if strategies.is_chief(strategy):
-        sys.stderr.write(f"first weights from {config.init_from}: {taken}\n")
+        screen.say(f"first weights from {config.init_from}: {taken}")
     return origin
 
 
