@@ -126,7 +126,7 @@ def test_a_run_starts_from_the_weights_of_another_at_its_resolution(
     assert "anew" not in said
     assert int(state.iteration) == 2
     assert_equal_weights(first_weights(config), given)
-    assert set(logged_scalars(config.run_dir)["schedule/resolution"]) == {8}
+    assert set(logged_scalars(config.run_dir)["progress/resolution"]) == {8}
     document = json.loads(config.folder.config.read_text())
     assert document["init_from"] == {
         "path": str(source.run_dir),
