@@ -93,6 +93,8 @@ def add_evaluation(
     if not _holds(card, average):
         return
     renewed = {**_card(card["model"]["name"], run_dir, average, data_dir), "date": card["date"]}
+    if beside := card["model"].get("discriminator_checksum"):
+        renewed["model"]["discriminator_checksum"] = beside
     if renewed["evaluation"] != card["evaluation"]:
         write_card(renewed, folder)
 

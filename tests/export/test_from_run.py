@@ -114,7 +114,9 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
 
 def test_an_evaluation_that_comes_after_the_export_gets_into_its_card(private_data, tmp_path):
     private_run.write_run(tmp_path / "run", private_data)
-    exported = export_run(tmp_path / "run", tmp_path / "model")
+    exported = export_run(
+        tmp_path / "run", tmp_path / "model", with_discriminator=True, even_of_patients=True
+    )
     before = ExportFolder(exported).read_card()
     add_evaluation(exported, tmp_path / "run")
     assert ExportFolder(exported).read_card() == before
