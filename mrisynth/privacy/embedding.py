@@ -113,8 +113,7 @@ def learn(real: ReferenceImages) -> EmbeddingDistance:
     images = without_masks(real.training.images, real.channels)
     size = images.shape[1]
     network = _network(_prepare(images[:1, ..., 0]).shape[1])
-    kept = real.folder and real.folder / f"embedding-r{size:04d}.npz"
-    key = f"{_VERSION} {real.fingerprint} {size} {STEPS}"
+    kept, key = real.folder and _place(real.folder, size), _key(real.fingerprint, size)
     if kept and _restore(network, kept, key):
         return EmbeddingDistance(network)
     prepared = np.concatenate([_prepare(channel) for channel in np.moveaxis(images, -1, 0)])
@@ -123,6 +122,29 @@ def learn(real: ReferenceImages) -> EmbeddingDistance:
     if kept:
         _keep(network, kept, key)
     return EmbeddingDistance(network)
+
+
+def is_kept(folder: pathlib.Path, fingerprint: str | None, size: int) -> bool:
+    """Whether the embedding of a data set was learned already, and is kept beside it.
+
+    Args:
+        folder: Where the data set lies.
+        fingerprint: The data set's.
+        size: Pixels along an edge of an image.
+    """
+    try:
+        with np.load(_place(folder, size), allow_pickle=False) as file:
+            return str(file["key"]) == _key(fingerprint, size)
+    except Exception:  # As of a damaged file, which `learn` takes for none.
+        return False
+
+
+def _place(folder: pathlib.Path, size: int) -> pathlib.Path:
+    return folder / f"embedding-r{size:04d}.npz"
+
+
+def _key(fingerprint: str | None, size: int) -> str:
+    return f"{_VERSION} {fingerprint} {size} {STEPS}"
 
 
 def _restore(network: keras.Model, path: pathlib.Path, key: str) -> bool:

@@ -151,6 +151,7 @@ def readme(
     channels: Sequence[Channel],
     labels: SeededLabels | None,
     seeds: list[int],
+    looked_for: str = "",
 ) -> str:
     """The content of README.md.
 
@@ -162,13 +163,14 @@ def readme(
         channels: What they show, as far as all show the same.
         labels: The labels of seeds; None of a model that knows none.
         seeds: The images' seeds, in their order.
+        looked_for: What copies were looked for by, in words; empty if they were not.
     """
     dropped = seeds[-1] - config.seed + 1 - len(seeds)
     filtered = (
         f"Images too close to the training data were left out, {dropped} of {dropped + len(seeds)}: those "
         "that are nearer to a training slice than half of new patients' slices, and less than "
-        f"{config.copy_ratio:.3g} times as far from one training subject as from any other"
-        if config.data_dir
+        f"{config.copy_ratio:.3g} times as far from one training subject as from any other, {looked_for}"
+        if looked_for
         else "Images were not compared with the training data"
     )
     assumed = "" if geometry.known else " (assumed: the model has no card that says so)"

@@ -20,6 +20,7 @@ from mrisynth.errors import UserError, naming_disk_errors
 from mrisynth.evaluation.reference import check_trained_on, load_reference
 from mrisynth.image_io import to_gray
 from mrisynth.locking import only_writer
+from mrisynth.privacy import embedding
 from mrisynth.release.channels import Channel, channels_of
 from mrisynth.release.config import ReleaseConfig
 from mrisynth.release.copy_filter import CopyFilter
@@ -58,7 +59,7 @@ class Released:
         images: Number of images in the release.
         drawn: Number of images that are new.
         dropped: Number of copies of training data that were left out.
-        filtered: Whether copies were looked for.
+        looked_for: What copies were looked for by, in words; empty if they were not.
         on_copying: The verdict on the model, in sentences.
     """
 
@@ -66,13 +67,14 @@ class Released:
     images: int
     drawn: int
     dropped: int
-    filtered: bool
+    looked_for: str
     on_copying: str
 
     def __str__(self) -> str:
         said = f"{self.output}: {self.images:,} images"
         said += f", {self.drawn:,} of them new" if self.drawn else ", nothing left to do"
-        said += f"; {self.dropped:,} copies of training data left out" if self.filtered else ""
+        if self.looked_for:
+            said += f"; {self.dropped:,} copies of training data left out, looked for {self.looked_for}"
         return f"{said}\n{self.on_copying}"
 
 
@@ -111,7 +113,7 @@ def make_release(config: ReleaseConfig, sampler: Sampler | None = None) -> Relea
     copies = None
     if config.data_dir is not None:
         real = load_reference(config.data_dir, sampler.resolution)
-        copies = CopyFilter(real, config.copy_ratio)
+        copies = CopyFilter(real, config.copy_ratio, settings["changed_copies"])
     description = image_description(provenance, config.truncation, geometry)
     sidecar = sidecars(description, functools.partial(channel_description, geometry=geometry, files=files))
     channels = channels_of(sampler.channels, {}, geometry)
@@ -125,14 +127,15 @@ def make_release(config: ReleaseConfig, sampler: Sampler | None = None) -> Relea
             _draw(config, sampler, files, sidecar, copies, seeds)
         labels = LabelTable.of_seeds(sampler.labels, seeds)
         files.finish(seeds, labels, array_description(description, channels, geometry, files))
-        text = readme(config, provenance, geometry, files, channels, sampler.labels, seeds)
+        looked_for = copies.measures if copies else ""
+        text = readme(config, provenance, geometry, files, channels, sampler.labels, seeds, looked_for)
         write_text_aside(config.output / "README.md", text)
     return Released(
         output=config.output,
         images=len(seeds),
         drawn=len(seeds) - there,
         dropped=seeds[-1] - config.seed + 1 - len(seeds),
-        filtered=copies is not None,
+        looked_for=looked_for,
         on_copying=provenance.on_copying,
     )
 
@@ -256,7 +259,12 @@ def _settings(
         **files.settings,
     }
     if config.data_dir is not None:
-        settings |= {"data_dir": provenance.trained_on, "copy_ratio": config.copy_ratio}
+        kept = embedding.is_kept(config.data_dir, provenance.trained_on, sampler.resolution)
+        settings |= {
+            "data_dir": provenance.trained_on,
+            "copy_ratio": config.copy_ratio,
+            "changed_copies": kept,
+        }
     return settings
 
 
@@ -279,12 +287,13 @@ def _check_folder(config: ReleaseConfig, settings: dict[str, Any]) -> None:
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(another) from error
     for flag, ours in settings.items():
-        theirs = there.get(flag)
+        theirs = there.get(flag, False if flag == "changed_copies" else None)
         if theirs == ours:
             continue
         holds = {
             "checksum": "was drawn from other weights than --saved_model holds now",
             "verdict": "says another verdict on copying than the model's card does now",
             "data_dir": "was compared with another --data_dir",
+            "changed_copies": "was begun when --data_dir had another embedding beside it, or none",
         }.get(flag, f"holds a release with --{flag}={theirs}, not {ours}")
         raise UserError(f"--output={config.output} {holds}; give another folder")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.reference import load_reference
 from mrisynth.metrics.features import ScatteringFeatures
-from mrisynth.privacy import statistics
+from mrisynth.privacy import embedding, statistics
 from mrisynth.privacy.copying import describe_real
 from mrisynth.privacy.verdict import Thresholds
 from mrisynth.release import release as module
@@ -80,17 +81,40 @@ def test_a_filtered_release_is_another_than_one_that_is_not(copier, release, sma
         release(saved_model=copier, count=20, data_dir=small_dataset)
 
 
-def test_what_is_left_out_is_what_the_evaluation_counts(small_dataset):
-    real = load_reference(small_dataset, 16)
+@pytest.mark.parametrize("changed_copies", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_what_is_left_out_is_what_the_evaluation_counts(changed_copies, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding, "STEPS", 5)
+    real = dataclasses.replace(load_reference(small_dataset, 16), folder=tmp_path)
     training = real.training.images
     new = draw_subjects(60, 1, size=16)[..., np.newaxis]
     images = np.concatenate([training[:, :, ::-1], real.heldout.images, new])
-    described = describe_real(real, ScatteringFeatures())
+    described = describe_real(real, ScatteringFeatures(), changed_copies)
     found = [sides.search(sides.describe(images)) for sides in described]
     counted = statistics.find_copies(found, Thresholds.copy_ratio).generated
     assert counted[: len(training)].all()
     assert not counted.all()
-    np.testing.assert_array_equal(CopyFilter(real, Thresholds.copy_ratio).find(images), counted)
+    copies = CopyFilter(real, Thresholds.copy_ratio, changed_copies)
+    np.testing.assert_array_equal(copies.find(images), counted)
+
+
+def test_an_embedding_that_an_evaluation_has_left_is_used_and_what_was_looked_for_by_is_said(
+    copier, release, small_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(embedding, "STEPS", 5)
+    data_dir = shutil.copytree(small_dataset, tmp_path / "data")
+    flags = {"saved_model": copier, "format": "npy", "data_dir": data_dir}
+    short = release("short", count=10, **flags)
+    alone = "looked for by gray values and features alone, as no embedding is kept beside the data set"
+    assert alone in str(short)
+    assert not list(data_dir.glob("embedding*"))
+    embedding.learn(load_reference(data_dir, 16))
+    with pytest.raises(UserError, match="was begun when --data_dir had another embedding beside it, or none"):
+        release("short", count=20, **flags)
+    whole = release("whole", count=10, **flags)
+    assert "looked for by gray values, features, learned embedding and patches\n" in str(whole)
+    words = (tmp_path / "whole" / "README.md").read_text()
+    assert "as from any other, by gray values, features, learned embedding and patches." in words
+    assert whole.dropped >= short.dropped == 1
 
 
 def test_a_generator_of_copies_alone_is_given_up(release, small_dataset, tmp_path, monkeypatch):
@@ -124,9 +148,11 @@ def test_copies_are_looked_for_in_images_alone(small_dataset, tmp_path):
         for name, side in (("training", real.training), ("heldout", real.heldout))
     }
     masked = dataclasses.replace(real, **sides, channels=CHANNELS)
-    found = CopyFilter(masked, Thresholds.copy_ratio).find(np.concatenate([training, masks], axis=-1))
+    found = CopyFilter(masked, Thresholds.copy_ratio, False).find(np.concatenate([training, masks], axis=-1))
     assert found.all()
     new = draw_subjects(20, 1, size=16)[..., np.newaxis]
-    alone = CopyFilter(real, Thresholds.copy_ratio).find(new)
-    empty = CopyFilter(masked, Thresholds.copy_ratio).find(np.concatenate([new, np.zeros_like(new)], axis=-1))
+    alone = CopyFilter(real, Thresholds.copy_ratio, False).find(new)
+    empty = CopyFilter(masked, Thresholds.copy_ratio, False).find(
+        np.concatenate([new, np.zeros_like(new)], axis=-1)
+    )
     np.testing.assert_array_equal(empty, alone)
