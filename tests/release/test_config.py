@@ -15,7 +15,7 @@ from mrisynth.sampling.conditions import Condition
         ({"truncation": 1.5}, "--truncation=1.5"),
         ({"bits": 16}, "--bits is for --format=png, not for --format=nifti"),
         ({"format": "png", "bits": 12}, "--bits=12 is not one of 8, 16"),
-        ({"format": "dicom"}, "--format=dicom is not one of .*nifti"),
+        ({"format": "mha"}, "--format=mha is not one of .*nifti"),
         ({"format": "npy", "suffix": "T1w"}, "--suffix is for --format=nifti"),
         (
             {"suffix": "T1w", "conditions": (Condition("suffix", "FLAIR"),)},
