@@ -40,13 +40,7 @@ class RunFolder:
         return self.path / "samples"
 
     def sample_grid(self, name: str, image: int, resolution: int) -> pathlib.Path:
-        """The PNG file of one grid of images.
-
-        Args:
-            name: "generated", "real", or "generated_by_" and the name of a label.
-            image: Number of images that the run had been shown.
-            resolution: Pixels along an edge of an image.
-        """
+        """The PNG file of the grid "generated", "real" or "generated_by_LABEL" after so many images."""
         return self.samples / f"{name}_{image:09d}_{resolution:03d}x{resolution:03d}.png"
 
     @property

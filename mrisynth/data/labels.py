@@ -161,15 +161,7 @@ class LabelSchema:
             first += label.width
 
     def encode(self, table: Mapping[str, Sequence[Any]], count: int) -> NDArray[np.float32]:
-        """Encodes the labels of samples.
-
-        Args:
-            table: Values of every label by its name; a label that is missing is unknown.
-            count: Number of samples, N.
-
-        Returns:
-            Float32 [N, width].
-        """
+        """Encodes the values of `count` samples by label, [N, width]; a label that is missing is unknown."""
         parts = [label.encode(table.get(label.name, [None] * count)) for label in self.labels]
         return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1)
 

@@ -22,14 +22,7 @@ farther from them even a good generator seems."""
 
 
 def unlike_the_data(measures: Mapping[str, Measure]) -> str:
-    """Says where images lie outside what real sets of the same size do among themselves (see `RULE`).
-
-    Args:
-        measures: Measures by key, "frechet" and "precision" among them.
-
-    Returns:
-        A sentence; empty if the images are like the data.
-    """
+    """Says where images lie outside what real sets do among themselves (see `RULE`); empty if they do not."""
     distance, part = measures["frechet"], measures["precision"]
     sides = [(measure.generated.mean, measure.real.mean) for measure in (distance, part)]
     if not all(math.isfinite(value) for values in sides for value in values):

@@ -150,11 +150,9 @@ class ProgressiveNetwork(keras.Model):
         }
 
     def trainable_variables_at(self, level: int, fading: bool) -> list[Any]:
-        """The variables that a call at this level depends on, in a fixed order.
+        """The variables that a call at this level, 0 for 4x4, depends on, in a fixed order.
 
-        Args:
-            level: 0 for 4x4.
-            fading: Whether the level is being faded in, so that the level below still speaks to images.
+        While a level is being faded in, the level below still speaks to images.
         """
         layers = [*self.blocks[: level + 1], self.image_layers[level]]
         if fading and level > 0:

@@ -54,15 +54,9 @@ class Phantom:
 
 
 def draw_phantom(subject: int, seed: int = 0, contrasts: Sequence[str] = (FLAIR,)) -> Phantom:
-    """Draws one subject.
+    """Draws one subject in some of `CONTRASTS`; 1 is "phantom001".
 
-    Args:
-        subject: Number of the subject; 1 is "phantom001".
-        seed: Seed of the whole data set.
-        contrasts: What it is drawn in, of `CONTRASTS`. A scan is the same whatever else is drawn.
-
-    Returns:
-        The same phantom for the same arguments, always.
+    The same arguments give the same phantom, and a scan is the same whatever else is drawn.
     """
     streams = random_streams(subject, seed)
     anatomy, scanner = draw_anatomy(subject, seed), draw_scanner(subject, seed)

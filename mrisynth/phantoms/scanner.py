@@ -204,13 +204,7 @@ def acquire(
 
 
 def to_image(values: Array, affine: Array, orientation: str) -> nibabel.Nifti1Image:
-    """Makes a NIfTI image.
-
-    Args:
-        values: Voxels, [slices, rows, columns].
-        affine: From (column, row, slice) to world RAS in mm, [4, 4].
-        orientation: nibabel axis codes of the array that is stored.
-    """
+    """Makes a NIfTI image of voxels [slices, rows, columns], stored along nibabel's axis codes."""
     image = nibabel.Nifti1Image(values.transpose(2, 1, 0), affine, dtype=values.dtype)
     image = image.as_reoriented(ornt_transform(io_orientation(affine), axcodes2ornt(orientation)))
     image.header.set_xyzt_units("mm")

@@ -121,11 +121,7 @@ def changed_limits(limits: Mapping[str, float]) -> dict[str, float]:
 
 
 def limits_in_words(changed: Mapping[str, float]) -> str:
-    """Says that a verdict is by other limits than mrisynth's, and by which; empty if it is not.
-
-    Args:
-        changed: Limits that are not mrisynth's own, by name.
-    """
+    """Says that a verdict is by other limits than mrisynth's, and by which; empty if there are none."""
     limits = ", ".join(
         f"{name} {value:g} (not {getattr(Thresholds, name, 0):g})" for name, value in changed.items()
     )

@@ -74,11 +74,7 @@ class Sampler:
     labels: SeededLabels | None = None
 
     def asking(self, asked: Sequence[Condition], force: bool = False) -> Sampler:
-        """The same generator, of which every image is asked for this.
-
-        Args:
-            asked: What is asked of labels.
-            force: Whether what too few training subjects have may be asked for.
+        """The same generator, of which every image is asked for this, even for what too few have if forced.
 
         Raises:
             UserError: If it has no such label or category, or too few subjects have what is asked.
@@ -150,11 +146,7 @@ class Sampler:
     def images(
         self, latents: NDArray[np.float32], labels: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Generates the images of latents, some at a time.
-
-        Args:
-            latents: Float32 [N, latent_size].
-            labels: [N, label_schema.width], encoded by the schema; all unknown if None.
+        """Generates the images of latents [N, latent_size], some at a time; labels are unknown if None.
 
         Returns:
             Float32 [N, r, r, channels] in [-1, 1].

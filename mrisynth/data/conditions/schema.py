@@ -81,13 +81,7 @@ def _kind(condition: str, kind: str, values: Sequence[str]) -> LabelKind:
 
 
 def identifies_people(kind: LabelKind, subjects: Sequence[str], values: Sequence[str]) -> bool:
-    """Whether a label has values of their own for most subjects, as names and numbers of people are.
-
-    Args:
-        kind: How the values are read; of numbers, measurements may differ from subject to subject.
-        subjects: Whose each value is.
-        values: As the label table has them.
-    """
+    """Whether most subjects have values of their own of a label, as names and numbers of people are."""
     known = _known(subjects, values)
     different, people = {value for _, value in known}, {subject for subject, _ in known}
     if kind is LabelKind.CATEGORICAL:

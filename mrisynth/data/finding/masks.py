@@ -35,11 +35,7 @@ class MaskFolder:
 
 
 def mask_folder(place: Path, masks: str) -> MaskFolder:
-    """Finds the masks' folder for an input.
-
-    Args:
-        place: The input folder, or a file that is given itself.
-        masks: The masks' folder, absolute or relative to the input folder.
+    """The masks' folder of an input folder or file: absolute, or relative to the folder.
 
     Raises:
         UserError: There is no such folder.

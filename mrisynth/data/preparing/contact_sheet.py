@@ -83,12 +83,7 @@ def _warned(folder: Path, manifest: Manifest, resolution: int, most: int, seed: 
 
 
 def write_histogram(folder: Path, histograms: Mapping[str, NDArray[np.int64]]) -> None:
-    """Writes histogram.png: how the intensities of the largest images are spread over [-1, 1].
-
-    Args:
-        folder: The data set's folder.
-        histograms: For each side of the split, the number of pixels in equal bins.
-    """
+    """Writes histogram.png: how each side's largest images are spread over [-1, 1], in equal bins."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

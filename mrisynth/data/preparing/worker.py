@@ -96,12 +96,7 @@ def checksums(scan: Scan) -> dict[str, Any]:
 
 
 def pyramid(images: NDArray[np.float32], resolutions: tuple[int, ...]) -> dict[int, NDArray[np.uint16]]:
-    """The images at every resolution, each the two by two means of the one above, quantized at the end.
-
-    Args:
-        images: Float32 [N, r, r, channels] in [-1, 1], r being the first of the resolutions.
-        resolutions: Descending by factors of two.
-    """
+    """The images [N, r, r, channels] at every resolution, each the 2x2 means of the one above, quantized."""
     levels = {}
     for resolution in resolutions:
         if resolution < images.shape[1]:

@@ -69,10 +69,6 @@ def find_missing(voxels: NDArray[np.float32]) -> tuple[NDArray[np.bool_] | None,
 def refuse_what_is_no_image(voxels: NDArray[np.float32], missing: NDArray[np.bool_] | None) -> None:
     """Refuses what no scanner makes an image of: masks, label maps and phases.
 
-    Args:
-        voxels: Float32 [I, J, K] as stored.
-        missing: Voxels that were not scanned, as `find_missing` has them.
-
     Raises:
         UnusableScanError: It is no image of intensities.
     """

@@ -104,9 +104,6 @@ def thick_plane(affine: NDArray[np.float64]) -> Plane | None:
     """The plane of a scan that was acquired in thick slices; None if its voxels are no such bricks.
 
     Slices are thick if they lie further apart than twice the size of their pixels.
-
-    Args:
-        affine: From indices along the scan's own axes to mm.
     """
     sizes = nibabel.affines.voxel_sizes(affine)
     source = int(np.argmax(sizes))
@@ -211,12 +208,7 @@ def _spanned(
 
 
 def box(steps: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
-    """The least and the greatest coordinates [2, D] in mm of a grid's voxel centers.
-
-    Args:
-        steps: Float64 [D, A + 1], from indices along A axes, and 1, to D coordinates in mm.
-        shape: Voxels along the A axes.
-    """
+    """The least and the greatest coordinates [2, D] in mm of voxels' centers; steps as of `_spanned`."""
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape])).reshape(len(shape), -1)
     places = steps[:, :-1] @ corners + steps[:, -1:]
     return np.stack([places.min(axis=1), places.max(axis=1)])
