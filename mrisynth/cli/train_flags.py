@@ -43,27 +43,17 @@ MODELS: Mapping[str, ModelDefaults] = {
 def define(values: flags.FlagValues) -> None:
     """Defines every flag of the program."""
     _define_run(values)
-    define_fields(
-        NetworkConfig,
-        {"resolution": "Pixels along an edge; 4 times a power of two."},
-        **group(values, "Networks"),
-    )
+    define_fields(NetworkConfig, ("resolution",), **group(values, "Networks"))
     network_flags.define(values)
     _define_schedule(values)
-    _define_optimization(values)
+    own = [field.name for field in dataclasses.fields(OptimizationConfig)]
+    define_fields(OptimizationConfig, own, **group(values, "Losses and optimizers"))
     _define_runtime(values)
 
 
 def _define_run(values: flags.FlagValues) -> None:
     shown = group(values, "Run")
-    define_fields(
-        TrainingConfig,
-        {
-            "run_dir": "Folder of the run; runs/model_X if not given. Giving it again resumes.",
-            "data_dir": "Data set prepared by mrisynth-prepare; if not given, head phantoms are drawn.",
-        },
-        **shown,
-    )
+    define_fields(TrainingConfig, ("run_dir", "data_dir"), **shown)
     text = "How many phantoms are drawn where --data_dir is not given."
     flags.DEFINE_integer("phantom_subjects", 32, text, **shown)
     define_fields(
@@ -71,19 +61,10 @@ def _define_run(values: flags.FlagValues) -> None:
         {
             "phantom_contrasts": f"Contrasts of these phantoms, of {', '.join(CONTRASTS)}; of several, "
             "each scan is a sample with its contrast as the label suffix.",
-            "conditions": "Labels that the generator can then be asked for: columns of the data set's "
-            "labels.tsv, as in suffix,position_mm,age; their kind may be stated, as in age:continuous.",
         },
         **shown,
     )
-    define_fields(
-        TrainingConfig,
-        {
-            "init_from": "Run, or exported model, whose weights this run starts from, where they fit; of a "
-            "model the generator's, and the discriminator's if it was exported, too.",
-        },
-        **shown,
-    )
+    define_fields(TrainingConfig, ("conditions", "init_from"), **shown)
     text = "Model of the abstract; the attention and schedule it had."
     flags.DEFINE_enum("model", TrainingConfig.model, list(MODELS), text, **shown)
     text = "Estimate the run's time, memory and disk from a few steps; write nothing."
@@ -92,64 +73,18 @@ def _define_run(values: flags.FlagValues) -> None:
 
 def _define_schedule(values: flags.FlagValues) -> None:
     shown = group(values, "Growth")
-    define_fields(
-        GrowthSchedule,
-        {
-            "start_resolution": "Resolution that the run starts at; those below are left out.",
-            "fade_images": "Images over which a resolution fades in.",
-            "stable_images": "Images to stabilize a resolution.",
-            "total_iterations": "Iterations of the run before fine-tuning; 0 stabilizes the last resolution "
-            "like the others.",
-            "learning_rate": "Of both optimizers.",
-            "finetune_learning_rate": "While fine-tuning.",
-        },
-        **shown,
-    )
+    own = ("start_resolution", "fade_images", "stable_images", "total_iterations")
+    define_fields(GrowthSchedule, (*own, "learning_rate", "finetune_learning_rate"), **shown)
     text = "Extra iterations at --finetune_learning_rate; if not given, what --model had."
     flags.DEFINE_integer("finetune_iterations", None, text, **shown)
     default = [f"{resolution}:{batch}" for resolution, batch in DEFAULT_BATCH_SIZES.items()]
     flags.DEFINE_list("batch_sizes", default, "Global batch by resolution.", **shown)
 
 
-def _define_optimization(values: flags.FlagValues) -> None:
-    define_fields(
-        OptimizationConfig,
-        {
-            "gradient_penalty": "Weight of the gradient penalty.",
-            "drift": "Weight of the squared scores of real images.",
-            "ema_decay": "Of the generator's moving average, per step.",
-            "optimizer": "Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).",
-            "gp_interval": "Compute the gradient penalty in every so many-th iteration, so many times as "
-            "heavy.",
-            "critic_steps": "Iterations, each a step of the discriminator, for every step of the generator.",
-            "augment": "For small data sets: mirror flips real images left to right with probability 1/2; "
-            "diffaug changes real and generated images alike before the discriminator sees them.",
-            "label_dropping": "Probability with which training hides a label, half of all, and all of them.",
-            "seed": "Of weights, latents and the order of the data.",
-        },
-        **group(values, "Losses and optimizers"),
-    )
-
-
 def _define_runtime(values: flags.FlagValues) -> None:
     shown = group(values, "Machine and intervals")
-    define_fields(
-        RuntimeConfig,
-        {
-            "strategy": "How devices share the work: default is one device, mirrored all GPUs of this "
-            "machine, multi_worker all GPUs of several machines (TF_CONFIG says which).",
-            "precision": "What is computed in; auto takes bfloat16 where the hardware has it.",
-            "jit_compile": "Compile the step with XLA; auto does so on GPUs.",
-            "deterministic": "The same bits on every run, at some cost.",
-            "checkpoint_minutes": "Minutes between checkpoints.",
-            "scalar_interval": "Iterations between scalars.",
-            "grid_interval": "Images between sample grids.",
-            "eval_interval": "Images between short evaluations, in TensorBoard; 0 for none.",
-            "log_real": "Write grids of real images, too, to samples/ and TensorBoard; scans show patients.",
-            "profile_steps": "First and last iteration that TensorBoard's profiler records, as in 100,110.",
-        },
-        **shown,
-    )
+    own = [field.name for field in dataclasses.fields(RuntimeConfig)]
+    define_fields(RuntimeConfig, [name for name in own if name != "gpus"], **shown)
     text = "Numbers of the GPUs of this machine to use, as in 0,1; all if not given."
     flags.DEFINE_list("gpus", None, text, **shown)
 

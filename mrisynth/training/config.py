@@ -68,14 +68,14 @@ class OptimizationConfig:
     Attributes:
         gradient_penalty: Weight of the gradient penalty.
         drift: Weight of the squared scores of real images.
-        ema_decay: Decay of the moving average of the generator's weights at every step of the generator.
-        optimizer: Optimizer of both networks.
-        gp_interval: Number of iterations from one gradient penalty to the next, each so many times as heavy.
-        critic_steps: Number of steps of the discriminator, one an iteration, for one step of the generator.
-        augment: What is done to images before the discriminator sees them.
-        label_dropping: Probability with which a label of a sample, with which half of its labels, and with
-            which all of them, are unknown to the networks (see `augment_labels`).
-        seed: Seed of the weights, the latents and the order of the data.
+        ema_decay: Of the generator's moving average, per step.
+        optimizer: Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).
+        gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy.
+        critic_steps: Iterations, each a step of the discriminator, for every step of the generator.
+        augment: For small data sets: mirror flips real images left to right with probability 1/2; diffaug
+            changes real and generated images alike before the discriminator sees them.
+        label_dropping: Probability with which training hides a label, half of all, and all of them.
+        seed: Of weights, latents and the order of the data.
     """
 
     gradient_penalty: float = 10.0
@@ -118,17 +118,18 @@ class RuntimeConfig:
     """How a run is carried out; changing it does not make it another run.
 
     Attributes:
-        strategy: How devices share the work.
+        strategy: How devices share the work: default is one device, mirrored all GPUs of this machine,
+            multi_worker all GPUs of several machines (TF_CONFIG says which).
         gpus: Numbers of the GPUs of this machine to use; None for all.
-        precision: What is computed in.
-        jit_compile: Whether XLA compiles the step.
-        deterministic: Whether TensorFlow must give the same bits every time.
+        precision: What is computed in; auto takes bfloat16 where the hardware has it.
+        jit_compile: Compile the step with XLA; auto does so on GPUs.
+        deterministic: The same bits on every run, at some cost.
         checkpoint_minutes: Minutes between checkpoints.
-        scalar_interval: Number of iterations between scalars in TensorBoard.
-        grid_interval: Number of images between sample grids.
-        eval_interval: Number of images between evaluations, counted from the start of the run; 0 for none.
-        log_real: Whether grids of real images are written beside those of generated ones.
-        profile_steps: First and last iteration that TensorBoard's profiler records; none if empty.
+        scalar_interval: Iterations between scalars.
+        grid_interval: Images between sample grids.
+        eval_interval: Images between short evaluations, in TensorBoard; 0 for none.
+        log_real: Write grids of real images, too, to samples/ and TensorBoard; scans show patients.
+        profile_steps: First and last iteration that TensorBoard's profiler records, as in 100,110.
     """
 
     strategy: Strategy = Strategy.DEFAULT
@@ -170,8 +171,8 @@ class TrainingConfig:
     """A whole run.
 
     Attributes:
-        run_dir: The folder for everything that the run writes.
-        data_dir: A prepared data set.
+        run_dir: Folder of the run; runs/model_X if not given. Giving it again resumes.
+        data_dir: Data set prepared by mrisynth-prepare; if not given, head phantoms are drawn.
         phantom_subjects: How many phantoms are drawn into data_dir first; None where it is given.
         phantom_contrasts: What these are drawn in, of `mrisynth.phantoms.contrast.CONTRASTS`; each scan of
             several is a sample with its contrast as the label "suffix".
@@ -180,10 +181,12 @@ class TrainingConfig:
         schedule: Growth of the networks.
         optimization: Losses, optimizers and the moving average.
         runtime: Devices, precision and intervals.
-        conditions: Labels that the generator can be asked for (see `mrisynth.data.conditions.schema`).
+        conditions: Labels that the generator can then be asked for: columns of the data set's labels.tsv, as
+            in suffix,position_mm,age; their kind may be stated, as in age:continuous.
         label_schema: How they are encoded, which follows from `conditions` and the data set; none for an
             unconditional run.
-        init_from: The run or the exported model that the first weights are taken from; None to draw them.
+        init_from: Run, or exported model, whose weights this run starts from, where they fit; of a model the
+            generator's, and the discriminator's if it was exported, too.
     """
 
     run_dir: pathlib.Path

@@ -115,15 +115,15 @@ class GrowthSchedule:
 
     Attributes:
         resolution: The last resolution, in pixels.
-        fade_images: Number of images to fade a resolution in; 4x4 needs none.
-        stable_images: Number of images to stabilize a resolution.
-        total_iterations: Length of the run without fine-tuning; the last resolution runs on until then. With
-            0 the last resolution is stabilized like the others.
+        fade_images: Images over which a resolution fades in.
+        stable_images: Images to stabilize a resolution.
+        total_iterations: Iterations of the run before fine-tuning; 0 stabilizes the last resolution like the
+            others.
         finetune_iterations: Number of iterations added at the end at the reduced rate (model (c)).
-        learning_rate: Learning rate before fine-tuning.
-        finetune_learning_rate: Learning rate while fine-tuning.
+        learning_rate: Of both optimizers.
+        finetune_learning_rate: While fine-tuning.
         batch_sizes: Global batch by resolution; while a resolution fades in, its own batch is used.
-        start_resolution: The first resolution, in pixels; it does not fade in, and those below are left out.
+        start_resolution: Resolution that the run starts at; those below are left out.
 
     Raises:
         UserError: If the numbers make no schedule, naming the flag.
