@@ -54,6 +54,7 @@ setuptools.setup(
     package_dir={f"mrisynth.shipped.{folder}": folder for folder in SHIPPED},
     package_data={
         "mrisynth.report": ["report.html.jinja"],
+        "mrisynth.export": ["page/*", "page/onnxruntime-web/*"],
         **{f"mrisynth.shipped.{folder}": files for folder, files in SHIPPED.items()},
     },
     entry_points={

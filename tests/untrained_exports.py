@@ -5,7 +5,9 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from mrisynth import checksums
 from mrisynth.export_folder import ExportFolder
+from tests.label_tables import DISTRIBUTION
 
 CARD = {
     "format": "mrisynth model card",
@@ -42,6 +44,19 @@ def write_card(version_folder, card):
     path = ExportFolder(version_folder).card
     path.parent.mkdir(exist_ok=True)
     path.write_text(card if isinstance(card, str) else json.dumps(card))
+
+
+def card_of(generator, **model):
+    """A card of these weights, with what it says of the model replaced in part."""
+    said = {
+        "resolution": generator.resolution,
+        "channels": [f"channel{number}" for number in range(generator.channels)],
+        "latent_size": generator.latent_size,
+        "attention_generator": list(generator.attention_resolutions),
+        "weights_checksum": checksums.of_arrays(generator.get_weights()),
+    }
+    labels = {"labels": DISTRIBUTION.to_json()} if generator.label_schema.width else {}
+    return {**CARD, "model": {**said, **model}, **labels}
 
 
 def save_bank(folder, images):

@@ -2,10 +2,12 @@
 
     mrisynth-export --run_dir=RUN --output=saved_models/NAME
     mrisynth-export --saved_model=flair_phantom --output=MODEL --format=onnx
+    mrisynth-export --saved_model=flair_phantom --output=flair_phantom.html --format=page
 
 Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
 model card. A server that watches saved_models/NAME loads it when it is whole. With --format=onnx it writes
-OUTPUT/generator.onnx, for runtimes without TensorFlow. An export can be exported again, in another format.
+OUTPUT/generator.onnx, for runtimes without TensorFlow; with --format=page one HTML file, which draws images
+in a browser, without a server or a network. An export can be exported again, in another format.
 """
 
 from __future__ import annotations
@@ -43,5 +45,6 @@ def _export(values: flags.FlagValues) -> None:
                 config.with_discriminator,
                 config.even_of_patients,
             )
-    folder = ExportFolder(path if path.is_dir() else path.parent)
-    print(f"The generator is in {path}, what it is in {folder.card_page}.")
+    card = ExportFolder(path if path.is_dir() else path.parent).card_page
+    said = f", what it is in {card}" if card.is_file() else "; open it in a browser"
+    print(f"The generator is in {path}{said}.")

@@ -43,7 +43,8 @@ def define(values: flags.FlagValues) -> None:
         {
             "run_dir": "Folder of a run that has grown to its full resolution.",
             "saved_model": "In place of a run, an exported generator, NAME or NAME/VERSION.",
-            "output": "Folder of the model, as in saved_models/NAME; gets a new version.",
+            "output": "Folder of the model, as in saved_models/NAME; gets a new version. A page is a file, "
+            "NAME.html.",
             "data_dir": "The run's data set, if it is no longer where it was.",
             "with_discriminator": "Store the discriminator beside, so that --init_from can start a run from "
             "both networks; refused for models of patients, of whom it tells.",
@@ -55,7 +56,8 @@ def define(values: flags.FlagValues) -> None:
         "format",
         DEFAULT_FORMAT,
         format_names(),
-        "What is written; saved_model is for TensorFlow and TensorFlow Serving, onnx for other runtimes.",
+        "What is written: saved_model is for TensorFlow and its Serving, onnx for other runtimes, page one "
+        "HTML file that draws images in a browser.",
         **group(values, "Export"),
     )
 

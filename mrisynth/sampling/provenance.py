@@ -69,28 +69,14 @@ class Provenance:
             UserError: If it found copies and they may not, or if the model card's evaluation is damaged.
         """
         export, card = sampler.export, sampler.card or {}
-        evaluation = card.get("evaluation")
-        said: dict[str, Any] = {"asked": asked}
         try:
-            said["phantoms"] = card.get("data", {}).get("kind") == "phantoms"
-            if evaluation is not None:
-                said |= {
-                    "verdict": str(evaluation["privacy"]["verdict"]["words"]),
-                    "date": str(evaluation["date"]),
-                    "report": (evaluation.get("report") or {}).get("checksum"),
-                    "unlike": evaluation.get("unlike_the_data") or "",
-                    "short": bool(evaluation.get("short")),
-                    "other_limits": dict(evaluation["privacy"].get("thresholds") or {}),
-                }
+            named = (export.name, export.version, export.checksum)
+            found = cls.of_card(card, *named, sampler.trained_on, asked)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"--saved_model: the evaluation in the model card of {export.path} is damaged ({error}); "
                 "export the model again"
             ) from error
-        if evaluation is not None and sampler.trained_on is None and said["verdict"] != COPIES_FOUND:
-            # Copies can only be looked for in the data set that a model was trained on.
-            said["verdict"] = UNKNOWN
-        found = cls(export.name, export.version, export.checksum, sampler.trained_on, **said)
         if found.despite_copies and not despite_copies:
             raise UserError(
                 f"--saved_model={export.path} copies training scans: the evaluation of {found.date} says "
@@ -98,6 +84,45 @@ class Provenance:
                 "file will then say"
             )
         return found
+
+    @classmethod
+    def of_card(
+        cls,
+        card: Mapping[str, Any],
+        model: str,
+        version: str,
+        checksum: str,
+        trained_on: str | None,
+        asked: bool = False,
+    ) -> Provenance:
+        """Reads what a model card says of the evaluation.
+
+        Args:
+            card: The card; nothing is known if it is empty.
+            model: See the attributes.
+            version: See the attributes.
+            checksum: See the attributes.
+            trained_on: See the attributes.
+            asked: See the attributes.
+
+        Raises:
+            KeyError, TypeError or AttributeError: If the card is damaged.
+        """
+        evaluation = card.get("evaluation")
+        said: dict[str, Any] = {"phantoms": card.get("data", {}).get("kind") == "phantoms", "asked": asked}
+        if evaluation is not None:
+            said |= {
+                "verdict": str(evaluation["privacy"]["verdict"]["words"]),
+                "date": str(evaluation["date"]),
+                "report": (evaluation.get("report") or {}).get("checksum"),
+                "unlike": evaluation.get("unlike_the_data") or "",
+                "short": bool(evaluation.get("short")),
+                "other_limits": dict(evaluation["privacy"].get("thresholds") or {}),
+            }
+            if trained_on is None and said["verdict"] != COPIES_FOUND:
+                # Copies can only be looked for in the data set that a model was trained on.
+                said["verdict"] = UNKNOWN
+        return cls(model, version, checksum, trained_on, **said)
 
     @property
     def despite_copies(self) -> bool:

@@ -33,6 +33,16 @@ def test_onnx_has_its_card_beside_it(ended_run, tmp_path):
     check_refusal(again, "heads exists already; name a new folder")
 
 
+def test_a_page_is_one_file(tmp_path):
+    """Of the model that comes with mrisynth, found by its name."""
+    page = tmp_path / "new" / "heads.html"
+    ended = call(PROGRAM, "--saved_model=flair_phantom", f"--output={page}", "--format=page")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"The generator is in {page}; open it in a browser.\n"
+    assert "<title>flair_phantom: synthetic MR slices</title>" in page.read_text(encoding="utf-8")
+    assert list(page.parent.iterdir()) == [page]
+
+
 def test_a_folder_that_cannot_be_written_is_named(ended_run, tmp_path):
     (tmp_path / "file").touch()
     ended = call(PROGRAM, f"--run_dir={ended_run}", f"--output={tmp_path / 'file' / 'heads'}")

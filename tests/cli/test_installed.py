@@ -82,6 +82,8 @@ def test_a_wheel_holds_what_comes_with_mrisynth_and_no_other_model(wheel):
     shipped |= {p.relative_to(ROOT) for p in (ROOT / "saved_models/flair_phantom").rglob("*") if p.is_file()}
     assert {f"mrisynth/shipped/{path.as_posix()}" for path in shipped} <= names
     assert "mrisynth/report/report.html.jinja" in names
+    page = {"page.html.jinja", "network.js", "onnxruntime-web/LICENSE", "onnxruntime-web/ort.wasm.min.mjs"}
+    assert {f"mrisynth/export/page/{name}" for name in page} <= names
     assert not any("of_patients" in name for name in names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mrisynth"}
 

@@ -8,30 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mrisynth import checksums
 from mrisynth.errors import UserError
 from mrisynth.export.formats.saved_model import export_generator
 from mrisynth.networks import Generator
 from mrisynth.networks.exported import read_generator
 from mrisynth.sampling.generators import open_export
-from tests.label_tables import DISTRIBUTION, SCHEMA
-from tests.untrained_exports import CARD, replaced, write_card
+from tests.label_tables import SCHEMA
+from tests.untrained_exports import card_of, replaced, write_card
 
 MODEL = pathlib.Path(__file__).parents[2] / "saved_models" / "flair_phantom"
 
 pytestmark = pytest.mark.both_stacks
-
-
-def card_of(generator, **model):
-    said = {
-        "resolution": generator.resolution,
-        "channels": [f"channel{number}" for number in range(generator.channels)],
-        "latent_size": generator.latent_size,
-        "attention_generator": list(generator.attention_resolutions),
-        "weights_checksum": checksums.of_arrays(generator.get_weights()),
-    }
-    labels = {"labels": DISTRIBUTION.to_json()} if generator.label_schema.width else {}
-    return {**CARD, "model": {**said, **model}, **labels}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ Promise.all(Array.from(document.images, image => image.decode().then(
 """
 
 
-_MISFITS = """
+MISFITS = """
 (() => {
   const width = document.documentElement.clientWidth, found = [];
   const name = element => `${element.tagName.toLowerCase()}.${element.getAttribute("class") || ""} ` +
@@ -77,9 +77,9 @@ def problems(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> list[s
         page: HTML file.
         profile: Empty folder for the browser.
     """
-    with _opened(chromium, page, profile) as (browser, session):
+    with opened(chromium, page, profile) as (browser, session):
         answer = browser.evaluate(_BROKEN_IMAGES, session)
-        found = [fault for event in browser.events if (fault := _fault(event, page.as_uri()))]
+        found = [fault for event in browser.events if (fault := fault_of(event, page.as_uri()))]
         return found + answer
 
 
@@ -100,19 +100,19 @@ def misfits(
         pictures: Folder for pictures of the whole page, WIDTH.png, for people to look at; none if None.
     """
     found = []
-    with _opened(chromium, page, profile) as (browser, session):
+    with opened(chromium, page, profile) as (browser, session):
         for width in widths:
             window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
             browser.call("Emulation.setDeviceMetricsOverride", session, **window)
             if pictures:
                 shot = browser.call("Page.captureScreenshot", session, captureBeyondViewport=True)
                 (pictures / f"{width}.png").write_bytes(base64.b64decode(shot["data"]))
-            found += [f"at {width}: {misfit}" for misfit in browser.evaluate(_MISFITS, session)]
+            found += [f"at {width}: {misfit}" for misfit in browser.evaluate(MISFITS, session)]
     return found
 
 
 @contextlib.contextmanager
-def _opened(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> Iterator[tuple[_Browser, str]]:
+def opened(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> Iterator[tuple[_Browser, str]]:
     """A browser that has loaded a page without a network, and its session with the page."""
     with _started(chromium, profile) as browser:
         target = browser.call("Target.createTarget", url="about:blank")["targetId"]
@@ -126,7 +126,7 @@ def _opened(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> Iterato
         yield browser, session
 
 
-def _fault(event: dict[str, Any], address: str) -> str | None:
+def fault_of(event: dict[str, Any], address: str) -> str | None:
     """What an event complains of; None if it does not complain."""
     values = event["params"]
     match event["method"]:
@@ -139,7 +139,7 @@ def _fault(event: dict[str, Any], address: str) -> str | None:
             return f"log {values['entry']['level']}: {values['entry']['text']}"
         case "Network.requestWillBeSent":
             url = values["request"]["url"]
-            return None if url == address or url.startswith("data:") else f"loads {url}"
+            return None if url == address or url.startswith(("data:", "blob:")) else f"loads {url}"
     return None
 
 

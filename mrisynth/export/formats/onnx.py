@@ -91,7 +91,7 @@ def export_generator(
     folder = pathlib.Path(directory)
     if folder.exists():
         raise UserError(f"--output={folder} exists already; name a new folder")
-    model = _model(generator)
+    model = make_model(generator)
     onnx.checker.check_model(model)
     with folder_aside(folder) as aside:
         ExportFolder(aside).onnx.write_bytes(model.SerializeToString())
@@ -100,8 +100,8 @@ def export_generator(
     return ExportFolder(folder).onnx
 
 
-def _model(generator: Generator) -> Any:
-    """The whole generator at its full resolution."""
+def make_model(generator: Generator) -> Any:
+    """The whole generator at its full resolution, as an onnx.ModelProto; see `export_generator`."""
     from onnx import TensorProto, helper
 
     graph = _Graph()

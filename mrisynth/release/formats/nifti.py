@@ -23,7 +23,9 @@ from mrisynth.data.reading.slices import slice_to_nifti
 from mrisynth.errors import UserError
 from mrisynth.release.channels import Channel, channels_of
 from mrisynth.release.formats.base import ReleaseFormat
+from mrisynth.release.image_geometry import ImageGeometry
 from mrisynth.release.label_table import SEED, LabelTable
+from mrisynth.sampling.provenance import Provenance
 
 SUFFIXES = ("T1w", "T2w", "PDw", "T2starw", "FLAIR", "inplaneT1", "inplaneT2", "PDT2", "angio")
 """What BIDS calls the contrasts of anatomical images."""
@@ -67,7 +69,9 @@ class NiftiFiles(ReleaseFormat):
             )
 
     def __post_init__(self) -> None:
-        self._header = functools.cache(self._make_header)
+        self._header = functools.cache(
+            functools.partial(file_head, self.geometry, self.provenance, self.resolution)
+        )
         images = [channel for channel in self._described if channel.mask is None]
         wanted, given = [channel.name for channel in images], self.options["suffix"]
         if given is None:
@@ -200,33 +204,46 @@ class NiftiFiles(ReleaseFormat):
         header = self._header(channel.intensity_range, stored.dtype.type)
         return compressor.compress(header + voxels.tobytes(order="F")) + compressor.flush()
 
-    def _make_header(self, intensity_range: tuple[float, float], dtype: type[np.integer]) -> bytes:
-        """All of a file but its voxels, the same for every image of a contrast."""
-        low, high = intensity_range
-        image = slice_to_nifti(
-            np.zeros((self.resolution, self.resolution)),
-            self.geometry.plane,
-            self.geometry.pixel_size_mm,
-            self.geometry.slice_spacing_mm,
-        )
-        # There is no scanner: all images are aligned to the center of their own field of view.
-        image.set_sform(image.affine, "aligned")
-        image.set_qform(image.affine, "aligned")
-        header = nibabel.Nifti1Header(image.header.binaryblock, endianness="<")
-        header.set_data_dtype(dtype)
-        if dtype is np.int16:
-            header.set_slope_inter((high - low) / (2 * _LARGEST), (low + high) / 2)
-        header["cal_min"], header["cal_max"] = low, high
-        header["descrip"] = self.provenance.description
-        header["magic"] = header.single_magic
-        # The file says all of it wherever it goes, also without the JSON beside it.
-        header.extensions.append(
-            nibabel.nifti1.Nifti1Extension("comment", self.provenance.statement.encode())
-        )
-        header["vox_offset"] = header.single_vox_offset + header.extensions.get_sizeondisk()
-        file = io.BytesIO()
-        header.write_to(file)
-        return file.getvalue()
+
+def file_head(
+    geometry: ImageGeometry,
+    provenance: Provenance,
+    resolution: int,
+    intensity_range: tuple[float, float],
+    dtype: type[np.integer],
+) -> bytes:
+    """All of a file but its voxels, the same for every image of a contrast.
+
+    Args:
+        geometry: What pixels stand for.
+        provenance: Where the images come from.
+        resolution: Pixels along an edge.
+        intensity_range: The intensities that -1 and 1 stand for.
+        dtype: Of the voxels: int16, whose slope and intercept make them intensities, or uint8 of a mask.
+    """
+    low, high = intensity_range
+    image = slice_to_nifti(
+        np.zeros((resolution, resolution)),
+        geometry.plane,
+        geometry.pixel_size_mm,
+        geometry.slice_spacing_mm,
+    )
+    # There is no scanner: all images are aligned to the center of their own field of view.
+    image.set_sform(image.affine, "aligned")
+    image.set_qform(image.affine, "aligned")
+    header = nibabel.Nifti1Header(image.header.binaryblock, endianness="<")
+    header.set_data_dtype(dtype)
+    if dtype is np.int16:
+        header.set_slope_inter((high - low) / (2 * _LARGEST), (low + high) / 2)
+    header["cal_min"], header["cal_max"] = low, high
+    header["descrip"] = provenance.description
+    header["magic"] = header.single_magic
+    # The file says all of it wherever it goes, also without the JSON beside it.
+    header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", provenance.statement.encode()))
+    header["vox_offset"] = header.single_vox_offset + header.extensions.get_sizeondisk()
+    file = io.BytesIO()
+    header.write_to(file)
+    return file.getvalue()
 
 
 def _subject(number: int) -> str:

@@ -41,4 +41,4 @@ def test_a_format_that_there_is_not_is_refused():
 
 
 def test_what_there_is():
-    assert formats.format_names() == ["onnx", "saved_model"]
+    assert formats.format_names() == ["onnx", "page", "saved_model"]
