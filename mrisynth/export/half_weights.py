@@ -87,14 +87,7 @@ def _attention(numbers: _Numbers, layer: SelfAttention) -> dict[str, Any]:
 
 
 def half_model(generator: Generator) -> bytes:
-    """The generator as `mrisynth.export.formats.onnx` writes it, but the weights are cast when it is opened.
-
-    Args:
-        generator: Of rank 2.
-
-    Returns:
-        The contents of an ONNX file.
-    """
+    """An ONNX file of a generator of rank 2, its weights in half precision and cast when it is opened."""
     from onnx import TensorProto, helper, numpy_helper
 
     model = make_model(generator)

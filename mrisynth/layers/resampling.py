@@ -28,11 +28,7 @@ def _add_shifts(kernel: tf.Tensor) -> tf.Tensor:
 def fold_down(kernel: tf.Tensor) -> tf.Tensor:
     """The stride-2 kernel that equals convolution by `kernel` followed by the mean over blocks of two.
 
-    Args:
-        kernel: [3, ..., 3, C_in, C_out], float32.
-
-    Returns:
-        [4, ..., 4, C_in, C_out].
+    From [3, ..., 3, C_in, C_out] to [4, ..., 4, C_in, C_out], float32.
     """
     return _add_shifts(kernel) / 2 ** (kernel.shape.rank - 2)
 

@@ -35,14 +35,9 @@ def fourier_features(encoding: tf.Tensor) -> tf.Tensor:
 
 
 def modulate(maps: tf.Tensor, terms: tf.Tensor | None) -> tf.Tensor:
-    """Gives every channel a gain and a bias: maps * (1 + gain) + bias.
+    """Gives every channel of maps [N, *space, C] a gain and a bias: maps * (1 + gain) + bias.
 
-    Args:
-        maps: [N, *space, C].
-        terms: [N, 2C], all gains before all biases; None leaves the maps as they are.
-
-    Returns:
-        [N, *space, C].
+    Terms are [N, 2C], all gains before all biases; None leaves the maps as they are.
     """
     if terms is None:
         return maps

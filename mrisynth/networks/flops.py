@@ -76,14 +76,10 @@ def activations(config: NetworkConfig, level: int) -> int:
 
 
 def largest_activation(config: NetworkConfig, resolution: int) -> int:
-    """Values in the largest tensor that one image makes in the generator.
+    """Values in the largest tensor that one image of a resolution makes in the generator.
 
     It is a table of attention, or the last map: with the channels of the one before it, if it is resampled
     outside the convolution.
-
-    Args:
-        config: Size of the network.
-        resolution: That images are generated at.
     """
     tables = (_attention_table(config, r) for r in config.attention_generator if r <= resolution)
     # Pixels grow faster than channels shrink, so the last map is the largest.

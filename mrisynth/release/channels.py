@@ -33,11 +33,7 @@ class Channel:
     there: bool = True
 
     def values(self, image: NDArray[np.float32]) -> NDArray[np.floating]:
-        """The channel's intensities; of a mask 1 where the model's values are above 0, else 0.
-
-        Args:
-            image: [r, r] in [-1, 1].
-        """
+        """The intensities of an image [r, r] in [-1, 1]; of a mask 1 where it is above 0, else 0."""
         if self.mask is not None:
             return (image > 0).astype(np.float32)
         return from_unit_range(image, self.intensity_range)
@@ -46,13 +42,7 @@ class Channel:
 def channels_of(
     names: Sequence[str], labels: Mapping[str, Value], geometry: ImageGeometry
 ) -> tuple[Channel, ...]:
-    """Describes the channels of an image.
-
-    Args:
-        names: What the model calls them, in order.
-        labels: The image's labels by name, None where one is unknown.
-        geometry: What is known of all images.
-    """
+    """Describes the channels of an image by their names, its labels and what is known of all images."""
     own = (labels.get(CONTRAST_LABEL) or "") if geometry.several_contrasts else geometry.suffix
     channels = []
     for name in names:

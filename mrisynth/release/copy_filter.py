@@ -34,14 +34,7 @@ class CopyFilter:
         return words if len(names) > 1 else f"{words} alone, as no embedding is kept beside the data set"
 
     def find(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Finds the copies among generated images.
-
-        Args:
-            images: Uint8 [N, H, H, C].
-
-        Returns:
-            Whether each image is a copy, [N].
-        """
+        """Finds the copies among generated images, uint8 [N, H, H, C]: whether each is one, [N]."""
         copies = [
             statistics.is_alone(
                 sides.nearest_training(sides.describe(images)), sides.neighbors, self._copy_ratio

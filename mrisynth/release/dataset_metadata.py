@@ -54,13 +54,7 @@ def sidecars(
 
 
 def image_description(provenance: Provenance, truncation: float, geometry: ImageGeometry) -> dict[str, Any]:
-    """What the JSON of every image says, but for its seed, its labels and what its channels differ in.
-
-    Args:
-        provenance: Where the images come from.
-        truncation: How they are drawn.
-        geometry: What pixels and gray values stand for.
-    """
+    """What the JSON of every image says, but for its seed, its labels and what its channels differ in."""
     return {
         "Description": provenance.statement,
         "Synthetic": True,
@@ -77,13 +71,7 @@ def image_description(provenance: Provenance, truncation: float, geometry: Image
 
 
 def channel_description(channel: Channel, geometry: ImageGeometry, files: ReleaseFormat) -> dict[str, Any]:
-    """What the JSON of every image of a channel says beside.
-
-    Args:
-        channel: What it shows.
-        geometry: What gray values stand for.
-        files: How images are stored.
-    """
+    """What the JSON of every image of a channel says beside what that of every image says."""
     image = channel.mask is None
     return {
         "Channel": channel.name,
@@ -100,14 +88,7 @@ def array_description(
     geometry: ImageGeometry,
     files: ReleaseFormat,
 ) -> dict[str, Any]:
-    """What one JSON says of all images at once.
-
-    Args:
-        description: What the JSON of all images says.
-        channels: What they show, as far as all show the same.
-        geometry: What gray values stand for.
-        files: How images are stored.
-    """
+    """What one JSON says of all images at once, and of their channels as far as all show the same."""
     described = [channel_description(channel, geometry, files) for channel in channels]
     by_contrast = {name: list(ends) for name, ends in geometry.contrast_ranges.items()}
     return {
@@ -120,13 +101,7 @@ def array_description(
 def dataset_description(
     provenance: Provenance, settings: Mapping[str, Any], files: ReleaseFormat
 ) -> dict[str, Any]:
-    """The content of dataset_description.json.
-
-    Args:
-        provenance: Where the images come from.
-        settings: What makes the release this release.
-        files: How the images are stored.
-    """
+    """The content of dataset_description.json; settings are what makes the release this release."""
     return {
         "Name": f"Synthetic MR images of the model {provenance.model}",
         **files.dataset_fields,

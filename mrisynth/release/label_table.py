@@ -32,12 +32,7 @@ class LabelTable:
 
     @classmethod
     def of_seeds(cls, labels: SeededLabels | None, seeds: Sequence[int]) -> LabelTable:
-        """The labels that images were drawn with.
-
-        Args:
-            labels: Of any seed; None of a model that knows no labels.
-            seeds: The images' seeds.
-        """
+        """The labels that images of these seeds were drawn with; none of a model that knows no labels."""
         if labels is None:
             return cls(UNCONDITIONAL, {})
         values = labels.values(seeds[0], seeds[-1] - seeds[0] + 1)

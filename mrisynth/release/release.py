@@ -146,11 +146,7 @@ def block_size(resolution: int) -> int:
 
 
 def _check_filter(config: ReleaseConfig, sampler: Sampler) -> None:
-    """Checks that copies are looked for in the data set that the generator was trained on.
-
-    Raises:
-        UserError: If that is another, or the generator does not say.
-    """
+    """Checks that copies are looked for in the data set that the generator was trained on."""
     model = f"--saved_model={config.saved_model}"
     if config.data_dir and not check_trained_on(config.data_dir, sampler.trained_on, model):
         raise UserError(
@@ -160,11 +156,7 @@ def _check_filter(config: ReleaseConfig, sampler: Sampler) -> None:
 
 
 def _written(config: ReleaseConfig, files: ReleaseFormat) -> list[int]:
-    """The seeds of the images that are there.
-
-    Raises:
-        UserError: If they cannot be read, or are more than there shall be.
-    """
+    """The seeds of the images that are there."""
     try:
         seeds = files.written()
     except (ValueError, KeyError, FileNotFoundError) as error:
@@ -269,11 +261,7 @@ def _settings(
 
 
 def _check_folder(config: ReleaseConfig, settings: dict[str, Any]) -> None:
-    """Checks that the folder is new, or holds the same release.
-
-    Raises:
-        UserError: If it is not, or does not.
-    """
+    """Checks that the folder is new, or holds the same release."""
     path = config.output / DESCRIPTION
     another = f"--output={config.output} holds other files than a release; give another folder"
     try:

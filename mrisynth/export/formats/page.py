@@ -145,11 +145,7 @@ def _plain_parts(generator: Generator) -> dict[str, str]:
 
 
 def _onnx_parts(generator: Generator, labels: Mapping[str, Any] | None) -> dict[str, str]:
-    """What page/onnx_network.js opens.
-
-    Raises:
-        UserError: If the onnx package is missing.
-    """
+    """What page/onnx_network.js opens."""
 
     def packed(content: bytes) -> str:
         return base64.b64encode(gzip.compress(content, mtime=0)).decode()
@@ -211,11 +207,7 @@ def _json(document: Any) -> Any:
 
 
 def _provenance(card: Mapping[str, Any], asked: bool) -> Provenance:
-    """What every file that is saved says.
-
-    Raises:
-        UserError: If the evaluation found copies.
-    """
+    """What every file that is saved says."""
     model = card["model"]
     # The card of a run that was not exported before has no checksum of a graph.
     checksum = model.get("checksum") or model["weights_checksum"]
