@@ -306,11 +306,7 @@ class _Trainer:
             self._save_time = time.monotonic()
 
     def _end_phase(self, position: Position) -> None:
-        """Writes a checkpoint, and grids if the phase is over.
-
-        Raises:
-            Interrupted: If the run was asked to stop.
-        """
+        """Writes a checkpoint, and grids if the phase is over."""
         self._progress.end_phase()
         if self._summaries and position.iteration == position.phase.last_iteration:
             self._summaries.write_grids(position, self._real, self._label_weight(position))
