@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from mrisynth.training.trainer import Evaluate
 
 
+_EXPORT_SECONDS = 10.0
+# Of slices, each of which is looked up among all: what counts where there are tens of thousands.
+_SECONDS_PER_PAIR = 8e-8
+
+
 def main() -> None:
     """Runs the program."""
     app.run(_main, train_flags.define, __doc__)
@@ -57,7 +62,7 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     evaluate = _watch(config) if chief and config.runtime.eval_interval else None
     try:
         strategies.meet(strategy)
-        trainer.train(config, strategy, evaluate)
+        trainer.train(config, strategy, evaluate, _ending_seconds(config))
     except Interrupted as interruption:
         if chief:
             print(f"Stopped; run the same command again to go on from {config.folder.checkpoints}.")
@@ -75,6 +80,16 @@ def _train(config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
     if _evaluate(config):
         with naming_disk_errors(config.run_dir):
             add_evaluation(exported, config.run_dir)
+
+
+def _ending_seconds(config: TrainingConfig) -> float:
+    """What export and evaluation are expected to take on a CPU, by the number and the size of the slices."""
+    from mrisynth.data import read_manifest
+
+    manifest, pixels = read_manifest(config.data_dir), config.network.resolution**2
+    slices = sum(split.slices for split in manifest.splits.values())
+    describing = len(manifest.channels) * (3.4e-4 * pixels + (3.6e-3 + 1.6e-7 * pixels) * slices)
+    return _EXPORT_SECONDS + describing + _SECONDS_PER_PAIR * slices**2
 
 
 def _watch(config: TrainingConfig) -> Evaluate:

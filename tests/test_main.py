@@ -32,7 +32,9 @@ def test_a_run_ends_with_samples_and_an_export(tiny_run):
 
 
 def test_the_screen_is_quiet(tiny_run):
-    assert tiny_run.ended.stderr == ""
+    lines = tiny_run.ended.stderr.splitlines()
+    assert [line.split()[0] for line in lines] == ["data", "networks", "device", "schedule", "time", "watch"]
+    assert re.search(r"time +about \d.*, \d.* of it for export and evaluation", lines[4])
     _, evaluation = tiny_run.ended.stdout.splitlines()
     assert re.fullmatch("Not evaluated: images of 8x8 are too small to evaluate; .*", evaluation)
 
@@ -155,11 +157,14 @@ def test_interrupted_it_writes_a_checkpoint_and_goes_on(tmp_path, small_dataset)
     assert newest > 4
     # The same command goes on from there, or it would take as long again to come this far.
     resumed = begin(TRAIN, *flags)
-    first = resumed.stderr.readline()
+    line = "data"
+    while not line.startswith("resumes"):
+        line = resumed.stderr.readline()
+        assert line
     resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=60)
     assert resumed.returncode == 128 + signal.SIGTERM
-    assert "4x4" not in first
+    assert f"from iteration {newest:,} in 8x8 fade" in line
 
 
 @pytest.mark.parametrize(

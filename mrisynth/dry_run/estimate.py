@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mrisynth.networks.config import level_of
 from mrisynth.screen import duration
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.opening import parameters_in_words
 from mrisynth.training.schedule import Phase
 from mrisynth.training.throughput import CostPerImage, too_long
 
@@ -130,7 +131,6 @@ def run_seconds(config: TrainingConfig, found: Measurements) -> float:
 def summary(config: TrainingConfig, found: Measurements) -> str:
     """What the whole run needs and what there is of it, a line each; last, whether it would take months."""
     schedule, seconds = config.schedule, run_seconds(config, found)
-    generator, discriminator = (count / 1e6 for count in found.parameters[schedule.phases[-1].name])
     needs = {each.name: found.peak_memory(each.level, each.batch_size) or 0 for each in schedule.phases}
     largest = max(needs, key=needs.get)
     memory = f"about {size(needs[largest])} in {largest}" if needs[largest] else "not measured"
@@ -138,7 +138,7 @@ def summary(config: TrainingConfig, found: Measurements) -> str:
     data = f"{config.phantom_subjects} head phantoms would be drawn"
     time = f"about {duration(seconds)}" if math.isfinite(seconds) else _UNKNOWN
     lines = {
-        "parameters": f"generator {generator:.1f} M, discriminator {discriminator:.1f} M",
+        "parameters": parameters_in_words(found.parameters[schedule.phases[-1].name]),
         "peak memory": f"{memory}; {found.device} memory: {size(found.device_memory)}",
         "checkpoints": f"{kept}, {size(found.checkpoints * found.checkpoint_bytes)} in all; free for "
         f"{config.run_dir}: {size(found.free_disk)}",

@@ -19,7 +19,6 @@ from mrisynth import screen
 from mrisynth.data.samples import Samples
 from mrisynth.dry_run.estimate import Measurements
 from mrisynth.errors import UserError
-from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import activations, training_operations
 from mrisynth.run_folder import RunFolder
@@ -71,7 +70,7 @@ def measure(config: TrainingConfig, strategy: tf.distribute.Strategy) -> Measure
         state_memory=None if held is None else max(0, peak_memory() - held),
         out_of_memory=set(),
         batch_problems=_batch_problems(config, strategy.num_replicas_in_sync),
-        parameters={phase.name: _parameters(state, phase) for phase in phases},
+        parameters={phase.name: state.parameters(phase.level, phase.fading) for phase in phases},
         checkpoint_bytes=checkpoint_bytes(state),
         # The newest ones; the last of every phase is kept as well.
         checkpoints=checkpoints.KEPT + len(phases),
@@ -160,18 +159,6 @@ def seconds_per_call(
         calls += 1
         done = bool(strategies.from_chief(strategy, int(time.perf_counter() - start > enough)))
     return (time.perf_counter() - start) / calls
-
-
-def _parameters(state: TrainingState, phase: Phase) -> tuple[int, int]:
-    """Weights that a phase trains: the generator's and the discriminator's."""
-    generator, discriminator = (
-        sum(
-            tensorflow_variable(weights).shape.num_elements()
-            for weights in network.trainable_variables_at(phase.level, phase.fading)
-        )
-        for network in (state.generator, state.discriminator)
-    )
-    return generator, discriminator
 
 
 def checkpoint_bytes(state: TrainingState) -> int:

@@ -49,6 +49,7 @@ class Progress:
         shown: Whether the bar is on the screen; of several workers only the first shows it.
 
     Attributes:
+        ending_seconds: As given.
         images_per_second: Throughput of the phase, its first iteration left out.
     """
 
@@ -61,7 +62,7 @@ class Progress:
         shown: bool = True,
     ) -> None:
         self._schedule = schedule
-        self._ending_seconds = ending_seconds
+        self.ending_seconds = ending_seconds
         self._shown = shown
         self._seconds = CostPerImage(functools.partial(training_operations, network), seconds_per_operation)
         self._warned = False
@@ -124,7 +125,7 @@ class Progress:
             for phase in self._schedule.phases
             if phase.last_iteration > position.iteration
         )
-        return training + self._ending_seconds
+        return training + self.ending_seconds
 
     def _warn_once(self, seconds_left: float) -> None:
         """Says what is too long for this machine, the first time that it is known."""

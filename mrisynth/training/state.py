@@ -85,6 +85,17 @@ class TrainingState:
             for average, weight in zip(averages, weights, strict=True)
         ]
 
+    def parameters(self, level: int, fading: bool = False) -> tuple[int, int]:
+        """Number of weights that training at a level moves: the generator's and the discriminator's."""
+        generator, discriminator = (
+            sum(
+                tensorflow_variable(weights).shape.num_elements()
+                for weights in network.trainable_variables_at(level, fading)
+            )
+            for network in (self.generator, self.discriminator)
+        )
+        return generator, discriminator
+
     def checkpoint(self) -> tf.train.Checkpoint:
         """Everything above, under names that do not depend on the version of Keras."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
+from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
 from mrisynth.layers.normalization import MINIBATCH_GROUP
 from mrisynth.training.config import JitCompile, Precision, Strategy
@@ -39,6 +40,17 @@ def make_strategy(name: Strategy) -> tf.distribute.Strategy:
         found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in found])
     return tf.distribute.get_strategy()
+
+
+def device_in_words(strategy: tf.distribute.Strategy, precision: Precision) -> str:
+    """What a run is computed on and in, such as "2 GPUs (NVIDIA A100), mixed_bfloat16"."""
+    count, policy = strategy.num_replicas_in_sync, dtype_policy(precision)
+    found = tf.config.list_physical_devices("GPU")
+    if not tf.config.get_visible_devices("GPU"):
+        devices = f", as {count} devices" if count > 1 else ""
+        return f"CPU, {available_cores()} cores{devices}, {policy}"
+    name = tf.config.experimental.get_device_details(found[0]).get("device_name", "unknown")
+    return f"{count} GPU{'s' if count > 1 else ''} ({name}), {policy}"
 
 
 def _multi_worker_strategy() -> tf.distribute.Strategy:

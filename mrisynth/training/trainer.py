@@ -21,6 +21,7 @@ from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, strategies, warm_start
 from mrisynth.training.config import Augmentation, TrainingConfig
 from mrisynth.training.interruption import Interrupted, StopRequest
+from mrisynth.training.opening import opening
 from mrisynth.training.origin import Origin
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress, seconds_per_operation
@@ -60,6 +61,7 @@ def train(
     config: TrainingConfig,
     strategy: tf.distribute.Strategy | None = None,
     evaluate: Evaluate | None = None,
+    ending_seconds: float = 0.0,
 ) -> TrainingState:
     """Trains a run to its end, from its newest checkpoint where there is one.
 
@@ -67,6 +69,7 @@ def train(
         config: The whole run.
         strategy: The strategy to train under, in place of the one that config.runtime.strategy names.
         evaluate: The function that is called every config.runtime.eval_interval images.
+        ending_seconds: What follows training is expected to take; counts as time left.
 
     Returns:
         The state at the end of the run.
@@ -89,7 +92,7 @@ def train(
         else contextlib.nullcontext()
     )
     with StopRequest() as stop_request, alone:
-        return _train(config, strategy, policy, manifest, stop_request, evaluate)
+        return _train(config, strategy, policy, manifest, stop_request, evaluate, ending_seconds)
 
 
 def _train(
@@ -99,6 +102,7 @@ def _train(
     manifest: Manifest,
     stop_request: StopRequest,
     evaluate: Evaluate | None,
+    ending_seconds: float,
 ) -> TrainingState:
     """What `train` does when all has been checked."""
     optimization = config.optimization
@@ -128,7 +132,9 @@ def _train(
     if begins:
         saved.save()
     if int(state.iteration.numpy()) < config.schedule.iterations:
-        _Trainer(run, strategy, state, saved, stop_request, evaluate).run()
+        trainer = _Trainer(run, strategy, state, saved, stop_request, evaluate, ending_seconds)
+        trainer.announce(manifest)
+        trainer.run()
     return state
 
 
@@ -173,6 +179,7 @@ class _Trainer:
         saved: checkpoints.Checkpoints,
         stop_request: StopRequest,
         evaluate: Evaluate | None,
+        ending_seconds: float,
     ) -> None:
         self._stop_request = stop_request
         self._stopping = False
@@ -186,16 +193,29 @@ class _Trainer:
         self._summaries = Summaries(run, state) if self._chief else None
         # A phase that is rolled back to its own start need not be compiled again.
         self._train_step = functools.lru_cache(maxsize=1)(self._make_train_step)
-        self._progress = self._measured_progress()
+        self._progress = self._measured_progress(ending_seconds)
         self._profiler = Profiler(config.folder, config.runtime.profile_steps if self._chief else ())
 
-    def _measured_progress(self) -> Progress:
+    def _measured_progress(self, ending_seconds: float) -> Progress:
         """The bar, with what an operation takes of the generator at the batch of the last phase."""
         config, replicas = self._config, self._strategy.num_replicas_in_sync
         last = config.schedule.phases[-1]
         with _naming_lack_of_memory(last, config.schedule):
             seconds = seconds_per_operation(self._state.generator, last.batch_size // replicas)
-        return Progress(config.schedule, config.network, seconds / replicas, shown=self._chief)
+        return Progress(
+            config.schedule, config.network, seconds / replicas, ending_seconds, shown=self._chief
+        )
+
+    def announce(self, manifest: Manifest) -> None:
+        """Says what is about to be done (see `opening`)."""
+        if not self._chief:
+            return
+        state, config = self._state, self._config
+        device = strategies.device_in_words(self._strategy, config.runtime.precision)
+        position = config.schedule.at_iteration(int(state.iteration.numpy()))
+        seconds = (self._progress.seconds_left(position), self._progress.ending_seconds)
+        parameters = state.parameters(state.generator.top_level)
+        screen.say(opening(config, manifest, parameters, device, seconds, position))
 
     def run(self) -> None:
         """Trains from where the state stands to the end of the schedule."""

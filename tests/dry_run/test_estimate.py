@@ -114,7 +114,7 @@ def test_where_nothing_is_known_that_is_said():
 def test_the_summary_names_the_largest_phase_and_all_that_is_needed():
     lines = dict(line.split(maxsplit=1) for line in estimate.summary(CONFIG, measured()).splitlines())
     assert lines["peak"] == "memory  about 1.1 GiB in 16x16 fade; the machine's memory: 16 GiB"
-    assert lines["parameters"] == "generator 0.0 M, discriminator 0.0 M"
+    assert lines["parameters"] == "generator 3,000, discriminator 500"
     assert lines["checkpoints"] == "9 of 1.0 GiB, 9.0 GiB in all; free for runs/somewhere: 10 GiB"
     assert lines["data"] == "data/here"
     assert lines["time"].startswith("about 74 s for 52 iterations, 932 images, on 2 replica(s) in float32")

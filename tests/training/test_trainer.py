@@ -240,7 +240,9 @@ def test_a_run_whose_newest_checkpoint_is_damaged_comes_to_the_same_end(finished
     newest = config.folder.checkpoints / "checkpoint-12.data-00000-of-00001"
     newest.write_bytes(newest.read_bytes()[:100])
     assert_equal_weights(train(config), whole)
-    assert "checkpoint-12 is damaged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "checkpoint-12 is damaged" in said
+    assert "resumes   from iteration 8 in 8x8 stable, 64 images are done" in said.splitlines()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(finished):
