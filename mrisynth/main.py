@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mrisynth.training.trainer import Evaluate
 
 
-_EXPORT_SECONDS = 10.0
+_FIXED_ENDING_SECONDS = 15.0
 # Of slices, each of which is looked up among all: what counts where there are tens of thousands.
 _SECONDS_PER_PAIR = 8e-8
 
@@ -89,7 +89,7 @@ def _ending_seconds(config: TrainingConfig) -> float:
     manifest, pixels = read_manifest(config.data_dir), config.network.resolution**2
     slices = sum(split.slices for split in manifest.splits.values())
     describing = len(manifest.channels) * (3.4e-4 * pixels + (3.6e-3 + 1.6e-7 * pixels) * slices)
-    return _EXPORT_SECONDS + describing + _SECONDS_PER_PAIR * slices**2
+    return _FIXED_ENDING_SECONDS + describing + _SECONDS_PER_PAIR * slices**2
 
 
 def _watch(config: TrainingConfig) -> Evaluate:

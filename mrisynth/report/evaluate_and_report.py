@@ -20,13 +20,18 @@ from mrisynth.metrics import registry
 from mrisynth.metrics.estimates import NOT_A_NUMBER, format_number
 from mrisynth.metrics.features import load_features
 from mrisynth.privacy.copying import Privacy
-from mrisynth.privacy.verdict import limits_in_words
+from mrisynth.privacy.verdict import INCONCLUSIVE, limits_in_words
 from mrisynth.report.page import write_report
 from mrisynth.run_folder import REPORT_NAME, RESULTS_NAME, RunFolder
 from mrisynth.sampling.generators import Sampler, open_export, open_run
 from mrisynth.training.run_config import RunConfig, read_run_config
 from mrisynth.utility import tables
 from mrisynth.utility.experiment import Utility
+
+_MEANING = {
+    INCONCLUSIVE: "Copying is neither shown nor excluded. With few subjects a run cannot end otherwise; more "
+    "subjects, or more images, would settle it:"
+}
 
 
 def evaluate_and_report(config: EvaluationConfig) -> Evaluation:
@@ -113,7 +118,7 @@ def summary(evaluation: Evaluation, output: pathlib.Path) -> str:
             *_utility_lines(evaluation.utility),
             *([fidelity.summary] if fidelity else []),
             f"copying{form}: {verdict.words}",
-            *(f"  {sentence}" for sentence in (unlike, limits) if sentence),
+            *(f"  {sentence}" for sentence in (unlike, limits, _MEANING.get(verdict.words)) if sentence),
             *(f"  {reason}" for reason in verdict.reasons),
             *(f"{NOT_A_NUMBER}: {fault}" for fault in evaluation.faults),
             f"see {output / REPORT_NAME}",

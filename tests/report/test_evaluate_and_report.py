@@ -18,7 +18,7 @@ from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION, read_results
 from mrisynth.export.from_run import export_run
 from mrisynth.export_folder import ExportFolder
 from mrisynth.metrics.estimates import Measure, Spread
-from mrisynth.privacy.verdict import NO_SIGN, UNKNOWN
+from mrisynth.privacy.verdict import INCONCLUSIVE, NO_SIGN, UNKNOWN
 from mrisynth.report import evaluate_and_report
 from mrisynth.sampling.generators import open_export
 from mrisynth.training.state import TrainingState
@@ -233,6 +233,14 @@ def test_the_short_form_says_so(tmp_path):
     row = "generated, as many              2,093   0.524 (0.400 to 0.620)   80.0 % (70.0 to 90.0)"
     assert f"\n{row}\n" in whole
     assert "generated, as many" not in short
+
+
+def test_what_inconclusive_means_is_one_line_on_the_screen(tmp_path):
+    said = evaluate_and_report.summary(make_evaluation(INCONCLUSIVE, samples=2, pairs=2), tmp_path)
+    words = "Copying is neither shown nor excluded. With few subjects"
+    assert f"\ncopying: {INCONCLUSIVE}\n  {words}" in said
+    clear = evaluate_and_report.summary(make_evaluation(NO_SIGN, samples=2, pairs=2), tmp_path)
+    assert "neither shown" not in clear
 
 
 def test_what_is_not_a_number_and_images_unlike_the_data_are_named_on_the_screen(tmp_path):
