@@ -1,9 +1,10 @@
 """Trains a progressive GAN with self-attention on MR slices and exports its generator.
 
     mrisynth-train --flagfile=quickstart.flags
-    mrisynth-train --model=c --strategy=mirrored --data_dir=DATA --run_dir=RUN
+    mrisynth-train --flagfile=cpu_64.flags --data_dir=data --run_dir=runs/heads
 
-Running the same command again resumes the run; a finished run says so.
+The first one draws head phantoms, learns them and needs no data; mrisynth-prepare makes data. Running the
+same command again resumes the run; a finished run says so.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import os
 import pathlib
 import signal
 import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -61,11 +62,11 @@ _CLEANING_SECONDS = 5.0
 _PATIENCE_SECONDS = 0.2
 
 _HELP = ("--help", "-help", "-h", "--helpfull")
-_EVERY_PROGRAM = """
---flagfile=NAME reads flags from a file, one a line; a flag on the command line beats it. Files that come with
-mrisynth: {}.
---version says which mrisynth this is.
-"""
+_WIDTH = 100
+_EVERY_PROGRAM = (
+    "--flagfile=NAME reads flags from a file, one a line, as they are written here; a flag on the command "
+    "line beats it. Files that come with mrisynth: {}. --version says which mrisynth this is."
+)
 
 
 def run(
@@ -174,9 +175,32 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[
 
 
 def help_text(values: flags.FlagValues, description: str) -> str:
-    """What --help prints: the description, then the flags by group."""
-    groups = (values.module_help(group) for group in values.flags_by_module_dict())
-    return "\n".join([description.strip(), *groups, _EVERY_PROGRAM.format(_shipped_flagfiles())]).rstrip()
+    """What --help prints: the description, then the flags by group, all in the order of their definitions."""
+    groups = (
+        "\n".join([f"{title}:", *map(_describe, members)])
+        for title, members in values.flags_by_module_dict().items()
+    )
+    every = _filled(_EVERY_PROGRAM.format(_shipped_flagfiles()), "")
+    return "\n\n".join([description.strip(), *groups, every])
+
+
+def _describe(flag: flags.Flag) -> str:
+    """A flag with what it does and its default."""
+    name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
+    has_default = flag.default not in (None, "", [])
+    default = " (default: {})".format(flag.default_as_str.strip("'")) if has_default else ""
+    return _filled(f"{name}: {flag.help}{default}", "  ")
+
+
+def _filled(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=4 * " " if indent else "",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _shipped_flagfiles() -> str:

@@ -1,6 +1,7 @@
 """Prints how fast training, generation and the input pipeline are on this machine.
 
     mrisynth-benchmark --fmap_base=2048 --fmap_max=128 --resolutions=16,64,128
+    mrisynth-benchmark --release=1000 --resolutions=64
 
 Each line is one resolution, trained stable. "plain" is the same program in float32 without folded
 resampling; "of peak" is the part of this machine's own large matrix product, in the same precision, that the

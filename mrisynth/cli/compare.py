@@ -1,6 +1,8 @@
-"""Compares models of the abstract by pairs of runs that differ in nothing but the model.
+r"""Compares models of the abstract by pairs of runs that differ in nothing but the model.
 
-    mrisynth-compare --flagfile=compare_64.flags --models=a,b --seeds=8 --data_dir=DATA --output=COMPARISON
+    mrisynth-compare --flagfile=compare_64.flags --models=a,b --seeds=8 --data_dir=data --output=comparison
+    mrisynth-compare --flagfile=quickstart.flags --models=a,c --seeds=2 --jobs=2 --output=quick \
+        --data_dir=runs/quickstart/phantoms/prepared
 
 Trains and evaluates a run of every model with every seed, and writes for every measure how much the models
 differ, with an interval and a sign test over the seeds: to comparison.json and, as a table, to comparison.md,

@@ -1,10 +1,12 @@
-"""Measures how good, how diverse and how private a generator's images are.
+r"""Measures how good, how diverse and how private a generator's images are.
 
-    mrisynth-evaluate --run_dir=RUN
-    mrisynth-evaluate --saved_model=NAME --data_dir=DATA --output=FOLDER
+    mrisynth-evaluate --run_dir=runs/quickstart
+    mrisynth-evaluate --saved_model=runs/quickstart/saved_model --data_dir=runs/quickstart/phantoms/prepared \
+        --output=evaluation
 
-Writes results.json and report.html, one page that needs nothing else, to --output, by default RUN/evaluation.
-From there the model card of the run's own export, RUN/saved_model, gets the verdict.
+The run of these examples is the quickstart's (mrisynth-train --help). Writes results.json and report.html,
+one page that needs nothing else, to --output, by default RUN/evaluation. From there the model card of the
+run's own export, RUN/saved_model, gets the verdict.
 """
 
 from __future__ import annotations

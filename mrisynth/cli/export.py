@@ -1,13 +1,14 @@
 """Exports the generator of a run for TensorFlow Serving, or for any Python that has TensorFlow.
 
-    mrisynth-export --run_dir=RUN --output=saved_models/NAME
-    mrisynth-export --saved_model=flair_phantom --output=MODEL --format=onnx
+    mrisynth-export --run_dir=runs/quickstart --output=saved_models/heads
+    mrisynth-export --saved_model=flair_phantom --output=heads_onnx --format=onnx
     mrisynth-export --saved_model=flair_phantom --output=flair_phantom.html --format=page
 
-Writes the next free version, saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the
-model card. A server that watches saved_models/NAME loads it when it is whole. With --format=onnx it writes
-OUTPUT/generator.onnx, for runtimes without TensorFlow; with --format=page one HTML file, which draws images
-in a browser, without a server or a network. An export can be exported again, in another format.
+The run of the first example is the quickstart's (mrisynth-train --help). Writes the next free version,
+saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the model card. A server that
+watches saved_models/NAME loads it when it is whole. With --format=onnx it writes OUTPUT/generator.onnx, for
+runtimes without TensorFlow; with --format=page one HTML file, which draws images in a browser, without a
+server or a network. An export can be exported again, in another format.
 """
 
 from __future__ import annotations

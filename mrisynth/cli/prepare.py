@@ -1,9 +1,11 @@
 """Turns a folder of MR scans into a data set to train on.
 
-    mrisynth-prepare --input=SCANS --output=DATA
+    mrisynth-prepare --input=runs/quickstart/phantoms/scans --output=data
+    mrisynth-prepare --input=runs/quickstart/phantoms/scans --output=data_32 --resolution=32 --holdout=0.3
 
-SCANS is a BIDS data set, or any folder or list of files: DICOM, or what nibabel reads. DATA gets arrays of
-images (.npy), labels.tsv, manifest.json, contact_sheet.png and histogram.png.
+The scans of these examples are what the quickstart (mrisynth-train --help) has drawn. Yours are a BIDS data
+set, or any folder or list of files: DICOM, or what nibabel reads. --output gets arrays of images (.npy),
+labels.tsv, manifest.json, contact_sheet.png and histogram.png.
 """
 
 from __future__ import annotations

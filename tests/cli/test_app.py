@@ -1,4 +1,6 @@
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from mrisynth import __version__
 from mrisynth.cli import (
     app,
     benchmark_flags,
+    compare_flags,
     evaluate_flags,
     export_flags,
     generate_flags,
@@ -18,6 +21,7 @@ from mrisynth.cli import (
     train_flags,
 )
 from mrisynth.errors import UserError
+from mrisynth.phantoms.dataset import write_phantoms
 from tests.programs import ROOT, TRAIN, call
 
 DESCRIPTION = "Counts.\n\n    count --steps=3\n"
@@ -55,6 +59,8 @@ def test_help_shows_description_and_flags_by_group(run, flag):
     said = run(flag, "--steps=x")
     assert said.startswith("Counts.\n\n    count --steps=3")
     assert said.index("Counting:") < said.index("--steps: How far.") < said.index("Others:")
+    assert "  --steps: How far. (default: 1)\n" in said
+    assert "--name: Of whom.\n" in said
     assert "quickstart.flags" in said
 
 
@@ -217,10 +223,71 @@ def test_names_that_the_screen_has_no_letters_for_are_printed_all_the_same():
     assert (ended.stdout, ended.stderr) == ("K\\xf6pfe \\udcff\n", "")
 
 
-def test_every_program_has_help():
-    programs = ("prepare_data", "evaluate", "export", "generate", "query_serving", "benchmark")
-    for program in (TRAIN, *(f"tools/{name}.py" for name in programs)):
-        ended = call(program, "--help")
-        assert ended.returncode == 0
-        assert "    mrisynth-" in ended.stdout
-        assert "(default: " in ended.stdout or "export" in program
+PROGRAMS = {
+    TRAIN: ("train", train_flags),
+    "tools/prepare_data.py": ("prepare", prepare_flags),
+    "tools/evaluate.py": ("evaluate", evaluate_flags),
+    "tools/export.py": ("export", export_flags),
+    "tools/generate.py": ("generate", generate_flags),
+    "tools/query_serving.py": ("query", query_flags),
+    "tools/benchmark.py": ("benchmark", benchmark_flags),
+    "tools/compare.py": ("compare", compare_flags),
+}
+
+
+def examples(program):
+    """The commands that --help shows before the first flag, as lists of words."""
+    ended = call(program, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = re.findall(r"^    (mrisynth-.*)$", ended.stdout.replace("\\\n", ""), re.M)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_opens_with_a_sentence_and_two_examples_that_can_be_carried_out(program, parse_flags):
+    name, program_flags = PROGRAMS[program]
+    sentence, _, rest = call(program, "--help").stdout.partition("\n")
+    assert re.fullmatch(r"[A-Z][^.]*\.", sentence)
+    assert rest.startswith(f"\n    mrisynth-{name} --")
+    found = examples(program)
+    assert len(found) >= 2
+    for command, *arguments in found:
+        assert command == f"mrisynth-{name}"
+        parse_flags(program_flags, *arguments)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_short_and_knows_only_flags_that_are_ours(program):
+    said = call(program, "-h").stdout
+    assert said.count("\n  --") > 4
+    assert "--flagfile=NAME reads flags from a file" in said
+    assert not re.search("alsologtostderr|only_check_args|undefok|tf_xla", said)
+    assert call(program, "--version").stdout == f"mrisynth {__version__}\n"
+    assert call(program, "--help", "--helpfull").stdout == said
+
+
+def test_help_comes_without_tensorflow():
+    program = (
+        "import contextlib, importlib, io, sys\n"
+        "for name in ('main', 'cli.prepare', 'cli.evaluate', 'cli.export', 'cli.generate', 'cli.query', "
+        "'cli.benchmark', 'cli.compare'):\n"
+        "    sys.argv[1:] = ['--help']\n"
+        "    program = importlib.import_module('mrisynth.' + name)\n"
+        "    with contextlib.redirect_stdout(io.StringIO()): program.main()\n"
+        "print(sorted({'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")
+
+
+@pytest.mark.slow
+def test_examples_work_as_printed(tmp_path, monkeypatch):
+    write_phantoms(tmp_path / "runs" / "quickstart" / "phantoms" / "scans", subjects=4, progress=False)
+    monkeypatch.chdir(tmp_path)
+    for program in ("tools/prepare_data.py", "tools/generate.py"):
+        for _, *arguments in examples(program)[:2]:
+            ended = call(program, *arguments)
+            assert ended.returncode == 0, ended.stderr
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"runs", "data", "data_32", "images", "way.gif"}
