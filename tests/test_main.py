@@ -19,6 +19,7 @@ from mrisynth.phantoms import dataset
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
 from tests.programs import TRAIN, begin, call, check_refusal, start
+from tests.report.example_evaluations import make_evaluation
 from tests.training_flags import TINY
 
 
@@ -91,7 +92,8 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
         }
         (tmp_path / "evaluation" / "results.json").write_text(json.dumps(results))
     asked = []
-    monkeypatch.setattr(evaluate_and_report, "evaluate_and_report", asked.append)
+    found = make_evaluation(samples=2, pairs=2)
+    monkeypatch.setattr(evaluate_and_report, "evaluate_and_report", lambda c: asked.append(c) or found)
     monkeypatch.setattr(evaluate_and_report, "summary", lambda *_: "found")
     main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
     assert [config.output for config in asked] == ([tmp_path / "evaluation"] if again else [])
