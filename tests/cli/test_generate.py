@@ -36,7 +36,7 @@ def test_a_release_says_what_it_holds_and_nothing_else(model, tmp_path):
     result = start(PROGRAM, *flags)
     said = "The model was not evaluated for copying: images may be copies of training data.\n"
     assert (result.returncode, result.stdout) == (0, f"{tmp_path / 'out'}: 5 images, 5 of them new\n{said}")
-    assert result.stderr == ""
+    assert all(line.startswith("drawing: ") for line in result.stderr.splitlines())
     assert len(list((tmp_path / "out").glob("sub-*"))) == 5
     again = call(PROGRAM, *flags)
     assert again.stdout == f"{tmp_path / 'out'}: 5 images, nothing left to do\n{said}"
