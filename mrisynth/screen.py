@@ -139,8 +139,8 @@ class Bar:
             self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)
         if self._lines and _line_is_due():
-            count = f"{self._done:,} of {self._total:,} {self._unit}".rstrip()
-            parts = [count, details() if details else "", self._note or self._left()]
+            counted = f"{self._done:,} of {self._total:,} {self._unit}".rstrip()
+            parts = [counted, details() if details else "", self._note or self._left()]
             say(f"{self._title.strip()}: {', '.join(filter(None, parts))}")
 
     def _left(self) -> str:
