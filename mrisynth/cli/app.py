@@ -7,6 +7,7 @@ environment only once. Every program hands its flags and what it does to `run`.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import io
 import math
@@ -226,7 +227,11 @@ def parse_flags(values: flags.FlagValues, arguments: Sequence[str]) -> None:
         # What flag values take for the program's name comes first.
         rest = values(["", *(f"--flagfile={path}" for path in files), *others])
     except flags.UnrecognizedFlagError as error:
-        raise UserError(f"--{error.flagname} is not a flag of this program; --help lists them") from error
+        nearest = difflib.get_close_matches(error.flagname, list(values), n=1)
+        advice = "".join(f"did you mean --{name}? " for name in nearest)
+        raise UserError(
+            f"--{error.flagname} is not a flag of this program; {advice}--help lists them"
+        ) from error
     except flags.Error as error:
         raise UserError(str(error)) from error
     if len(rest) > 1:

@@ -71,7 +71,8 @@ def test_version(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--step=3"], "--step is not a flag of this program; --help lists them"),
+        (["--step=3"], "--step is not a flag of this program; did you mean --steps. --help lists them"),
+        (["--weight=3"], "--weight is not a flag of this program; --help lists them"),
         (["--steps=x"], "--steps=x"),
         (["3"], "'3' is not a flag; options are written --name=value"),
         (["--flagfile=no.flags"], "--flagfile=no.flags is not a file, nor one .*quickstart.flags"),
