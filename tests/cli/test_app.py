@@ -284,7 +284,7 @@ def test_help_comes_without_tensorflow():
 
 @pytest.mark.slow
 def test_examples_work_as_printed(tmp_path, monkeypatch):
-    write_phantoms(tmp_path / "runs" / "quickstart" / "phantoms" / "scans", subjects=3, progress=False)
+    write_phantoms(tmp_path / "runs" / "quickstart" / "phantoms" / "scans", subjects=3)
     monkeypatch.chdir(tmp_path)
     for program in ("tools/prepare_data.py", "tools/generate.py"):
         for _, *arguments in examples(program)[:2]:
