@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ from mrisynth.sampling.provenance import Provenance
 DESCRIPTION = "dataset_description.json"
 _BLOCK_PIXELS = 2**17
 _LARGEST_BLOCK = 64
+_LOOKED_UP, _LOOKED_UP_PIXELS = 256, 2**24
+"""How many images, and of how many pixels, are looked up among the training slices at a time."""
 _WRITERS = 16
 """Most of the time a writer waits for the disk, which takes what many of them have written in one go."""
 _BLOCKS_WAITING = 2 * _WRITERS
@@ -188,10 +191,8 @@ def _draw(
         ThreadPoolExecutor(_WRITERS) as writers,
         screen.Bar("drawing", config.count, unit="images", done=len(seeds)) as bar,
     ):
-        for first, images, labels in _blocks(config, sampler, next_seed):
-            block_seeds = first + np.arange(len(images))
-            if copies is not None:
-                block_seeds = block_seeds[~copies.find(to_gray(images))]
+        for first, images, labels, kept in _kept_blocks(config, sampler, copies, next_seed):
+            block_seeds = first + np.flatnonzero(kept)
             new = [int(seed) for seed in block_seeds if seed >= next_seed][: config.count - len(seeds)]
             block = []
             for number, seed in enumerate(new, len(seeds) + 1):
@@ -223,12 +224,32 @@ def _write(
         files.write(*image)
 
 
-def _blocks(
-    config: ReleaseConfig, sampler: Sampler, seed: int
-) -> Iterator[tuple[int, NDArray[np.float32], Values]]:
-    """The block that a seed is in and all that follow: first seed, images, and what these were asked for."""
+def _kept_blocks(
+    config: ReleaseConfig, sampler: Sampler, copies: CopyFilter | None, seed: int
+) -> Iterator[tuple[int, NDArray[np.float32], Values, NDArray[np.bool_]]]:
+    """What `_blocks` draws, and which of the images are no copies; looked up many at a time."""
     size = block_size(sampler.resolution)
-    first = config.seed + (seed - config.seed) // size * size
+    together = max(1, min(_LOOKED_UP, _LOOKED_UP_PIXELS // sampler.resolution**2) // size) if copies else 1
+    # Groups of blocks, too, begin at the same seeds in every run.
+    blocks = _blocks(
+        config, sampler, config.seed + (seed - config.seed) // (size * together) * size * together
+    )
+    while True:
+        group = list(itertools.islice(blocks, together))
+        kept = np.ones((together, size), bool)
+        if copies:
+            kept = ~copies.find(np.concatenate([to_gray(images) for _, images, _ in group])).reshape(
+                kept.shape
+            )
+        for block, of_block in zip(group, kept, strict=True):
+            yield (*block, of_block)
+
+
+def _blocks(
+    config: ReleaseConfig, sampler: Sampler, first: int
+) -> Iterator[tuple[int, NDArray[np.float32], Values]]:
+    """The block from a seed on and all that follow: first seed, images, and what these were asked for."""
+    size = block_size(sampler.resolution)
     while True:
         labels = sampler.labels.values(first, size) if sampler.labels else {}
         yield first, sampler.draw(first, size, config.truncation), labels

@@ -64,9 +64,12 @@ def test_without_the_filter_they_stay(copier, release, tmp_path):
     assert "were not compared with the training data" in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_a_filtered_release_goes_on_and_is_extended_alike(copier, release, small_dataset, tmp_path):
-    release("whole", saved_model=copier, count=90, data_dir=small_dataset)
-    for count in (16, 50, 90):
+def test_a_filtered_release_goes_on_and_is_extended_alike(
+    copier, release, small_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "_LOOKED_UP", 128)  # Two blocks, so that images are looked up in two goes.
+    release("whole", saved_model=copier, count=150, data_dir=small_dataset)
+    for count in (16, 50, 150):
         said = release(saved_model=copier, count=count, data_dir=small_dataset)
     assert said.dropped == 5
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
