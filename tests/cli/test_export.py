@@ -1,10 +1,11 @@
 """tools/export.py in this process; tests/export has what it writes."""
 
 import hashlib
+import re
 
 import pytest
 
-from tests.programs import call, check_refusal
+from tests.programs import ROOT, call, check_refusal
 
 PROGRAM = "tools/export.py"
 
@@ -33,10 +34,11 @@ def test_onnx_has_its_card_beside_it(ended_run, tmp_path):
     check_refusal(again, "heads exists already; name a new folder")
 
 
-def test_a_page_is_one_file(tmp_path):
-    """Of the model that comes with mrisynth, found by its name."""
-    page = tmp_path / "new" / "heads.html"
-    ended = call(PROGRAM, "--saved_model=flair_phantom", f"--output={page}", "--format=page")
+def test_a_page_is_one_file_by_the_command_that_its_documentation_begins_with(tmp_path):
+    documentation = (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
+    arguments = re.search(r"^    python tools/export.py (.*)$", documentation, re.M)[1]
+    page = tmp_path / "new" / "flair_phantom.html"
+    ended = call(PROGRAM, *arguments.replace("=flair_phantom.html", f"={page}").split())
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"The generator is in {page}; open it in a browser.\n"
     assert "<title>flair_phantom: synthetic MR slices</title>" in page.read_text(encoding="utf-8")

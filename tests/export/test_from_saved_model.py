@@ -15,7 +15,7 @@ def test_it_has_the_card_of_the_export(heads, tmp_path):
     again = export_again(heads, tmp_path / "again", "saved_model")
     (first, card, _), (second, copied, _) = read_generator(heads), read_generator(again)
     assert again == tmp_path / "again" / "1"
-    assert first.get_config() == {**second.get_config(), "name": first.name}
+    assert {**first.get_config(), "name": ""} == {**second.get_config(), "name": ""}
     # The checksum is of the graph, too.
     assert {**copied["model"], "checksum": ""} == {**card["model"], "checksum": ""}
     assert {**copied, "model": {}} == {**card, "model": {}}

@@ -17,6 +17,7 @@ from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.export.formats import page, saved_model
 from mrisynth.export.from_saved_model import export_again
+from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.privacy.verdict import COPIES_FOUND, NO_SIGN
@@ -231,6 +232,30 @@ class TestInBrowser:
         assert shown.value("isAskedFor()") is False
         shown.do(change)
         assert shown.value("isAskedFor()") is True
+
+
+@needs_browser
+@pytest.mark.slow
+def test_large_images_are_drawn_by_the_runtime_in_the_page(tmp_path):
+    pytest.importorskip("onnx")
+    # With a single channel pixel norm would leave nothing but signs.
+    generator = generator_of(resolution=128, fmap_base=1024, attention_resolutions=(16,))
+    # Random weights of so many layers are far from 0: without this, images are black and white.
+    kernel = generator.image_layers[-1].kernel
+    kernel.assign(0.1 * tf.convert_to_tensor(kernel))
+    exported = saved_model.export_generator(generator, tmp_path / "heads")
+    card = replaced(written_card(generator), "model", checksum=ExportFolder(exported).checksum)
+    write_card(exported, card)
+    file = page.export_generator(generator, tmp_path / "heads.html", card)
+    assert "blob: &#39;wasm-unsafe-eval&#39;" in file.read_text(encoding="utf-8")
+    sampler = open_export(exported)
+    with opened_page(CHROMIUM, file, tmp_path / "profile") as shown:
+        assert np.std(shown.image()) > 0.1
+        assert close_to(shown.image(), sampler.draw(0, 1)[0])
+        shown.do("state.truncation = 0.6; ask('suffix', 'T2w'); ask('position_mm', null)")
+        asked = sampler.asking([Condition("suffix", "T2w"), Condition("position_mm", "")])
+        assert close_to(shown.image(), asked.draw(0, 1, 0.6)[0])
+        assert shown.faults() == []
 
 
 def test_large_pages_need_the_onnx_package(tmp_path, monkeypatch):
