@@ -16,6 +16,9 @@ from mrisynth.networks.conditioning import LabelEmbedding, modulate
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
 
 _FIRST_GAIN = math.sqrt(2) / 4
+_LABEL_PACE = 0.1
+"""How fast the layers that labels come in by learn, beside those of the latent: the same few labels move them
+again and again, where no latent comes twice, and what labels learn first latents never do."""
 
 
 class _GeneratorBlock(Layer):
@@ -72,9 +75,9 @@ class Generator(ProgressiveNetwork):
     Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor upsampling
     and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1 convolution to the image.
 
-    Labels are embedded and join the latent in the first dense layer; and they predict a gain and a bias for
-    every channel after every pixel norm of a block, starting at zero. A generator of which every label is
-    unknown is the unconditional one.
+    Labels are embedded and join the latent in the first dense layer, as a tenth of it; and they predict a
+    gain and a bias for every channel after every pixel norm of a block, starting at zero. A generator of
+    which every label is unknown is the unconditional one.
 
     Args:
         resolution: Of the full-size image, in pixels along every axis: 4 times a power of two.
@@ -96,7 +99,8 @@ class Generator(ProgressiveNetwork):
             1 leaves it, 0 makes every image the same. The mean is that layer's bias, since normalized latents
             are symmetric about 0, so scaling them is all it takes. Labels are not part of that mean.
         labels: [N, label_schema.width], as the schema encodes them; all unknown if None.
-        label_weight: Weight of the predicted gains and biases, 0 to 1, which training raises slowly.
+        label_weight: Weight of all that labels add, 0 to 1, which training raises slowly; at 0 the generator
+            is the unconditional one.
 
     Returns:
         Images [N, r, r, channels], of rank 3 [N, r, r, r, channels], with r = 4 * 2^level, float32, about -1
@@ -161,10 +165,10 @@ class Generator(ProgressiveNetwork):
                 filters[0],
                 spatial_size=SMALLEST_RESOLUTION,
                 rank=self.rank,
-                gain=_FIRST_GAIN,
+                gain=_LABEL_PACE * _FIRST_GAIN,
             ),
             *(
-                linear(f"modulation_{resolution_of(level)}", 4 * count, gain=1.0, starts_at_zero=True)
+                linear(f"modulation_{resolution_of(level)}", 4 * count, gain=_LABEL_PACE, starts_at_zero=True)
                 for level, count in enumerate(filters)
             ),
         ]
@@ -225,7 +229,5 @@ class Generator(ProgressiveNetwork):
             return [None] * (1 + level + 1)
         embed, *linear_layers = self._label_layers_at(level)
         embedding = embed(self._known_or_unknown(labels, latents))
-        added, *modulations = (linear(embedding) for linear in linear_layers)
-        if not is_one(weight):
-            modulations = [tf.cast(weight, terms.dtype) * terms for terms in modulations]
-        return [added, *modulations]
+        terms = [linear(embedding) for linear in linear_layers]
+        return terms if is_one(weight) else [tf.cast(weight, term.dtype) * term for term in terms]

@@ -75,6 +75,7 @@ class OptimizationConfig:
         augment: For small data sets: mirror flips real images left to right with probability 1/2; diffaug
             changes real and generated images alike before the discriminator sees them.
         label_dropping: Probability with which training hides a label, half of all, and all of them.
+        diversity: Weight of what images of the same labels differ too little; 0 for no such loss.
         seed: Of weights, latents and the order of the data.
     """
 
@@ -86,10 +87,11 @@ class OptimizationConfig:
     critic_steps: int = 1
     augment: Augmentation = Augmentation.NONE
     label_dropping: float = 0.1
+    diversity: float = 4.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("gradient_penalty", "drift"):
+        for name in ("gradient_penalty", "drift", "diversity"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")
         if not 0 <= self.ema_decay < 1:

@@ -32,6 +32,10 @@ _CHUNK = 8
 
 _LEARNING: Mapping[str, tuple[str, str]] = {
     "loss/generator": ("loss_generator", "Minus the mean score of generated images."),
+    "missing_diversity": (
+        "missing_diversity",
+        "By what part images of the same labels differ less than real ones of like labels; 0 is best.",
+    ),
     "loss/discriminator": (
         "loss_discriminator",
         "The mean score of generated images minus that of real ones, with gradient penalty and drift.",

@@ -11,7 +11,7 @@ from mrisynth.data.samples import Samples
 from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
-from mrisynth.training import augmentation, losses
+from mrisynth.training import augmentation, diversity, losses
 from mrisynth.training.config import Augmentation, OptimizationConfig
 from mrisynth.training.label_augmentation import augment_labels
 from mrisynth.training.optimizers import Optimizer
@@ -32,6 +32,7 @@ class TrainStep(Protocol):
         samples: Samples,
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
+        wanted_distance: float | tf.Tensor = 0.0,
         penalizes: bool = True,
         generates: bool = True,
     ) -> Metrics:
@@ -71,10 +72,11 @@ def make_train_step(
         jit_compile: Whether XLA compiles losses and gradients.
 
     Returns:
-        A function of real samples, alpha, the weight of the labels (see `Generator`), and whether this
-        iteration has the gradient penalty and a generator step (a trace for each). The samples are as the
-        strategy's distributed data set gives them: on each replica float32 images [N, *space, C] in [-1, 1]
-        and labels [N, width]. Alpha and weight are float32 scalars. The function advances the state by one
+        A function of real samples, alpha, the weight of the labels (see `Generator`), the distance that
+        images of the same labels should have (see `mrisynth.training.diversity`), and whether this iteration
+        has the gradient penalty and a generator step (a trace for each). The samples are as the strategy's
+        distributed data set gives them: on each replica float32 images [N, *space, C] in [-1, 1] and labels
+        [N, width]. Alpha, weight and distance are float32 scalars. The function advances the state by one
         iteration and returns scalars: means over the global batch, and the norms of the gradients.
     """
     replica = ReplicaStep(state, phase, config, jit_compile)
@@ -102,6 +104,7 @@ def make_train_step(
         samples: Samples,
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
+        wanted_distance: float | tf.Tensor = 0.0,
         penalizes: bool = True,
         generates: bool = True,
     ) -> Metrics:
@@ -111,7 +114,9 @@ def make_train_step(
         metrics, skipped = move(state.discriminator_optimizer, replica.discriminator_variables, results)
         also_skipped = tf.zeros_like(skipped)
         if generates:
-            results = strategy.run(replica.generator, args=(samples.labels, weights, counters))
+            results = strategy.run(
+                replica.generator, args=(samples.labels, weights, wanted_distance, counters)
+            )
             more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
             metrics |= more
             for average, weight in averaged_pairs:
@@ -156,6 +161,7 @@ class ReplicaStep:
             [tensorflow_variable(v) for v in network.trainable_variables_at(phase.level, phase.fading)]
             for network in (state.discriminator, state.generator)
         )
+        self._seeks_diversity = bool(state.generator.label_schema.width and config.diversity)
         compiled = tf.function(jit_compile=True) if jit_compile else lambda function: function
         self._compiled_discriminator = compiled(self._discriminator_gradients)
         self._compiled_generator = compiled(self._generator_gradients)
@@ -186,13 +192,18 @@ class ReplicaStep:
         return _summed(gradients, metrics, "discriminator")
 
     def generator(
-        self, labels: tf.Tensor, weights: Weights, counters: tuple[tf.Tensor, tf.Tensor]
+        self,
+        labels: tf.Tensor,
+        weights: Weights,
+        wanted_distance: float | tf.Tensor,
+        counters: tuple[tf.Tensor, tf.Tensor],
     ) -> tuple[list[tf.Tensor], Metrics]:
         """Gradients of the generator's loss, summed over replicas, and metrics, to be summed.
 
         Args:
             labels: This replica's share of the labels, [N, width].
             weights: Of the level's own images and of the labels, two scalars.
+            wanted_distance: That images of the same labels should have.
             counters: Iteration and attempt, which decide the random numbers.
         """
         rng = StatelessRng(self._config.seed, *counters)
@@ -201,7 +212,9 @@ class ReplicaStep:
             **self._augmentation_noise(rng, Purpose.AUGMENT_GENERATOR),
         }
         labels = self._augmented(labels, rng, Purpose.GENERATOR_LABEL_DROPPING, Purpose.GENERATOR_LABEL_NOISE)
-        gradients, metrics = self._compiled_generator(labels, noise, self._used(weights))
+        if self._seeks_diversity:
+            labels = diversity.in_pairs(labels)
+        gradients, metrics = self._compiled_generator(labels, noise, self._used(weights), wanted_distance)
         return _summed(gradients, metrics, "generator")
 
     def _augmentation_noise(self, rng: StatelessRng, *purposes: Purpose) -> dict[str, tf.Tensor]:
@@ -275,15 +288,24 @@ class ReplicaStep:
         }
 
     def _generator_gradients(
-        self, labels: tf.Tensor, noise: Mapping[str, tf.Tensor], weights: Weights
+        self,
+        labels: tf.Tensor,
+        noise: Mapping[str, tf.Tensor],
+        weights: Weights,
+        wanted_distance: float | tf.Tensor,
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
-            generated = self._generate(noise["latents"], labels, weights)
+            generated = shown = self._generate(noise["latents"], labels, weights)
             if self._config.augment is Augmentation.DIFFAUG:
-                generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
-            loss = self._mean(losses.generator_loss(self._score(generated, labels, weights)))
-        gradients = tape.gradient(loss, self.generator_variables)
-        return gradients, {"loss/generator": loss}
+                shown = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
+            loss = self._mean(losses.generator_loss(self._score(shown, labels, weights)))
+            metrics = {"loss/generator": loss}
+            if self._seeks_diversity:
+                share = tf.cast(tf.shape(labels)[0], tf.float32) / self._phase.batch_size
+                missing = share * diversity.shortfall(generated, wanted_distance)
+                metrics["missing_diversity"] = missing
+                loss += self._config.diversity * missing
+        return tape.gradient(loss, self.generator_variables), metrics
 
 
 def _summed(gradients: list[tf.Tensor], metrics: Metrics, network: str) -> tuple[list[tf.Tensor], Metrics]:

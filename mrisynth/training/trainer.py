@@ -18,7 +18,7 @@ from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
-from mrisynth.training import checkpoints, strategies, warm_start
+from mrisynth.training import checkpoints, diversity, strategies, warm_start
 from mrisynth.training.config import Augmentation, TrainingConfig
 from mrisynth.training.interruption import Interrupted, StopRequest
 from mrisynth.training.opening import opening
@@ -263,7 +263,9 @@ class _Trainer:
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
         train_step = self._train_step(phase)
         batches = self._open_batches(position)
-        self._real = self._real_samples(phase)
+        # For the grid beside the generated ones.
+        self._real = self._real_samples(phase.resolution, GRID_IMAGES)
+        wanted_distance = self._wanted_distances(phase)
         self._progress.start_phase(position)
         self._save_time, self._grid_image = time.monotonic(), position.image
         self._stopping = self._must_stop()
@@ -275,6 +277,7 @@ class _Trainer:
                     next(batches),
                     tf.constant(position.alpha, tf.float32),
                     tf.constant(self._label_weight(position), tf.float32),
+                    tf.constant(wanted_distance(position.alpha), tf.float32),
                     penalizes=optimization.penalizes(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )
@@ -358,13 +361,24 @@ class _Trainer:
 
         return iter(self._strategy.distribute_datasets_from_function(open_share))
 
-    def _real_samples(self, phase: Phase) -> Samples:
-        """Real samples for the grid beside the generated ones: the same ones at every resolution."""
+    def _wanted_distances(self, phase: Phase) -> Callable[[float], float]:
+        """How far apart images of the same labels should be, by alpha: see `mrisynth.training.diversity`."""
+        schema, resolutions = self._config.label_schema, (phase.resolution // 2, phase.resolution)
+        if not (schema.width and self._config.optimization.diversity):
+            return lambda alpha: 0.0
+        low, high = (
+            diversity.wanted_distance(self._real_samples(resolution, diversity.SAMPLES), schema)
+            for resolution in (resolutions if phase.fading else resolutions[1:] * 2)
+        )
+        return lambda alpha: low + alpha * (high - low)
+
+    def _real_samples(self, resolution: int, count: int) -> Samples:
+        """Real samples, the same ones at every resolution."""
         config = self._config
         samples = open_samples(
             config.data_dir,
-            phase.resolution,
-            GRID_IMAGES,
+            resolution,
+            count,
             schema=config.label_schema,
             seed=config.optimization.seed,
         )

@@ -76,7 +76,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
         ],
         *["--finetune_learning_rate=0.25", "--gradient_penalty=1", "--drift=2", "--ema_decay=0.5"],
         *["--optimizer=yogi", "--gp_interval=5", "--critic_steps=6", "--augment=mirror", "--seed=7"],
-        *["--label_dropping=0.3", "--conditions=age,suffix", "--log_real"],
+        *["--label_dropping=0.3", "--diversity=2", "--conditions=age,suffix", "--log_real"],
         *["--attention_generator=16", "--attention_discriminator=8", "--gpus=1,2", "--strategy=mirrored"],
         *["--precision=float32", "--jit_compile=false", "--deterministic", "--checkpoint_minutes=8"],
         *["--scalar_interval=9", "--grid_interval=10", "--eval_interval=11", "--profile_steps=12,13"],

@@ -67,7 +67,7 @@ def test_labels_join_the_latent_in_the_first_dense_layer(conditional_generator, 
     dense = conditional_generator.blocks[0].entry
     joined = tf.concat([pixel_norm(latents), embed(labels)], axis=1)
     kernel = tf.concat([dense.equalized_kernel(), label_dense.equalized_kernel()], axis=0)
-    assert label_dense.scale == dense.scale  # The embedding is as long as the latent.
+    assert label_dense.scale == pytest.approx(0.1 * dense.scale)
     expected = tf.nn.leaky_relu(tf.reshape(joined @ kernel, [8, 4, 4, 16]))
     added = label_dense(embed(labels))
     np.testing.assert_allclose(dense(pixel_norm(latents), added=added), expected, atol=1e-5)
@@ -76,15 +76,22 @@ def test_labels_join_the_latent_in_the_first_dense_layer(conditional_generator, 
 def test_at_the_start_labels_tell_through_the_first_layer_alone(schema, size, latents, labels):
     generator = Generator(**size, label_schema=schema)
     images = generator(latents, labels=labels)
-    np.testing.assert_array_equal(generator(latents, labels=labels, label_weight=0.0), images)
+    for layer in generator.label_layers[2:]:
+        assert not np.any(layer(tf.ones([1, 24])))
     other = generator(latents, labels=tf.roll(labels, 1, axis=0))
     assert tf.reduce_min(tf.norm(tf.reshape(images - other, [8, -1]), axis=1)) > 0
 
 
-def test_label_weight_scales_gains_and_biases(conditional_generator, schema, size, latents, labels):
+def test_without_weight_labels_change_nothing(conditional_generator, generator, latents, labels):
+    np.testing.assert_array_equal(
+        conditional_generator(latents, labels=labels, label_weight=0.0), generator(latents)
+    )
+
+
+def test_label_weight_scales_what_labels_add(conditional_generator, schema, size, latents, labels):
     def halved(network):
         for name, variable in network.named_variables().items():
-            if name.startswith("modulation"):
+            if name.startswith(("label_dense", "modulation")):
                 variable.assign(variable / 2)
         return network
 

@@ -375,11 +375,25 @@ def test_two_replicas_share_labels_as_they_share_images(two_replicas):
         first = context.replica_id_in_sync_group
         return Samples(IMAGES[first::2], labels[first::2])
 
-    expected = take_step(one, labels=labels)
+    # Images are never 10 apart, so that all pairs are too near, whichever replica they are on.
+    expected = take_step(one, labels=labels, wanted_distance=tf.constant(10.0))
     samples = two_replicas.experimental_distribute_values_from_function(share)
-    assert take_step(two, images=samples, strategy=two_replicas) == pytest.approx(
-        expected, rel=1e-4, abs=1e-5
-    )
+    metrics = take_step(two, images=samples, strategy=two_replicas, wanted_distance=tf.constant(10.0))
+    assert 0.5 < metrics["missing_diversity"] < 1.0
+    assert metrics == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 4.0])
+def test_a_step_drives_images_of_the_same_labels_apart(weight):
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+    config = OptimizationConfig(seed=3, label_dropping=0.0, diversity=weight)
+    state = labeled_state()
+    metrics = take_step(state, config=config, labels=labels, wanted_distance=tf.constant(10.0))
+    assert ("missing_diversity" in metrics) == bool(weight)
+    # The gradients, of one step from the same weights, differ by those of the term.
+    plain = take_step(labeled_state(), config=config, labels=labels)
+    moved = metrics["gradient_norm/generator"] != pytest.approx(plain["gradient_norm/generator"], rel=1e-3)
+    assert moved == bool(weight)
 
 
 def test_blended_real_images():
