@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import time
+import types
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from mrisynth import data, main
 from mrisynth.data import read_manifest
 from mrisynth.errors import UserError
 from mrisynth.evaluation.results import FORMAT, FORMAT_VERSION
+from mrisynth.networks import NetworkConfig
 from mrisynth.phantoms import dataset
 from mrisynth.report import evaluate_and_report
 from mrisynth.training.config import TrainingConfig
+from mrisynth.training.schedule import GrowthSchedule
 from tests.programs import TRAIN, begin, call, check_refusal, start
 from tests.report.example_evaluations import make_evaluation
 from tests.training_flags import TINY
@@ -103,6 +106,22 @@ def test_a_finished_run_is_evaluated_if_only_its_earlier_state_was(
     main._evaluate(TrainingConfig(tmp_path, tmp_path / "data"))
     assert [config.output for config in asked] == ([tmp_path / "evaluation"] if again else [])
     assert capsys.readouterr().out == ("found\n" if again else "")
+
+
+@pytest.mark.parametrize(
+    ("resolution", "slices", "measured"),
+    [(32, 620, 2.6), (32, 10_000, 31.4), (64, 2500, 13.9), (128, 5000, 40.7), (256, 620, 30.5)],
+)
+def test_the_end_of_a_run_is_estimated_about_as_it_was_measured(
+    resolution, slices, measured, tmp_path, monkeypatch
+):
+    heldout = types.SimpleNamespace(slices=slices // 5)
+    splits = {"train": types.SimpleNamespace(slices=slices - heldout.slices), "heldout": heldout}
+    manifest = types.SimpleNamespace(channels=("image",), splits=splits)
+    monkeypatch.setattr(data, "read_manifest", lambda _: manifest)
+    sizes = {"network": NetworkConfig(resolution=resolution), "schedule": GrowthSchedule(resolution)}
+    seconds = main._ending_seconds(TrainingConfig(tmp_path, tmp_path / "data", **sizes))
+    assert 0.65 < measured / (seconds - main._FIXED_ENDING_SECONDS) < 1.5
 
 
 def test_phantoms_are_drawn_and_prepared_in_the_contrast_that_was_asked_for(tmp_path, monkeypatch):

@@ -110,3 +110,18 @@ def test_xla_compiles_as_asked_or_on_gpus(monkeypatch):
     for gpus in ([], ["GPU:0"]):
         monkeypatch.setattr(tf.config, "get_visible_devices", lambda _, gpus=gpus: gpus)
         assert strategies.compiles(JitCompile.AUTO) == bool(gpus)
+
+
+def test_what_a_run_is_computed_on_is_said_in_words(monkeypatch, two_replicas):
+    monkeypatch.setattr(strategies, "available_cores", lambda: 3)
+    alone = tf.distribute.get_strategy()
+    assert strategies.device_in_words(alone, Precision.FLOAT32) == "CPU, 3 cores, float32"
+    assert (
+        strategies.device_in_words(two_replicas, Precision.FLOAT32) == "CPU, 3 cores, as 2 devices, float32"
+    )
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["gpu"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: ["gpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: {"device_name": "A100"})
+    assert strategies.device_in_words(two_replicas, Precision.MIXED_BFLOAT16).startswith(
+        "2 GPUs (A100), mixed"
+    )
