@@ -39,9 +39,9 @@ needs_browser = pytest.mark.skipif(
 
 
 def generator_of(**settings):
-    """A small one with two channels whose biases, gains and modulations are none of them zero."""
+    """A small one with three channels whose biases, gains and modulations are none of them zero."""
     tf.keras.utils.set_random_seed(3)
-    size = {"resolution": 16, "channels": 2, "latent_size": 10, "fmap_base": 64, "fmap_max": 20}
+    size = {"resolution": 16, "channels": 3, "latent_size": 10, "fmap_base": 64, "fmap_max": 20}
     generator = Generator(**{**size, "attention_resolutions": (8,), "label_schema": SCHEMA, **settings})
     for variable in generator.named_variables().values():
         variable.assign(variable + 0.3 * tf.random.normal(variable.shape))
@@ -50,7 +50,7 @@ def generator_of(**settings):
 
 def written_card(generator, **sections):
     """A card of a coronal model as `json` reads it, with all that a page shows of it."""
-    names = ["image", "lesion mask"][: generator.channels]
+    names = ["image", "PDw", "lesion mask"][: generator.channels]
     sizes = {"letter": "c", "parameters": 1, "attention_discriminator": [], "checksum": "d" * 64}
     card = card_of(generator, name="heads", channels=names, **sizes)
     inputs = input_names(generator.label_schema)
@@ -76,7 +76,7 @@ def written_card(generator, **sections):
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    """A page of a small model with labels, two channels and attention; and the model, opened in Python."""
+    """A page of a small model with labels, three channels and attention; and the model, opened in Python."""
     folder = tmp_path_factory.mktemp("asked")
     generator = generator_of()
     exported = saved_model.export_generator(generator, folder / "heads")
@@ -204,7 +204,7 @@ class TestInBrowser:
     def test_files_hold_the_image_and_say_where_it_comes_from(self, asked, shown, tmp_path):
         shown.do("state.asked = {}; state.truncation = 1; browse(9)")
         files = shown.downloads(
-            tmp_path, "saveNifti(0)", "saveNifti(1)", "savePng()", "state.truncation = 0.9, savePng()"
+            tmp_path, "saveNifti(0)", "saveNifti(2)", "savePng()", "state.truncation = 0.9, savePng()"
         )
         image = asked[1].draw(9, 1)[0]
         first, mask, picture, truncated = files
@@ -217,7 +217,7 @@ class TestInBrowser:
         expected = low + (image[..., 0] + 1) / 2 * (high - low)
         assert np.abs(shown_values - expected).max() < 2 / 255 * (high - low)
         masked = np.asarray(nibabel.load(mask).dataobj)[::-1, 0, ::-1].T
-        assert (masked == (image[..., 1] > 0))[np.abs(image[..., 1]) > 0.02].all()
+        assert (masked == (image[..., 2] > 0))[np.abs(image[..., 2]) > 0.02].all()
         statement = shown.value("facts.statements.plain")
         assert statement.encode() in gzip.decompress(first.read_bytes())
         with Image.open(picture) as opened:
@@ -225,6 +225,20 @@ class TestInBrowser:
             assert opened.text["Description"].endswith(", truncation: 1.")
         with Image.open(truncated) as opened:
             assert opened.text["Description"].endswith(", truncation: 0.9.")
+
+    def test_every_channel_can_be_shown_with_the_mask_over_it(self, asked, shown):
+        shown.do("state.asked = {}; state.truncation = 1; browse(9)")
+        image = asked[1].draw(9, 1)[0]
+        shown.do("document.querySelectorAll('[name=channel]')[1].click()")
+        drawn = "paintPixels(state.image, viewNow()).getContext('2d').getImageData(0, 0, 16, 16).data"
+        covered = np.reshape(shown.value(f"[...{drawn}]"), (16, 16, 4))
+        # Half of orange is half of 255 more red than blue.
+        clear = np.abs(image[..., 2]) > 0.02
+        assert ((covered[..., 0] - covered[..., 2] > 100) == (image[..., 2] > 0))[clear].all()
+        shown.do("element('masks').click()")
+        gray = np.reshape(shown.value(f"[...{drawn}]"), (16, 16, 4))
+        assert np.abs(gray[..., :3] - to_gray(image[..., 1:2]).astype(int)).max() <= 2
+        shown.do("element('masks').click(); document.querySelectorAll('[name=channel]')[0].click()")
 
     @pytest.mark.parametrize("change", ["state.truncation = 0.9", "ask('suffix', null)"])
     def test_what_an_evaluation_did_not_look_at_is_known(self, shown, change):
