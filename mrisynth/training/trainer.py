@@ -367,13 +367,13 @@ class _Trainer:
         if not (schema.width and self._config.optimization.diversity):
             return lambda alpha: 0.0
         low, high = (
-            diversity.wanted_distance(self._real_samples(resolution, diversity.SAMPLES), schema)
+            diversity.wanted_distance(self._real_samples(resolution, diversity.SAMPLES, repeat=False), schema)
             for resolution in (resolutions if phase.fading else resolutions[1:] * 2)
         )
         return lambda alpha: low + alpha * (high - low)
 
-    def _real_samples(self, resolution: int, count: int) -> Samples:
-        """Real samples, the same ones at every resolution."""
+    def _real_samples(self, resolution: int, count: int, repeat: bool = True) -> Samples:
+        """Real samples, the same ones at every resolution; without repeating, no more than there are."""
         config = self._config
         samples = open_samples(
             config.data_dir,
@@ -381,5 +381,6 @@ class _Trainer:
             count,
             schema=config.label_schema,
             seed=config.optimization.seed,
+            repeat=repeat,
         )
         return next(iter(samples))

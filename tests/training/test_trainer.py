@@ -14,6 +14,7 @@ from mrisynth.cli import train_flags
 from mrisynth.data import read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.data.labels import UNCONDITIONAL, Label, LabelKind, LabelSchema
+from mrisynth.data.storing.manifest import Split
 from mrisynth.errors import UserError
 from mrisynth.locking import exclusive
 from mrisynth.networks import NetworkConfig
@@ -296,6 +297,23 @@ def test_a_run_stopped_and_resumed_ends_with_the_same_weights(
     assert len(done) == config.schedule.iterations
     assert (config.run_dir / "samples" / "generated_000000120_008x008.png").is_file()
     assert_equal_weights(state, whole)
+
+
+def test_distances_of_few_samples_are_measured_without_repeating_any(tmp_path, small_dataset, monkeypatch):
+    schema = LabelSchema((Label("position_mm", LabelKind.CONTINUOUS, deviation=20.0),))
+    config = dataclasses.replace(make_config(tmp_path / "run", small_dataset, "a"), label_schema=schema)
+    measured = []
+
+    def counted(samples, schema):
+        measured.append(len(samples.images))
+        raise RuntimeError("measured")
+
+    monkeypatch.setattr(trainer.diversity, "wanted_distance", counted)
+    with pytest.raises(RuntimeError, match="measured"):
+        train(config)
+    slices = read_manifest(small_dataset).splits[Split.TRAIN].slices
+    assert measured == [slices]
+    assert slices < trainer.diversity.SAMPLES
 
 
 def test_a_run_with_labels_trains_and_is_read_with_them(tmp_path, small_dataset):
