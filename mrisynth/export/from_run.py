@@ -47,7 +47,7 @@ def export_run(
     """
     average = load_average(run_dir)
     _check_grown(run_dir, average)
-    card = _card(output.resolve().stem, run_dir, average, data_dir)
+    card = _card(output.resolve().name.removesuffix(".html"), run_dir, average, data_dir)
     if not with_discriminator:
         return export_as(export_format, average.generator, output, card)
     if export_format != DEFAULT_FORMAT:

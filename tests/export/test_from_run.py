@@ -103,7 +103,8 @@ def test_the_card_holds_the_evaluation_of_this_generator_only(ended_run, heads, 
     shutil.copytree(ended_run, run_dir)
     for of_another in ({"weights_checksum": "another"}, {"fingerprint": "another"}):
         private_run.write_evaluation(run_dir, **of_another)
-        card = ExportFolder(export_run(run_dir, tmp_path / "another")).read_card()
+        card = ExportFolder(export_run(run_dir, tmp_path / "another-1.5mm")).read_card()
+        assert card["model"]["name"] == "another-1.5mm"
         assert card["evaluation"] is None
         assert any("has not been measured" in sentence for sentence in card["limits"])
     (run_dir / "evaluation" / "results.json").write_text("{")
