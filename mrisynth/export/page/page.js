@@ -20,6 +20,7 @@ const state = {
   width: 2,
   dragged: null,
   image: null,
+  said: null,
 };
 
 const element = id => document.getElementById(id);
@@ -65,7 +66,11 @@ function redraw() {
   showSettings();
   const first = state.seed - (state.seed % GRID);
   const cells = [...element("grid").children];
-  const main = { wish: wishFor(state.seed, state.toSeed, state.part), show: showImage };
+  const said = describeImage();
+  const main = {
+    wish: wishFor(state.seed, state.toSeed, state.part),
+    show: image => showImage(image, said),
+  };
   const others = cells.map((cell, index) => {
     const seed = first + index;
     cell.dataset.seed = seed;
@@ -87,9 +92,9 @@ function paintCell(cell) {
   if (cell.image) cell.firstChild.getContext("2d").drawImage(paintPixels(cell.image, viewNow()), 0, 0);
 }
 
-function showImage(image) {
+function showImage(image, said) {
   if (!state.image) performance.mark("first image");
-  state.image = image;
+  Object.assign(state, { image, said });
   repaint();
 }
 
@@ -170,27 +175,34 @@ function isAskedFor() {
   return state.truncation !== 1 || Object.keys(state.asked).length > 0;
 }
 
-/** What a file of the image is called, without its ending. */
-function fileName() {
+/** What files say of the image that is wanted now; they are saved of the one that is shown. */
+function describeImage() {
+  const kind = isAskedFor() ? "asked" : "plain";
   const way = state.part ? `-to-${state.toSeed}-${Math.round(100 * state.part)}` : "";
-  return `${facts.name.replace(/[^\w.-]/g, "_")}_seed-${state.seed}${way}`;
+  return {
+    kind,
+    fileName: `${facts.name.replace(/[^\w.-]/g, "_")}_seed-${state.seed}${way}`,
+    words: `${facts.statements[kind]} ${element("shown").textContent}, truncation: ${state.truncation}.`,
+    channels: channelsNow(),
+  };
 }
 
 async function savePng() {
-  const edge = state.image ? element("image").width : 0;
+  if (!state.image) return;
+  const { fileName, words } = state.said;
+  const edge = element("image").width;
   const canvas = Object.assign(document.createElement("canvas"), { width: edge, height: edge });
   paintPicture(canvas, paintPixels(state.image, viewNow()), { ...facts, smooth: state.smooth });
-  const words = `${facts.statements[isAskedFor() ? "asked" : "plain"]} ${element("shown").textContent}, `;
-  save(await pngFile(canvas, `${words}truncation: ${state.truncation}.`), `${fileName()}.png`);
+  save(await pngFile(canvas, words), `${fileName}.png`);
 }
 
 async function saveNifti(index) {
-  const channels = channelsNow();
+  if (!state.image) return;
+  const { kind, fileName, channels } = state.said;
   const { heads, mask, title } = channels[index];
-  const head = heads[isAskedFor() ? "asked" : "plain"];
-  const file = await niftiFile(state.image, channels.length, index, head, mask);
+  const file = await niftiFile(state.image, channels.length, index, heads[kind], mask);
   const ending = channels.length > 1 ? `_${title.replace(/\W+/g, "-")}` : "";
-  save(file, `${fileName()}${ending}.nii.gz`);
+  save(file, `${fileName}${ending}.nii.gz`);
 }
 
 /** Where the pointer is, in mm from the middle in the directions of the body, and the intensity there. */

@@ -203,11 +203,12 @@ class TestInBrowser:
 
     def test_files_hold_the_image_and_say_where_it_comes_from(self, asked, shown, tmp_path):
         shown.do("state.asked = {}; state.truncation = 1; browse(9)")
-        files = shown.downloads(
-            tmp_path, "saveNifti(0)", "saveNifti(2)", "savePng()", "state.truncation = 0.9, savePng()"
-        )
+        early = "state.truncation = 0.93, redraw(), savePng()"
+        files = shown.downloads(tmp_path, "saveNifti(0)", "saveNifti(2)", "savePng()", early)
+        shown.wait_for("!drawing.wishes.length")
+        (truncated,) = shown.downloads(tmp_path, "savePng()")
         image = asked[1].draw(9, 1)[0]
-        first, mask, picture, truncated = files
+        first, mask, picture, meanwhile = files
         assert first.name == f"0-heads_seed-9_{asked[1].labels.values(9, 1)['suffix'][0]}.nii.gz"
         release = nibabel.load(first)
         assert release.header.get_zooms()[:3] == (10.0, 3.0, 10.0)
@@ -223,8 +224,11 @@ class TestInBrowser:
         with Image.open(picture) as opened:
             assert opened.text["Description"].startswith(f"{statement} Seed 9, contrast: ")
             assert opened.text["Description"].endswith(", truncation: 1.")
+        # While another image is on its way, the one that is still seen is saved.
+        assert meanwhile.read_bytes() == picture.read_bytes()
         with Image.open(truncated) as opened:
-            assert opened.text["Description"].endswith(", truncation: 0.9.")
+            assert opened.text["Description"].startswith(shown.value("facts.statements.asked"))
+            assert opened.text["Description"].endswith(", truncation: 0.93.")
 
     def test_every_channel_can_be_shown_with_the_mask_over_it(self, asked, shown):
         shown.do("state.asked = {}; state.truncation = 1; browse(9)")
