@@ -82,6 +82,8 @@ def config(values: flags.FlagValues) -> ExportConfig:
         )
     if values.with_discriminator and model:
         raise UserError("--with_discriminator is for --run_dir; a --saved_model is exported again without")
+    if values.even_of_patients and not values.with_discriminator:
+        raise UserError("--even_of_patients allows --with_discriminator; give both, or neither")
     return from_flags(
         values,
         ExportConfig,

@@ -168,7 +168,12 @@ class Generator(ProgressiveNetwork):
                 gain=_LABEL_PACE * _FIRST_GAIN,
             ),
             *(
-                linear(f"modulation_{resolution_of(level)}", 4 * count, gain=_LABEL_PACE, starts_at_zero=True)
+                linear(
+                    f"label_modulation_{resolution_of(level)}",
+                    4 * count,
+                    gain=_LABEL_PACE,
+                    starts_at_zero=True,
+                )
                 for level, count in enumerate(filters)
             ),
         ]

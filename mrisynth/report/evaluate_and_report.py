@@ -29,8 +29,7 @@ from mrisynth.utility import tables
 from mrisynth.utility.experiment import Utility
 
 _MEANING = {
-    INCONCLUSIVE: "Copying is neither shown nor excluded. With few subjects a run cannot end otherwise; more "
-    "subjects, or more images, would settle it:"
+    INCONCLUSIVE: "Copying is neither shown nor excluded. With few subjects a run cannot end otherwise. Why:"
 }
 
 

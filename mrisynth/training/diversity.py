@@ -10,6 +10,9 @@ arXiv 1903.05628; Yang et al. 2019, arXiv 1901.09024), but with an end that is m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -26,20 +29,25 @@ _CATEGORY = 100.0
 """Weight of another category, or of a label that only one of two samples has, beside a standard deviation."""
 
 
-def wanted_distance(samples: Samples, schema: LabelSchema) -> float:
+def wanted_distance(samples: Samples, subjects: Sequence[Any], schema: LabelSchema) -> float:
     """How far apart images of the same labels should be in the mean, measured in real samples.
 
     Args:
-        samples: Real samples, two or more: images [N, *space, C] in [-1, 1], labels [N, schema.width].
+        samples: Real samples: images [N, *space, C] in [-1, 1], labels [N, schema.width].
+        subjects: Whom each sample shows, [N]; slices of one subject are like each other in more than labels.
         schema: The labels, one at least.
 
     Returns:
-        0.9 times the mean absolute difference of pixels between a sample and the one with the likest labels.
+        0.9 times the mean absolute difference of pixels between a sample and the one of another subject with
+        the likest labels; 0 where all are of one subject.
     """
     images, labels = (np.asarray(part, np.float32) for part in samples)
     weighted = labels * _weights(schema)
     squares = np.sum((weighted[:, None] - weighted[None]) ** 2, axis=-1)
-    np.fill_diagonal(squares, np.inf)
+    subjects = np.asarray(subjects)
+    squares[subjects[:, None] == subjects[None]] = np.inf
+    if np.isinf(squares).all():
+        return 0.0
     return _PART * float(np.mean(np.abs(images - images[np.argmin(squares, axis=1)])))
 
 

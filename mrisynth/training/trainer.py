@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from mrisynth import screen
-from mrisynth.data import Manifest, Samples, open_samples, read_manifest
+from mrisynth.data import Manifest, Samples, open_dataset, open_samples, read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
@@ -367,20 +367,24 @@ class _Trainer:
         if not (schema.width and self._config.optimization.diversity):
             return lambda alpha: 0.0
         low, high = (
-            diversity.wanted_distance(self._real_samples(resolution, diversity.SAMPLES, repeat=False), schema)
+            self._wanted_distance(resolution)
             for resolution in (resolutions if phase.fading else resolutions[1:] * 2)
         )
         return lambda alpha: low + alpha * (high - low)
 
-    def _real_samples(self, resolution: int, count: int, repeat: bool = True) -> Samples:
-        """Real samples, the same ones at every resolution; without repeating, no more than there are."""
+    def _wanted_distance(self, resolution: int) -> float:
+        config = self._config
+        # Two data sets of the same order; without repeating, no sample is its own neighbor.
+        which = (config.data_dir, resolution, diversity.SAMPLES)
+        order = {"seed": config.optimization.seed, "repeat": False}
+        samples = next(iter(open_samples(*which, schema=config.label_schema, **order)))
+        subjects = next(iter(open_dataset(*which, labels=True, **order)))["subject"].numpy()
+        return diversity.wanted_distance(samples, subjects, config.label_schema)
+
+    def _real_samples(self, resolution: int, count: int) -> Samples:
+        """Real samples, the same ones at every resolution."""
         config = self._config
         samples = open_samples(
-            config.data_dir,
-            resolution,
-            count,
-            schema=config.label_schema,
-            seed=config.optimization.seed,
-            repeat=repeat,
+            config.data_dir, resolution, count, schema=config.label_schema, seed=config.optimization.seed
         )
         return next(iter(samples))

@@ -25,7 +25,12 @@ def test_what_is_exported_and_where_to_are_needed(parse_flags, given):
         parse_flags(export_flags, *given)
 
 
-@pytest.mark.parametrize("also", ["--run_dir=R", "--data_dir=D"])
+def test_what_allows_nothing_is_refused(parse_flags):
+    with pytest.raises(UserError, match="--even_of_patients allows --with_discriminator"):
+        parse_flags(export_flags, "--run_dir=R", "--output=O", "--even_of_patients")
+
+
+@pytest.mark.parametrize("also", ["--run_dir=R", "--data_dir=D", "--with_discriminator"])
 def test_an_export_needs_no_run(parse_flags, also):
     with pytest.raises(UserError, match=also):
         parse_flags(export_flags, "--saved_model=M", "--output=O", also)

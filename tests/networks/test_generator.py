@@ -41,10 +41,10 @@ def test_with_labels_it_starts_from_the_weights_of_the_one_without(generator, sc
         "label_embedding/00_kernel",
         "label_embedding/01_kernel",
         "label_dense/00_kernel",
-        "modulation_4/00_kernel",
-        "modulation_8/00_kernel",
-        "modulation_16/00_kernel",
-        "modulation_32/00_kernel",
+        "label_modulation_4/00_kernel",
+        "label_modulation_8/00_kernel",
+        "label_modulation_16/00_kernel",
+        "label_modulation_32/00_kernel",
     ]
     for name, variable in plain.items():
         np.testing.assert_array_equal(variable, conditional[name])
@@ -91,7 +91,7 @@ def test_without_weight_labels_change_nothing(conditional_generator, generator, 
 def test_label_weight_scales_what_labels_add(conditional_generator, schema, size, latents, labels):
     def halved(network):
         for name, variable in network.named_variables().items():
-            if name.startswith(("label_dense", "modulation")):
+            if name.startswith(("label_dense", "label_modulation")):
                 variable.assign(variable / 2)
         return network
 

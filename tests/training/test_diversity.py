@@ -21,14 +21,23 @@ def test_the_wanted_distance_is_nine_tenths_of_the_distance_to_the_sample_of_the
     labels = np.float32([[0.0, 1], [0.1, 1], [2.0, 1], [2.3, 1]])
     # Pairs: 0 and 1 differ by 0.5, 2 and 3 by 0.25.
     samples = Samples(flat(-0.5, 0.0, 0.75, 1.0), labels)
-    assert wanted_distance(samples, AGE) == pytest.approx(0.9 * (0.5 + 0.5 + 0.25 + 0.25) / 4)
+    assert wanted_distance(samples, range(4), AGE) == pytest.approx(0.9 * (0.5 + 0.5 + 0.25 + 0.25) / 4)
 
 
 def test_neither_another_category_nor_an_unknown_label_is_like_however_near_the_rest():
     labels = np.float32([[0, 1, 1, 0, 1], [0, 1, 0, 1, 1], [2, 1, 1, 0, 1], [2, 1, 0, 1, 1], [0, 0, 0, 1, 1]])
     labels = np.concatenate([labels, labels[-1:]])
     samples = Samples(flat(-1.0, 1.0, -0.8, 0.8, 0.0, 0.1), labels)
-    assert wanted_distance(samples, AGE_AND_SEX) == pytest.approx(0.9 * (0.2 * 4 + 0.1 * 2) / 6)
+    assert wanted_distance(samples, range(6), AGE_AND_SEX) == pytest.approx(0.9 * (0.2 * 4 + 0.1 * 2) / 6)
+
+
+def test_the_likest_sample_is_one_of_another_subject():
+    labels = np.float32([[0.0, 1], [0.0, 1], [1.0, 1], [1.0, 1]])
+    samples = Samples(flat(-0.5, -0.4, 0.5, 0.6), labels)
+    assert wanted_distance(samples, [b"a", b"a", b"b", b"b"], AGE) == pytest.approx(
+        0.9 * (1 + 0.9 + 1 + 1.1) / 4
+    )
+    assert wanted_distance(samples, [b"a"] * 4, AGE) == 0.0
 
 
 def test_the_second_half_of_a_batch_gets_the_labels_of_the_first():

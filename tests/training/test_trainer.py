@@ -304,15 +304,15 @@ def test_distances_of_few_samples_are_measured_without_repeating_any(tmp_path, s
     config = dataclasses.replace(make_config(tmp_path / "run", small_dataset, "a"), label_schema=schema)
     measured = []
 
-    def counted(samples, schema):
-        measured.append(len(samples.images))
+    def counted(samples, subjects, schema):
+        measured.append((len(samples.images), len(subjects)))
         raise RuntimeError("measured")
 
     monkeypatch.setattr(trainer.diversity, "wanted_distance", counted)
     with pytest.raises(RuntimeError, match="measured"):
         train(config)
     slices = read_manifest(small_dataset).splits[Split.TRAIN].slices
-    assert measured == [slices]
+    assert measured == [(slices, slices)]
     assert slices < trainer.diversity.SAMPLES
 
 

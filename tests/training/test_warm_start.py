@@ -97,7 +97,13 @@ def test_a_run_gives_each_network_its_own_weights(source):
         (
             {},
             (SUFFIX,),
-            {"label_embedding", "label_dense", "modulation_4", "modulation_8", "modulation_16"},
+            {
+                "label_embedding",
+                "label_dense",
+                "label_modulation_4",
+                "label_modulation_8",
+                "label_modulation_16",
+            },
             {"label_projection"},
         ),
     ],

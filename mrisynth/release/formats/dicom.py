@@ -98,7 +98,7 @@ class DicomFiles(ImageFiles):
         dataset = Dataset()
         for elements in (
             dict.fromkeys(_EMPTY),
-            self._subject(seed),
+            self._subject(seed, "".join(sidecars)),
             _uids(channel.name, "".join(sidecars)),
             self._series(number, channel),
             self._place,
@@ -116,12 +116,13 @@ class DicomFiles(ImageFiles):
     def _rescales(self) -> bool:
         return bool(self.options["rescale"])
 
-    def _subject(self, seed: int) -> dict[str, Any]:
-        """Who and what is shown, by which program: nobody, and a seed."""
+    def _subject(self, seed: int, image: str) -> dict[str, Any]:
+        """Who and what is shown, by which program: nobody, and a seed. What differs is another patient."""
+        number = uuid.uuid5(uuid.NAMESPACE_OID, image).hex[:12]
         return {
             "SpecificCharacterSet": "ISO_IR 192",
             "PatientName": f"Synthetic^Seed {seed}",
-            "PatientID": f"SYNTHETIC-{checksums.short(self.provenance.checksum)}-{seed}",
+            "PatientID": f"SYNTHETIC-{checksums.short(self.provenance.checksum)}-{seed}-{number}",
             "StudyDescription": f"Synthetic image, seed {seed}",
             "SyntheticData": "YES",
             "ContentQualification": "RESEARCH",

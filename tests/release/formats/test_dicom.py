@@ -84,7 +84,8 @@ def test_dcm2niix_reads_the_affine_and_the_values_of_the_nifti_release(rescale, 
     subprocess.run(command, check=True, capture_output=True)
     patient = "SYNTHETIC-dddddddddddd-7"
     for name, ending in (("FLAIR", "FLAIR"), ("lesion_mask", "label-lesion_mask")):
-        converted = nibabel.as_closest_canonical(nibabel.load(tmp_path / "read" / f"{patient}_{name}.nii"))
+        (path,) = (tmp_path / "read").glob(f"{patient}-*_{name}.nii")
+        converted = nibabel.as_closest_canonical(nibabel.load(path))
         (path,) = (tmp_path / "nifti").rglob(f"*_{ending}.nii.gz")
         expected = nibabel.load(path)
         np.testing.assert_allclose(converted.affine, expected.affine, atol=1e-5)
@@ -171,6 +172,10 @@ def test_what_is_another_image_has_other_uids(release, several, tmp_path):
         ("units", {"rescale": True}),
     ):
         release(name, format="dicom", count=2, sampler=model, **settings)
+    patients = [
+        {file.PatientID for file in read(tmp_path / name).values()} for name in ("one", "two", "less")
+    ]
+    assert patients[0] == patients[1] and len(patients[0]) == 2 and not patients[0] & patients[2]
     found = uids(tmp_path / "one")
     assert found == uids(tmp_path / "two")
     for other in ("less", "units"):
