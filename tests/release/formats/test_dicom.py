@@ -175,7 +175,9 @@ def test_what_is_another_image_has_other_uids(release, several, tmp_path):
     patients = [
         {file.PatientID for file in read(tmp_path / name).values()} for name in ("one", "two", "less")
     ]
-    assert patients[0] == patients[1] and len(patients[0]) == 2 and not patients[0] & patients[2]
+    assert patients[0] == patients[1]
+    assert len(patients[0]) == 2
+    assert not patients[0] & patients[2]
     found = uids(tmp_path / "one")
     assert found == uids(tmp_path / "two")
     for other in ("less", "units"):
