@@ -39,10 +39,17 @@ def read_generator(
         The generator in float32, its model card, and the folder of the version.
 
     Raises:
-        UserError: If it is no export of mrisynth, has no model card, or the card is that of other weights.
+        UserError: If it is no export of mrisynth, has no model card, the card is that of other weights, or it
+            has labels and is of a time when labels entered networks at another pace.
     """
     folder = ExportFolder.newest(path)
     card = folder.read_card()
+    optimization = card.get("training", {}).get("optimization")
+    if card.get("labels") and optimization is not None and "diversity" not in optimization:
+        raise UserError(
+            f"{flag}={path} has labels and was exported by an earlier mrisynth, whose networks took them "
+            "otherwise; it still draws and serves, but to go on with it, train it anew"
+        )
     try:
         generator = _generator(card, _weights(folder))
     except _UNREADABLE as error:

@@ -48,6 +48,17 @@ def test_the_shipped_model_draws_the_same_images():
     )
 
 
+def test_one_whose_labels_entered_otherwise_is_refused(tmp_path):
+    generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4, label_schema=SCHEMA)
+    exported = export_generator(generator, tmp_path / "heads")
+    for optimization in ({"diversity": 0.0}, {}):
+        write_card(exported, {**card_of(generator), "training": {"optimization": optimization}})
+        if optimization:
+            read_generator(exported)
+    with pytest.raises(UserError, match="--saved_model=.* was exported by an earlier mrisynth"):
+        read_generator(exported)
+
+
 def test_what_is_no_export_with_its_own_card_is_refused(tmp_path):
     generator = Generator(resolution=8, latent_size=4, fmap_base=16, fmap_max=4)
     exported = export_generator(generator, tmp_path / "heads")
