@@ -104,7 +104,8 @@ def test_an_embedding_that_an_evaluation_has_left_is_used_and_what_was_looked_fo
     copier, release, small_dataset, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(embedding, "STEPS", 5)
-    data_dir = shutil.copytree(small_dataset, tmp_path / "data")
+    # Other tests' evaluations may have left theirs.
+    data_dir = shutil.copytree(small_dataset, tmp_path / "data", ignore=shutil.ignore_patterns("embedding*"))
     flags = {"saved_model": copier, "format": "npy", "data_dir": data_dir}
     short = release("short", count=10, **flags)
     alone = "looked for by gray values and features alone, as no embedding is kept beside the data set"

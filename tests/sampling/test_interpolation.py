@@ -67,9 +67,9 @@ def test_pictures_say_where_they_come_from_and_a_model_that_copies_needs_a_flag(
     assert b'"copies found"' in Image.open(tmp_path / "way.gif").info["comment"]
 
 
-def test_a_folder_that_is_not_there_is_named(way):
-    with pytest.raises(UserError, match="--interpolate=.*No such file or directory"):
-        write_interpolation(way("nowhere/way.gif"))
+def test_a_folder_that_is_not_there_is_made(way, tmp_path):
+    write_interpolation(way("new/way.gif"))
+    assert (tmp_path / "new" / "way.gif").is_file()
 
 
 def test_the_way_turns_at_an_even_pace_on_the_circle():

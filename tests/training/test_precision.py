@@ -31,7 +31,7 @@ def gradients(policy):
         counters = (tf.constant(0, tf.int64), tf.constant(0, tf.int64))
         weights, samples = (tf.constant(1.0), 1.0), Samples(IMAGES, tf.zeros([len(IMAGES), 0]))
         one = replica.discriminator(samples, weights, counters, True)
-        return one, replica.generator(samples.labels, weights, counters)
+        return one, replica.generator(samples.labels, weights, 0.0, counters)
 
     (discriminator, metrics), (generator, more) = both()
     values = [np.concatenate([np.ravel(part) for part in parts]) for parts in (discriminator, generator)]
