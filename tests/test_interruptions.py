@@ -127,4 +127,8 @@ def test_some_iterations_can_be_profiled(tmp_path, small_dataset):
     finished, evaluated = output.splitlines()
     assert finished.startswith("Finished: ")
     assert evaluated.startswith("Not evaluated: images of 8x8")
-    assert all("|" in line for line in re.split(r"[\r\n]", errors) if line.strip()), errors
+    # Nothing but the opening and, where the machine is slow, how far it is: TensorFlow is quiet.
+    opening = {"data", "networks", "device", "schedule", "time", "watch"}
+    said = [line for line in errors.splitlines() if line.strip()]
+    assert opening <= {line.split()[0] for line in said}
+    assert all(line.split()[0] in opening or " images" in line for line in said), errors
