@@ -63,7 +63,7 @@ def written_card(generator, **sections):
         "iterations": 1,
         "precision": "float32",
         "schedule": {},
-        "optimization": {},
+        "optimization": {"diversity": 4.0},
     }
     card = {
         **replaced(card, "geometry", scans_with_acquired_slices=0, slice_spacing_range_mm=[3.0, 3.0]),
