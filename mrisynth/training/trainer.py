@@ -363,13 +363,10 @@ class _Trainer:
 
     def _wanted_distances(self, phase: Phase) -> Callable[[float], float]:
         """How far apart images of the same labels should be, by alpha: see `mrisynth.training.diversity`."""
-        schema, resolutions = self._config.label_schema, (phase.resolution // 2, phase.resolution)
-        if not (schema.width and self._config.optimization.diversity):
+        if not (self._config.label_schema.width and self._config.optimization.diversity):
             return lambda alpha: 0.0
-        low, high = (
-            self._wanted_distance(resolution)
-            for resolution in (resolutions if phase.fading else resolutions[1:] * 2)
-        )
+        high = self._wanted_distance(phase.resolution)
+        low = self._wanted_distance(phase.resolution // 2) if phase.fading else high
         return lambda alpha: low + alpha * (high - low)
 
     def _wanted_distance(self, resolution: int) -> float:
