@@ -132,11 +132,7 @@ def is_kept(folder: pathlib.Path, fingerprint: str | None, size: int) -> bool:
         fingerprint: The data set's.
         size: Pixels along an edge of an image.
     """
-    try:
-        with np.load(_place(folder, size), allow_pickle=False) as file:
-            return str(file["key"]) == _key(fingerprint, size)
-    except Exception:  # As of a damaged file, which `learn` takes for none.
-        return False
+    return _kept_weights(_place(folder, size), _key(fingerprint, size)) is not None
 
 
 def _place(folder: pathlib.Path, size: int) -> pathlib.Path:
@@ -148,15 +144,25 @@ def _key(fingerprint: str | None, size: int) -> str:
 
 
 def _restore(network: keras.Model, path: pathlib.Path, key: str) -> bool:
-    """Gives a network the weights that were kept for it, if there are any."""
+    """Gives a network the weights that were kept for it, if there are any that fit."""
+    weights = _kept_weights(path, key)
+    try:
+        if weights is not None:
+            network.set_weights(weights)
+    except Exception:  # Whatever a damaged file provokes; the weights are made again.
+        return False
+    return weights is not None
+
+
+def _kept_weights(path: pathlib.Path, key: str) -> list[NDArray] | None:
+    """The weights that are kept under a key; None where there are none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             if str(file["key"]) != key:
-                return False
-            network.set_weights([file[str(number)] for number in range(len(network.weights))])
+                return None
+            return [file[str(number)] for number in range(len(file.files) - 1)]
     except Exception:  # Whatever a damaged file provokes; the weights are made again.
-        return False
-    return True
+        return None
 
 
 def _keep(network: keras.Model, path: pathlib.Path, key: str) -> None:
