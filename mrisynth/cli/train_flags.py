@@ -46,8 +46,7 @@ def define(values: flags.FlagValues) -> None:
     define_fields(NetworkConfig, ("resolution",), **group(values, "Networks"))
     network_flags.define(values)
     _define_schedule(values)
-    own = [field.name for field in dataclasses.fields(OptimizationConfig)]
-    define_fields(OptimizationConfig, own, **group(values, "Losses and optimizers"))
+    _define_optimization(values)
     _define_runtime(values)
 
 
@@ -79,6 +78,14 @@ def _define_schedule(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("finetune_iterations", None, text, **shown)
     default = [f"{resolution}:{batch}" for resolution, batch in DEFAULT_BATCH_SIZES.items()]
     flags.DEFINE_list("batch_sizes", default, "Global batch by resolution.", **shown)
+
+
+def _define_optimization(values: flags.FlagValues) -> None:
+    shown = group(values, "Losses and optimizers")
+    own = [field.name for field in dataclasses.fields(OptimizationConfig)]
+    define_fields(OptimizationConfig, [name for name in own if name != "gradient_penalty"], **shown)
+    text = "Weight of the gradient penalty; if not given, 10, with --loss=non_saturating 2.5."
+    flags.DEFINE_float("gradient_penalty", None, text, **shown)
 
 
 def _define_runtime(values: flags.FlagValues) -> None:

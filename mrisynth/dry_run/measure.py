@@ -123,7 +123,7 @@ def _seconds_per_step(
 
     def seconds(kind: tuple[bool, bool]) -> float:
         def run() -> object:
-            return step(samples, *weights, *kind)["wasserstein_estimate"].numpy()
+            return step(samples, *weights, *kind)["score_difference"].numpy()
 
         return seconds_per_call(run, _TIMED_SECONDS / len(kinds), strategy)
 

@@ -86,7 +86,7 @@ class _LastBlock(Layer):
 
 @keras.saving.register_keras_serializable(package="mrisynth")
 class Discriminator(ProgressiveNetwork):
-    """Scores images: the higher, the more real (a Wasserstein critic, unbounded).
+    """Scores images: the higher, the more real (unbounded).
 
     A 1x1 convolution from the image; for every halving two convolutions, the second followed by 2x2 means
     before its bias and leaky ReLU; at 4x4 minibatch standard deviation, a convolution and two dense layers.

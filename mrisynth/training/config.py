@@ -25,6 +25,20 @@ class OptimizerName(Choice):
     YOGI = "yogi"
 
 
+class Loss(Choice):
+    """What the networks play for.
+
+    WASSERSTEIN is the loss of [PG] with the gradient penalty of [WGP]; NON_SATURATING the first one of GANs
+    with the penalty R1 ([R1]).
+    """
+
+    WASSERSTEIN = "wasserstein"
+    NON_SATURATING = "non_saturating"
+
+
+_PENALTY_WEIGHTS = {Loss.WASSERSTEIN: 10.0, Loss.NON_SATURATING: 2.5}
+
+
 class Augmentation(Choice):
     """What is done to images before the discriminator sees them.
 
@@ -66,8 +80,11 @@ class OptimizationConfig:
     """How the weights are moved ([WGP], [PG] appendix A.1).
 
     Attributes:
-        gradient_penalty: Weight of the gradient penalty.
-        drift: Weight of the squared scores of real images.
+        loss: What the networks play for: wasserstein, with a gradient penalty between real and generated
+            images, or non_saturating, with one at real images (R1), which needs fewer images.
+        gradient_penalty: Weight of the gradient penalty; if not given, 10 with the loss wasserstein and 2.5
+            with non_saturating.
+        drift: Weight of the squared scores of real images, in the loss wasserstein.
         ema_decay: Of the generator's moving average, per step.
         optimizer: Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).
         gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy.
@@ -79,7 +96,8 @@ class OptimizationConfig:
         seed: Of weights, latents and the order of the data.
     """
 
-    gradient_penalty: float = 10.0
+    loss: Loss = Loss.WASSERSTEIN
+    gradient_penalty: float | None = None
     drift: float = 1e-3
     ema_decay: float = 0.999
     optimizer: OptimizerName = OptimizerName.ADAM
@@ -91,6 +109,9 @@ class OptimizationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        set_choice(self, "loss", Loss)
+        if self.gradient_penalty is None:
+            object.__setattr__(self, "gradient_penalty", _PENALTY_WEIGHTS[self.loss])
         for name in ("gradient_penalty", "drift", "diversity"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")

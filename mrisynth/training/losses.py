@@ -1,11 +1,15 @@
-"""The losses of a Wasserstein GAN with gradient penalty ([WGP]) and drift ([PG]), one value a sample.
+"""The losses of networks that play against each other, and their gradient penalties, one value a sample.
 
-Per-sample values leave the mean over the global batch to the caller, who knows the number of replicas.
+Those of a Wasserstein GAN with gradient penalty ([WGP]) and drift ([PG]), and the non-saturating ones with
+R1 ([R1]). Per-sample values leave the mean over the global batch to the caller, who knows the number of
+replicas.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -52,25 +56,64 @@ def critic_gradient_norm(critic: Critic, images: tf.Tensor, levels_to_come: int 
     return tf.sqrt(squares + 1e-12) / 2.0 ** (levels_to_come * rank / 2)
 
 
-def gradient_penalty(norm: tf.Tensor) -> tf.Tensor:
-    """(norm - 1)^2 ([WGP] equation 3, without its weight)."""
-    return tf.square(norm - 1.0)
+class Objective(Protocol):
+    """What the networks play for: every method takes and gives one value a sample, [N], in float32."""
+
+    def discriminator(self, real_scores: tf.Tensor, generated_scores: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss but for the gradient penalty."""
+
+    def generator(self, generated_scores: tf.Tensor) -> tf.Tensor:
+        """The generator's loss."""
+
+    def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+        """Where the discriminator's gradient is penalized: images, [N, *space, C]; see `interpolate`."""
+
+    def penalty(self, norm: tf.Tensor) -> tf.Tensor:
+        """The penalty of a gradient of this norm, without its weight."""
 
 
-def critic_loss(real_scores: tf.Tensor, generated_scores: tf.Tensor, drift_weight: float) -> tf.Tensor:
-    """The discriminator's loss but for the gradient penalty: D(generated) - D(real) + drift * D(real)^2.
+@dataclasses.dataclass(frozen=True)
+class Wasserstein:
+    """A critic whose gradient is to have a norm of 1 between real and generated images ([WGP], [PG]).
 
-    Args:
-        real_scores: [N].
-        generated_scores: [N].
-        drift_weight: 0.001 in [PG] appendix A.1; keeps the scores from drifting away.
-
-    Returns:
-        [N].
+    Attributes:
+        drift: 0.001 in [PG] appendix A.1; keeps the scores from drifting away.
     """
-    return generated_scores - real_scores + drift_weight * tf.square(real_scores)
+
+    drift: float
+
+    def discriminator(self, real_scores: tf.Tensor, generated_scores: tf.Tensor) -> tf.Tensor:
+        """D(generated) - D(real) + drift * D(real)^2."""
+        return generated_scores - real_scores + self.drift * tf.square(real_scores)
+
+    def generator(self, generated_scores: tf.Tensor) -> tf.Tensor:
+        """-D(generated)."""
+        return -generated_scores
+
+    def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+        """Points between real and generated images ([WGP] algorithm 1)."""
+        return interpolate(real, generated, mix)
+
+    def penalty(self, norm: tf.Tensor) -> tf.Tensor:
+        """(norm - 1)^2 ([WGP] equation 3)."""
+        return tf.square(norm - 1.0)
 
 
-def generator_loss(generated_scores: tf.Tensor) -> tf.Tensor:
-    """-D(generated): [N] -> [N]."""
-    return -generated_scores
+class NonSaturating:
+    """A classifier of real and generated images, whose gradient at real ones is to be 0 ([GAN], [R1])."""
+
+    def discriminator(self, real_scores: tf.Tensor, generated_scores: tf.Tensor) -> tf.Tensor:
+        """log(1 + exp(-D(real))) + log(1 + exp(D(generated)))."""
+        return tf.nn.softplus(-real_scores) + tf.nn.softplus(generated_scores)
+
+    def generator(self, generated_scores: tf.Tensor) -> tf.Tensor:
+        """log(1 + exp(-D(generated)))."""
+        return tf.nn.softplus(-generated_scores)
+
+    def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
+        """The real images ([R1] equation 9)."""
+        return real
+
+    def penalty(self, norm: tf.Tensor) -> tf.Tensor:
+        """norm^2; [R1] weights it by gamma / 2."""
+        return tf.square(norm)

@@ -31,34 +31,40 @@ GRID_IMAGES = 64
 _CHUNK = 8
 
 _LEARNING: Mapping[str, tuple[str, str]] = {
-    "loss/generator": ("loss_generator", "Minus the mean score of generated images."),
+    "loss/generator": (
+        "loss_generator",
+        "The smaller, the more real the discriminator finds generated images.",
+    ),
     "missing_diversity": (
         "missing_diversity",
         "By what part images of the same labels differ less than real ones of like labels; 0 is best.",
     ),
     "loss/discriminator": (
         "loss_discriminator",
-        "The mean score of generated images minus that of real ones, with gradient penalty and drift.",
+        "The smaller, the better the discriminator tells generated images from real ones; with the gradient "
+        "penalty.",
     ),
     "loss/discriminator_without_penalty": (
         "loss_discriminator_without_penalty",
         "The same, of iterations that leave the gradient penalty out (--gp_interval).",
     ),
-    "wasserstein_estimate": (
-        "wasserstein_estimate",
+    "score_difference": (
+        "score_difference",
         "How far apart real and generated images are to the discriminator: the difference of mean scores. "
-        "It usually becomes smaller as images become better.",
+        "It usually becomes smaller as images become better (of --loss=wasserstein, it estimates the "
+        "Wasserstein distance).",
     ),
     "scores/real": ("score_real", "The mean score of real images; the larger, the more real they seem."),
     "scores/generated": ("score_generated", "The mean score of generated images."),
     "gradient_penalty": (
         "gradient_penalty",
-        "Mean squared distance of the slope (learning/slope) from 1, before its weight.",
+        "Mean squared distance of the slope (learning/slope) from 1, or with --loss=non_saturating from 0, "
+        "before its weight.",
     ),
     "critic_gradient_norm": (
         "slope",
         "Norm of the gradient of the discriminator's score at images between real and generated ones, which "
-        "the penalty keeps near 1.",
+        "the penalty keeps near 1; with --loss=non_saturating at real ones, near 0.",
     ),
     "gradient_norm/generator": (
         "gradient_norm_generator",

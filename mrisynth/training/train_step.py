@@ -12,7 +12,7 @@ from mrisynth.layers import nd_ops
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
 from mrisynth.training import augmentation, diversity, losses
-from mrisynth.training.config import Augmentation, OptimizationConfig
+from mrisynth.training.config import Augmentation, Loss, OptimizationConfig
 from mrisynth.training.label_augmentation import augment_labels
 from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
@@ -137,6 +137,13 @@ def _move_average(average: tf.Variable, weight: tf.Variable, rate: float) -> Non
     average.assign_add(rate * (weight - average))
 
 
+def objective(config: OptimizationConfig) -> losses.Objective:
+    """The losses that a configuration names."""
+    if config.loss is Loss.NON_SATURATING:
+        return losses.NonSaturating()
+    return losses.Wasserstein(config.drift)
+
+
 class ReplicaStep:
     """What each replica does with its share of the batch.
 
@@ -161,6 +168,7 @@ class ReplicaStep:
             [tensorflow_variable(v) for v in network.trainable_variables_at(phase.level, phase.fading)]
             for network in (state.discriminator, state.generator)
         )
+        self._objective = objective(config)
         self._seeks_diversity = bool(state.generator.label_schema.width and config.diversity)
         compiled = tf.function(jit_compile=True) if jit_compile else lambda function: function
         self._compiled_discriminator = compiled(self._discriminator_gradients)
@@ -269,20 +277,21 @@ class ReplicaStep:
         with tf.GradientTape() as tape:
             real_scores = self._score(real, labels, weights)
             generated_scores = self._score(generated, labels, weights)
-            loss = self._mean(losses.critic_loss(real_scores, generated_scores, config.drift))
+            loss = self._mean(self._objective.discriminator(real_scores, generated_scores))
             if penalizes:
-                between = losses.interpolate(real, generated, noise["mix"])
                 norm = losses.critic_gradient_norm(
-                    lambda images: self._score(images, labels, weights), between, self._levels_to_come
+                    lambda images: self._score(images, labels, weights),
+                    self._objective.penalized(real, generated, noise["mix"]),
+                    self._levels_to_come,
                 )
-                penalty = self._mean(losses.gradient_penalty(norm))
+                penalty = self._mean(self._objective.penalty(norm))
                 loss += config.gradient_penalty * config.gp_interval * penalty
                 metrics = {"gradient_penalty": penalty, "critic_gradient_norm": self._mean(norm)}
         gradients = tape.gradient(loss, self.discriminator_variables)
         return gradients, {
             **metrics,
             loss_name: loss,
-            "wasserstein_estimate": self._mean(real_scores - generated_scores),
+            "score_difference": self._mean(real_scores - generated_scores),
             "scores/real": self._mean(real_scores),
             "scores/generated": self._mean(generated_scores),
         }
@@ -298,7 +307,7 @@ class ReplicaStep:
             generated = shown = self._generate(noise["latents"], labels, weights)
             if self._config.augment is Augmentation.DIFFAUG:
                 shown = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATOR.name])
-            loss = self._mean(losses.generator_loss(self._score(shown, labels, weights)))
+            loss = self._mean(self._objective.generator(self._score(shown, labels, weights)))
             metrics = {"loss/generator": loss}
             if self._seeks_diversity:
                 share = tf.cast(tf.shape(labels)[0], tf.float32) / self._phase.batch_size

@@ -32,6 +32,7 @@ def test_plain_words_become_members_of_enums():
     ("kind", "settings", "message"),
     [
         (OptimizationConfig, {"optimizer": "sgd"}, "--optimizer=sgd is not one of adam, rectified_adam, "),
+        (OptimizationConfig, {"loss": "hinge"}, "--loss=hinge is not one of wasserstein, non_saturating"),
         (OptimizationConfig, {"augment": "noise"}, "--augment=noise is not one of none, mirror, diffaug"),
         (OptimizationConfig, {"gradient_penalty": -1.0}, "--gradient_penalty=-1.0 must be .* not negative"),
         (OptimizationConfig, {"drift": float("nan")}, "--drift=nan must be"),
@@ -52,6 +53,12 @@ def test_plain_words_become_members_of_enums():
 def test_settings_that_cannot_be_are_refused_by_their_flags(kind, settings, message):
     with pytest.raises(UserError, match=message):
         kind(**settings)
+
+
+def test_each_loss_has_its_own_weight_of_the_penalty_unless_one_is_given():
+    assert OptimizationConfig().gradient_penalty == 10
+    assert OptimizationConfig(loss="non_saturating").gradient_penalty == 2.5
+    assert OptimizationConfig(loss="non_saturating", gradient_penalty=7.0).gradient_penalty == 7
 
 
 def test_a_schedule_of_another_size_than_the_networks_is_refused():

@@ -102,7 +102,27 @@ def test_metrics_are_the_losses_of_the_definition():
     _, metrics = train(steps=1)
     assert metrics["loss/discriminator"] == pytest.approx(loss, rel=1e-5)
     assert metrics["critic_gradient_norm"] == pytest.approx(norm, rel=1e-5)
-    assert metrics["wasserstein_estimate"] == pytest.approx(distance, rel=1e-5)
+    assert metrics["score_difference"] == pytest.approx(distance, rel=1e-5)
+
+
+def test_metrics_of_the_non_saturating_loss_are_of_its_definition():
+    state = TrainingState(NETWORK, "float32", seed=3)
+
+    @tf.function
+    def by_hand():
+        latents = StatelessRng(3).normal(Purpose.DISCRIMINATOR_LATENTS, [8, 8])
+        with tf.GradientTape() as tape:
+            tape.watch(IMAGES)
+            real_scores = state.discriminator(IMAGES, level=1)
+        squares = tf.reduce_sum(tf.square(tape.gradient(real_scores, IMAGES)), axis=[1, 2, 3])
+        generated_scores = state.discriminator(state.generator(latents, level=1), level=1)
+        entropy = -tf.math.log_sigmoid(real_scores) - tf.math.log_sigmoid(-generated_scores)
+        return tf.reduce_mean(entropy + 3 * squares), tf.reduce_mean(squares)
+
+    loss, penalty = (float(value) for value in by_hand())
+    metrics = take_step(state, config=OptimizationConfig(seed=3, loss="non_saturating", gradient_penalty=3.0))
+    assert metrics["loss/discriminator"] == pytest.approx(loss, rel=1e-5)
+    assert metrics["gradient_penalty"] == pytest.approx(penalty, rel=1e-4)
 
 
 def test_penalty_counts_the_levels_to_come():
