@@ -16,7 +16,7 @@ from mrisynth.networks.conditioning import LabelEmbedding, modulate
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
 
 _FIRST_GAIN = math.sqrt(2) / 4
-_LABEL_PACE = 0.1
+_LABEL_PACE = 0.3
 """How fast the layers that labels come in by learn, beside those of the latent: the same few labels move them
 again and again, where no latent comes twice, and what labels learn first latents never do."""
 
@@ -75,7 +75,7 @@ class Generator(ProgressiveNetwork):
     Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor upsampling
     and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1 convolution to the image.
 
-    Labels are embedded and join the latent in the first dense layer, as a tenth of it; and they predict a
+    Labels are embedded and join the latent in the first dense layer, as three tenths of it; and they predict a
     gain and a bias for every channel after every pixel norm of a block, starting at zero. A generator of
     which every label is unknown is the unconditional one.
 
@@ -161,7 +161,7 @@ class Generator(ProgressiveNetwork):
         return [
             embedding,
             linear(
-                "label_dense",
+                "label_input",
                 filters[0],
                 spatial_size=SMALLEST_RESOLUTION,
                 rank=self.rank,

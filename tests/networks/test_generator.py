@@ -40,7 +40,7 @@ def test_with_labels_it_starts_from_the_weights_of_the_one_without(generator, sc
     assert list(conditional)[len(plain) :] == [
         "label_embedding/00_kernel",
         "label_embedding/01_kernel",
-        "label_dense/00_kernel",
+        "label_input/00_kernel",
         "label_modulation_4/00_kernel",
         "label_modulation_8/00_kernel",
         "label_modulation_16/00_kernel",
@@ -63,13 +63,13 @@ def test_labels_of_width_zero_can_be_given(generator, latents):
 
 
 def test_labels_join_the_latent_in_the_first_dense_layer(conditional_generator, latents, labels):
-    embed, label_dense, *_ = conditional_generator.label_layers
+    embed, label_input, *_ = conditional_generator.label_layers
     dense = conditional_generator.blocks[0].entry
     joined = tf.concat([pixel_norm(latents), embed(labels)], axis=1)
-    kernel = tf.concat([dense.equalized_kernel(), label_dense.equalized_kernel()], axis=0)
-    assert label_dense.scale == pytest.approx(0.1 * dense.scale)
+    kernel = tf.concat([dense.equalized_kernel(), label_input.equalized_kernel()], axis=0)
+    assert label_input.scale == pytest.approx(0.3 * dense.scale)
     expected = tf.nn.leaky_relu(tf.reshape(joined @ kernel, [8, 4, 4, 16]))
-    added = label_dense(embed(labels))
+    added = label_input(embed(labels))
     np.testing.assert_allclose(dense(pixel_norm(latents), added=added), expected, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_without_weight_labels_change_nothing(conditional_generator, generator, 
 def test_label_weight_scales_what_labels_add(conditional_generator, schema, size, latents, labels):
     def halved(network):
         for name, variable in network.named_variables().items():
-            if name.startswith(("label_dense", "label_modulation")):
+            if name.startswith(("label_input", "label_modulation")):
                 variable.assign(variable / 2)
         return network
 

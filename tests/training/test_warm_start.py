@@ -99,7 +99,7 @@ def test_a_run_gives_each_network_its_own_weights(source):
             (SUFFIX,),
             {
                 "label_embedding",
-                "label_dense",
+                "label_input",
                 "label_modulation_4",
                 "label_modulation_8",
                 "label_modulation_16",
@@ -152,7 +152,7 @@ def test_labels_are_taken_where_they_mean_the_same(tmp_path):
     # As many categories, of which one is another.
     other = dataclasses.replace(SUFFIX, vocabulary=("FLAIR", "T2w"))
     _, said, found = start(tmp_path / "run", labels=(other, AGE))
-    assert "generator/label_dense" in differing(weights(state), found)
+    assert "generator/label_input" in differing(weights(state), found)
     assert "generator/block_4" not in differing(weights(state), found)
     assert "label_projection" in said
 
