@@ -75,7 +75,7 @@ class Generator(ProgressiveNetwork):
     Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor upsampling
     and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1 convolution to the image.
 
-    Labels are embedded and join the latent in the first dense layer, as three tenths of it; and they predict a
+    Labels are embedded and join the latent in the first dense layer, as 0.3 of it; and they predict a
     gain and a bias for every channel after every pixel norm of a block, starting at zero. A generator of
     which every label is unknown is the unconditional one.
 

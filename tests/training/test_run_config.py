@@ -28,7 +28,7 @@ CONFIG = TrainingConfig(
         16, 1, 3, 8, 64, 8, attention_generator=(8,), attention_discriminator=(8, 16), fused_resampling=False
     ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
-    optimization=OptimizationConfig(5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 2.0, 4),
+    optimization=OptimizationConfig("non_saturating", 5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 2.0, 4),
     label_schema=LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),)),
     runtime=RuntimeConfig(
         "mirrored", (0, 1), "mixed_bfloat16", "true", True, 1.0, 2, 3, 4, profile_steps=(1, 2)
