@@ -87,7 +87,8 @@ class OptimizationConfig:
         drift: Weight of the squared scores of real images, in the loss wasserstein.
         ema_decay: Of the generator's moving average, per step.
         optimizer: Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).
-        gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy.
+        gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy: 16
+            will do with the loss non_saturating, while 2 can collapse a run with wasserstein.
         critic_steps: Iterations, each a step of the discriminator, for every step of the generator.
         augment: For small data sets: mirror flips real images left to right with probability 1/2; diffaug
             changes real and generated images alike before the discriminator sees them.
