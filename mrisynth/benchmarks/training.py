@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mrisynth.benchmarks.data import reading
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
-from mrisynth.dry_run.measure import random_samples, seconds_per_call
+from mrisynth.dry_run.measure import random_samples, seconds_per_call, seconds_per_step
 from mrisynth.networks.config import ATTENTION_CHANNELS, NetworkConfig
 from mrisynth.networks.flops import training_operations
 from mrisynth.training.config import OptimizationConfig
@@ -133,6 +133,7 @@ def measure(
     data_dir: pathlib.Path,
     rounds: int = 5,
     schema: LabelSchema = UNCONDITIONAL,
+    optimization: OptimizationConfig | None = None,
 ) -> Measurement:
     """Measures training, generation, the input pipeline and a matrix product in turns.
 
@@ -143,6 +144,8 @@ def measure(
         data_dir: A prepared data set that holds the resolution.
         rounds: Turns; medians are taken over them.
         schema: Labels, whose cost is measured, too.
+        optimization: Loss and intervals of the steps, those of training by default; rates are means over the
+            interval of the penalty.
 
     Returns:
         The medians.
@@ -165,9 +168,9 @@ def measure(
         (config, policy, labels): TrainingState(config, policy, seed=0, label_schema=labels)
         for config, policy, labels in steps
     }
-    generator = states[fast].generator
+    generator, optimization = states[fast].generator, optimization or OptimizationConfig()
     tasks: Mapping[Any, Callable[[], float]] = {
-        **{step: _training(state, step[0], batch_size) for step, state in states.items()},
+        **{step: _training(state, step[0], batch_size, optimization) for step, state in states.items()},
         "generation": _generation(states[fast], batch_size),
         "pipeline": reading(data_dir, network.resolution, batch_size),
         "matrix_rate": functools.partial(matrix_product_rate, generator.compute_dtype),
@@ -215,14 +218,16 @@ def _rate(work: Callable[[], object], units: float) -> Callable[[], float]:
     return lambda: units / seconds_per_call(work, _MIN_SECONDS)
 
 
-def _training(state: TrainingState, network: NetworkConfig, batch_size: int) -> Callable[[], float]:
+def _training(
+    state: TrainingState, network: NetworkConfig, batch_size: int, optimization: OptimizationConfig
+) -> Callable[[], float]:
     """Images/s of the step of the network's last phase, without the input pipeline."""
     batch_sizes = dict.fromkeys(network.resolutions, batch_size)
     phase = GrowthSchedule(network.resolution, total_iterations=0, batch_sizes=batch_sizes).phases[-1]
     strategy = tf.distribute.get_strategy()
-    step = make_train_step(state, strategy, phase, OptimizationConfig())
+    step = make_train_step(state, strategy, phase, optimization)
     samples = random_samples(strategy, phase, network, state.generator.label_schema.width)
-    return _rate(lambda: step(samples, tf.constant(1.0))["loss/generator"].numpy(), batch_size)
+    return lambda: batch_size / seconds_per_step(step, samples, optimization, _MIN_SECONDS)
 
 
 def _generation(state: TrainingState, batch_size: int) -> Callable[[], float]:

@@ -70,7 +70,9 @@ def _benchmark(values: flags.FlagValues) -> None:
         for network in screen.counted(config.networks, "measuring every resolution"):
             batch = config.batch_sizes[network.resolution]
             network = dataclasses.replace(network, channels=channels)
-            measurements.append(training.measure(network, batch, policy, data_dir, config.rounds, schema))
+            measurements.append(
+                training.measure(network, batch, policy, data_dir, config.rounds, schema, config.optimization)
+            )
         preparation = data.preparation_seconds(pathlib.Path(folder), config.rounds)
     if config.json:
         rows = [{**row.as_json(), "precision": policy} for row in measurements]

@@ -13,7 +13,7 @@ from mrisynth.cli.flag_values import batch_sizes, define_fields, group, integers
 from mrisynth.errors import UserError
 from mrisynth.evaluation.config import FEWEST_EVALUATED
 from mrisynth.networks.config import NetworkConfig, level_of
-from mrisynth.training.config import Precision
+from mrisynth.training.config import OptimizationConfig, Precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,7 @@ class BenchmarkConfig:
         data_dir: Prepared data set for the input pipeline, whose channels the images have; phantoms if not
             given.
         conditions: Labels of the data set whose cost is measured, as in training.
+        optimization: Loss, and how often there is a penalty.
         evaluation: Measure nothing but an evaluation at the largest resolution, of so many generated,
             training and held-out images, as in 20000,35000,7000.
         release: Measure nothing but a release of so many images at the largest resolution, in every format,
@@ -43,6 +44,7 @@ class BenchmarkConfig:
     rounds: int = 5
     data_dir: pathlib.Path | None = None
     conditions: tuple[str, ...] = ()
+    optimization: OptimizationConfig = dataclasses.field(default_factory=OptimizationConfig)
     evaluation: tuple[int, ...] = ()
     release: int = 0
     verdicts: int = 0
@@ -59,7 +61,9 @@ def define(values: flags.FlagValues) -> None:
     text = "Images a step by resolution."
     flags.DEFINE_list("batch_sizes", default, text, **shown)
     own = [field.name for field in dataclasses.fields(BenchmarkConfig)]
-    define_fields(BenchmarkConfig, [name for name in own if name not in ("networks", "batch_sizes")], **shown)
+    apart = ("networks", "batch_sizes", "optimization")
+    define_fields(BenchmarkConfig, [name for name in own if name not in apart], **shown)
+    define_fields(OptimizationConfig, ["loss", "gp_interval"], **shown)
     network_flags.define(values)
 
 
@@ -99,6 +103,7 @@ def config(values: flags.FlagValues) -> BenchmarkConfig:
         rounds=values.rounds,
         data_dir=path(values, "data_dir"),
         conditions=tuple(values.conditions),
+        optimization=OptimizationConfig(loss=values.loss, gp_interval=values.gp_interval),
         evaluation=evaluation,
         release=values.release,
         verdicts=values.verdicts,

@@ -23,11 +23,11 @@ from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import activations, training_operations
 from mrisynth.run_folder import RunFolder
 from mrisynth.training import checkpoints, strategies
-from mrisynth.training.config import TrainingConfig
+from mrisynth.training.config import OptimizationConfig, TrainingConfig
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
 from mrisynth.training.throughput import CostPerImage
-from mrisynth.training.train_step import make_train_step
+from mrisynth.training.train_step import TrainStep, make_train_step
 from mrisynth.training.trainer import check_data
 
 _LONGEST_STEP_SECONDS = 20.0
@@ -117,17 +117,36 @@ def _seconds_per_step(
     step = make_train_step(state, strategy, phase, optimization, jit_compile)
     state.start_phase(phase.learning_rate, resets_optimizers=False)
     samples = random_samples(strategy, phase, config.network, config.label_schema.width)
-    weights = tf.constant(1.0), tf.constant(1.0)
+    return seconds_per_step(step, samples, optimization, _TIMED_SECONDS, strategy)
+
+
+def seconds_per_step(
+    step: TrainStep,
+    samples: Samples,
+    optimization: OptimizationConfig,
+    enough: float,
+    strategy: tf.distribute.Strategy | None = None,
+) -> float:
+    """Mean over the kinds of steps that there are: with the penalty or not, with the generator's or not.
+
+    Args:
+        step: What `make_train_step` made, of this optimization.
+        samples: One batch, for every step.
+        optimization: Says how often there is a penalty, and a step of the generator.
+        enough: Seconds to measure for, compilation not counted.
+        strategy: As in `seconds_per_call`.
+    """
+    alpha = tf.constant(1.0)
     cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
     kinds = collections.Counter((optimization.penalizes(i), optimization.generates(i)) for i in cycle)
 
-    def seconds(kind: tuple[bool, bool]) -> float:
+    def seconds(penalizes: bool, generates: bool) -> float:
         def run() -> object:
-            return step(samples, *weights, *kind)["score_difference"].numpy()
+            return step(samples, alpha, penalizes=penalizes, generates=generates)["score_difference"].numpy()
 
-        return seconds_per_call(run, _TIMED_SECONDS / len(kinds), strategy)
+        return seconds_per_call(run, enough / len(kinds), strategy)
 
-    return sum(count * seconds(kind) for kind, count in kinds.items()) / len(cycle)
+    return sum(count * seconds(*kind) for kind, count in kinds.items()) / len(cycle)
 
 
 def random_samples(

@@ -33,6 +33,7 @@ class TrainStep(Protocol):
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
         wanted_distance: float | tf.Tensor = 0.0,
+        *,
         penalizes: bool = True,
         generates: bool = True,
     ) -> Metrics:
@@ -105,6 +106,7 @@ def make_train_step(
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
         wanted_distance: float | tf.Tensor = 0.0,
+        *,
         penalizes: bool = True,
         generates: bool = True,
     ) -> Metrics:

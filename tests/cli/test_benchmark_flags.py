@@ -4,6 +4,7 @@ import pytest
 
 from mrisynth.cli import benchmark_flags
 from mrisynth.errors import UserError
+from mrisynth.training.config import OptimizationConfig
 
 
 @pytest.fixture
@@ -19,6 +20,12 @@ def test_every_resolution_has_its_network_and_the_attention_it_can_have(parse):
     assert [network.attention_generator for network in config.networks] == [(), (64,)]
     assert config.batch_sizes[64] == 8
     assert (config.precision, config.evaluation, config.json) == ("auto", (), False)
+
+
+def test_the_loss_and_its_penalty_can_be_those_of_a_run(parse):
+    optimization = parse("--loss=non_saturating", "--gp_interval=16").optimization
+    assert (optimization.loss, optimization.gp_interval) == ("non_saturating", 16)
+    assert parse().optimization == OptimizationConfig()
 
 
 def test_an_evaluation_and_a_release_can_be_measured(parse):

@@ -11,7 +11,7 @@ from mrisynth.dry_run import estimate, measure
 from mrisynth.errors import UserError
 from mrisynth.networks import Discriminator, Generator, NetworkConfig
 from mrisynth.run_folder import RunFolder
-from mrisynth.training import GrowthSchedule, TrainingConfig, checkpoints
+from mrisynth.training import GrowthSchedule, OptimizationConfig, TrainingConfig, checkpoints
 from mrisynth.training.state import TrainingState
 from tests.programs import TRAIN, call, check_refusal
 from tests.training_flags import TINY
@@ -216,6 +216,29 @@ def test_what_does_not_fit_is_neither_tried_nor_lost(config, monkeypatch):
     monkeypatch.setattr(measure, "make_train_step", None)
     problems = estimate.find_problems(config, measured(config))
     assert [problem[:13] for problem in problems] == ["--batch_sizes", "--batch_sizes"]
+
+
+def test_a_step_costs_the_mean_over_those_with_and_without_penalty_and_generator(monkeypatch):
+    costs = {(True, True): 16.0, (False, True): 4.0, (True, False): 12.0, (False, False): 1.0}
+    seen = []
+
+    def step(samples, alpha, *, penalizes, generates):
+        seen.append((penalizes, generates))
+        return {"score_difference": tf.constant(0.0)}
+
+    def timed(call, enough, strategy):
+        call()
+        return costs[seen[-1]]
+
+    monkeypatch.setattr(measure, "seconds_per_call", timed)
+
+    def mean(**settings):
+        return measure.seconds_per_step(step, None, OptimizationConfig(**settings), 1.0)
+
+    assert mean() == 16
+    assert mean(gp_interval=3) == pytest.approx((16 + 4 + 4) / 3)
+    # Penalties in iterations 0, 3; generators in 1, 3, 5.
+    assert mean(gp_interval=3, critic_steps=2) == pytest.approx((12 + 4 + 1 + 16 + 1 + 4) / 6)
 
 
 def test_every_batch_is_checked(config, two_replicas):
