@@ -161,7 +161,8 @@ def _extract(scan: Scan, config: PreparationConfig, facts: dict[str, object]) ->
         },
         images=images,
         labels=[{**labels, **has} for labels in _slice_labels(slices)],
-        histogram=np.bincount((shown >> shift).ravel(), minlength=HISTOGRAM_BINS),
+        # Image by image, as it is counted in 64-bit numbers.
+        histogram=sum(np.bincount(each.ravel() >> shift, minlength=HISTOGRAM_BINS) for each in shown),
         phantom=is_phantom(scan.path),
         block_means=(volume.block_means, *(each.block_means for each in beside if each)),
     )

@@ -30,8 +30,9 @@ def block_means(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 array of up to 15 blocks along each axis, of mean 0 and norm 1.
     """
     means: NDArray = voxels
-    for axis, size in enumerate(voxels.shape):
-        edges = _edges(size)
+    # What lies furthest apart in memory is summed first, so that the first and longest sums run along memory.
+    for axis in np.argsort(voxels.strides)[::-1]:
+        edges = _edges(voxels.shape[axis])
         sums = np.add.reduceat(means, edges[:-1], axis=axis, dtype=np.float64)
         means = sums / np.diff(edges).reshape(np.roll([-1, 1, 1], axis))
     means = means - means.mean()

@@ -131,7 +131,8 @@ def foreground_threshold(values: NDArray[np.float32], bins: int = 256) -> float:
 def to_unit_range(values: NDArray[np.float32], intensities: tuple[float, float]) -> NDArray[np.float32]:
     """Maps the two intensities to -1 and 1, linearly, and clips what lies outside."""
     low, high = intensities
-    scaled = (values - np.float32(low)) * np.float32(2.0 / (high - low))
+    scaled = values - np.float32(low)
+    scaled *= np.float32(2.0 / (high - low))
     scaled -= 1.0
     return np.clip(scaled, -1.0, 1.0, out=scaled)
 

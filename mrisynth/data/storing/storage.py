@@ -37,8 +37,9 @@ _TEXT = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 
 def quantize(images: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Maps [-1, 1] to 0 ... 65535, rounded; the error is at most 1 / 65535."""
-    scaled = np.rint((images + np.float32(1.0)) * np.float32(LARGEST_PIXEL / 2))
-    return np.clip(scaled, 0, LARGEST_PIXEL).astype("<u2")
+    scaled = images + np.float32(1.0)
+    scaled *= np.float32(LARGEST_PIXEL / 2)
+    return np.clip(np.rint(scaled, out=scaled), 0, LARGEST_PIXEL, out=scaled).astype("<u2")
 
 
 def dequantize(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
