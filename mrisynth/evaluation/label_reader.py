@@ -48,6 +48,7 @@ class LabelReader:
         self._schema = schema
         images = average_down(images, LARGEST)
         self._network = _network(images.shape[1:], schema.width, seed)
+        self._predict = tf.function(self._outputs, jit_compile=False, reduce_retracing=True)
         random = np.random.RandomState(seed)
         step = self._make_step(steps)
         for _ in screen.counted(range(steps), "learning to read labels"):
@@ -66,15 +67,17 @@ class LabelReader:
         Returns:
             [N, schema.width] in the encoding of the schema, a probability in the column of each category.
         """
-        call = tf.function(lambda pixels: self._network(scaled(pixels), training=False), jit_compile=False)
         parts = np.array_split(average_down(images, LARGEST), -(-len(images) // _READ_AT_A_TIME))
-        outputs = np.concatenate([call(tf.constant(part)).numpy() for part in parts])
+        outputs = np.concatenate([self._predict(tf.constant(part)).numpy() for part in parts])
         for label, columns in self._schema.columns():
             of_label = outputs[:, columns]
             if label.kind is LabelKind.CATEGORICAL:
                 of_label[:, :-1] = tf.nn.softmax(of_label[:, :-1]).numpy()
             of_label[:, -1] = 1
         return outputs
+
+    def _outputs(self, pixels: tf.Tensor) -> tf.Tensor:
+        return self._network(scaled(pixels), training=False)
 
     def _make_step(self, steps: int) -> tf.types.experimental.GenericFunction:
         network, schema = self._network, self._schema

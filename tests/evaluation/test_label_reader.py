@@ -49,6 +49,13 @@ def test_the_same_arguments_give_the_same_readings(reader, images, labels):
     assert not np.array_equal(LabelReader(SCHEMA, images, labels, steps=3, seed=1).read(images), again)
 
 
+def test_however_many_images_are_read_how_often_the_reader_is_traced_twice_at_most(images, labels):
+    reader = LabelReader(SCHEMA, images, labels, steps=1)
+    for count in (40, 13, 27, 40, 1):
+        assert len(reader.read(images[:count])) == count
+    assert reader._predict.experimental_get_tracing_count() <= 2
+
+
 def test_large_images_are_averaged_down(reader, images, monkeypatch):
     monkeypatch.setattr(label_reader, "LARGEST", 16)
     blocks = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
