@@ -20,6 +20,7 @@ from tests.phantoms import truths
 CONTRASTS = ("FLAIR", "T1w", "T2w")
 LATENTS = 32
 AGES = (25, 35, 45, 55, 65, 75)
+BANDS = {"": truths.BRAIN, " in the middle": truths.MIDDLE}
 
 
 class RealSlices:
@@ -102,6 +103,20 @@ def age_figures(sampler, contrast):
     return correlation(areas.ravel(), ages.ravel()), correlation(areas.mean(axis=1), AGES), areas.mean(axis=1)
 
 
+def print_contrasts_and_lesions(sampler, real, band, count, where):
+    """Both, of images that were asked for in a band of positions, and of held-out slices from there."""
+    drawn = {name: draw(sampler, count, suffix=name, position_mm=between(band)) for name in CONTRASTS}
+    held = {name: real.of(name, band, count) for name in CONTRASTS}
+    for kind, images_of in (("generated", drawn), ("held out", held)):
+        shares = contrast_shares({name: each[0] for name, each in images_of.items()})
+        print(f"contrast right{where}, {kind}: {shares}")
+    images, values = drawn["FLAIR"]
+    known = np.array([value is not None for value in values["lesion_fraction"]])
+    fractions = np.array([value for value in values["lesion_fraction"] if value is not None])
+    print(f"lesions{where}, generated: {lesion_figures(images[known], fractions)}")
+    print(f"lesions{where}, held out: {lesion_figures(*held['FLAIR'][:2])}")
+
+
 def main():
     """Prints every figure, of the model and of held-out phantoms."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -113,17 +128,8 @@ def main():
     is_run = (model / "config.json").exists()
     sampler = open_run(model, pathlib.Path(given.data_dir))[0] if is_run else open_export(model)
     real = RealSlices(given.data_dir, sampler.resolution)
-    drawn = {
-        name: draw(sampler, given.count, suffix=name, position_mm=between(truths.BRAIN)) for name in CONTRASTS
-    }
-    held = {name: real.of(name, truths.BRAIN, given.count) for name in CONTRASTS}
-    print("contrast right, generated:", contrast_shares({name: each[0] for name, each in drawn.items()}))
-    print("contrast right, held out: ", contrast_shares({name: each[0] for name, each in held.items()}))
-    images, values = drawn["FLAIR"]
-    known = np.array([value is not None for value in values["lesion_fraction"]])
-    fractions = np.array([value for value in values["lesion_fraction"] if value is not None])
-    print("lesions, generated:", lesion_figures(images[known], fractions))
-    print("lesions, held out: ", lesion_figures(*held["FLAIR"][:2]))
+    for where, band in BANDS.items():
+        print_contrasts_and_lesions(sampler, real, band, given.count, where)
     for name in CONTRASTS:
         slices, _, ages = real.of(name, truths.VENTRICLES, given.count)
         each = correlation(truths.ventricle_area(slices[..., 0], name), ages)

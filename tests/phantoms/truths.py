@@ -13,6 +13,9 @@ from scipy import ndimage
 BRAIN = (-35.0, 45.0)
 """Positions in mm, as prepared data sets have them, where a slice shows enough brain to be measured."""
 
+MIDDLE = (-15.0, 25.0)
+"""Positions in mm where a slice shows enough brain even if its place is 10 or 20 mm off."""
+
 VENTRICLES = (-10.0, 0.0)
 """Positions in mm where the ventricles are largest."""
 
