@@ -120,9 +120,11 @@ def _label(name: str, kind: LabelKind, subjects: Sequence[str], values: Sequence
         )
     if kind is LabelKind.CATEGORICAL:
         return Label(name, kind, tuple(sorted({value for _, value in known})))
-    # [CC] section 3: the rule of thumb for the width of a Gaussian kernel.
-    bandwidth = 1.06 * len(numbers) ** -0.2
-    return Label(name, kind, (), float(np.mean(numbers)), float(np.std(numbers)), bandwidth)
+    # [CC] section 3: the rule of thumb for the width of a Gaussian kernel, where values lie far apart. Where
+    # they do not, it would only blur what can be asked for.
+    deviation, gap = float(np.std(numbers)), float(np.ptp(numbers)) / (len(different) - 1)
+    bandwidth = min(1.06 * len(numbers) ** -0.2, gap / deviation)
+    return Label(name, kind, (), float(np.mean(numbers)), deviation, bandwidth)
 
 
 def _read(name: str, subject: str, value: str) -> float:

@@ -49,6 +49,16 @@ def test_a_subjects_value_counts_once_however_many_slices_it_has(schema_of):
     assert position.deviation == pytest.approx(500**0.5)
 
 
+def test_noise_is_no_wider_than_values_lie_apart(schema_of):
+    # 101 positions of -50 to 50 mm, which are 1 mm apart; by their number alone it would be 11 mm.
+    columns = {"subject": ["a", "b"] * 101, "position_mm": [str(mm) for mm in range(-50, 51) for _ in "ab"]}
+    (position,) = schema_of(columns, "position_mm").labels
+    assert position.bandwidth * position.deviation == pytest.approx(1)
+    # Ages that lie 30 years apart in the mean, 1.14 deviations.
+    (age,) = schema_of({"subject": list("abc"), "participant/age": ["20", "30", "80"]}, "age").labels
+    assert age.bandwidth == pytest.approx(1.06 * 3**-0.2)
+
+
 def test_a_kind_may_be_stated(schema_of):
     columns = {"participant/grade": ["2", "3", "4", "2"]}
     assert schema_of(columns, "grade").labels[0].kind is LabelKind.CONTINUOUS
