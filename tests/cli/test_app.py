@@ -20,6 +20,7 @@ from mrisynth.cli import (
     query_flags,
     train_flags,
 )
+from mrisynth.comparison import plan
 from mrisynth.errors import UserError
 from mrisynth.phantoms.dataset import write_phantoms
 from tests.programs import ROOT, TRAIN, call
@@ -245,7 +246,10 @@ def examples(program):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_opens_with_a_sentence_and_two_examples_that_can_be_carried_out(program, parse_flags):
+def test_help_opens_with_a_sentence_and_two_examples_that_can_be_carried_out(
+    program, parse_flags, monkeypatch
+):
+    monkeypatch.setattr(plan, "available_cores", lambda: 2)  # One of the examples uses them.
     name, program_flags = PROGRAMS[program]
     sentence, _, rest = call(program, "--help").stdout.partition("\n")
     assert re.fullmatch(r"[A-Z][^.]*\.", sentence)
