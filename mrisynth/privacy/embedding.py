@@ -1,6 +1,6 @@
 """An embedding that is learned from a data set's own slices, to find copies that were changed a good deal.
 
-A small network learns without labels (NT-Xent, Chen et al. 2020; for copies of medical images Dar et al.
+Small networks learn without labels (NT-Xent, Chen et al. 2020; for copies of medical images Dar et al.
 2024, arXiv 2402.01054): two changed views of a training slice are to be near each other, and far from slices
 of other subjects. Views are changed as copies may be: they are mirrored, moved, turned, enlarged, warped
 smoothly, blurred, and of other brightness, contrast and noise.
@@ -26,37 +26,42 @@ from mrisynth.training.config import Precision
 from mrisynth.training.strategies import dtype_policy
 
 STEPS = 1500
-"""Steps of training, whatever the size of the data set."""
+"""Steps that each network is trained for, whatever the size of the data set."""
 
-_VERSION = 1
+_VERSION = 2
 """To be raised with every change to what is learned, so that embeddings that are kept are learned anew."""
 
+_NETWORKS = 2
+"""So many are learned one by one: what one takes for a likeness by chance, the others do not."""
 _SIZE = 32
 _BATCH = 128
 _WIDTH = 16
-_OUTPUTS = 128
+_OUTPUTS = 64
 _TEMPERATURE = 0.05
 _LEARNING_RATE = 2e-3
 _GRAY_PER_UNIT = 40
 _AT_A_TIME = 64
 _VARIANTS = (
     (0.0, 1.0, 0.0),
-    (math.radians(7), 1.0, 0.0),
-    (math.radians(-7), 1.0, 0.0),
-    (0.0, 1.07, 0.0),
-    (0.0, 1 / 1.07, 0.0),
-    (0.0, 1.12, 0.0),
-    (0.0, 1 / 1.12, 0.0),
+    (math.radians(7), 1.0, 0.7),
+    (math.radians(-7), 1.0, 0.7),
+    (0.0, 1.05, 0.7),
+    (0.0, 1 / 1.05, 0.7),
+    (0.0, 1.10, 0.7),
+    (0.0, 1 / 1.10, 0.7),
     (0.0, 1.0, 2.0),
 )
-"""How images are turned, how much larger a part of them is taken, and how they are sharpened."""
+"""How images are turned, how much larger a part of them is taken, and how they are sharpened.
+
+What is turned or enlarged is interpolated, which blurs it.
+"""
 
 
 # How far views are changed at most. Sizes are parts of the width.
 _TURN = math.radians(12)
-_ENLARGEMENT = 0.12
+_ENLARGEMENT = 0.17
 _SHIFT = 1 / 14
-_WARP = 1 / 28
+_WARP = 1 / 26
 _WARP_KNOTS = 5
 _BLURS = 2
 _CONTRAST = 0.25
@@ -72,7 +77,7 @@ class EmbeddingDistance(FeatureDistance):
     images that copy nothing is not "no sign of copying".
 
     Args:
-        network: Makes points of images, float32 [N, S, S, 1] -> [N, D].
+        networks: Each makes points of images, float32 [N, S, S, 1] -> [N, D].
     """
 
     name = "embedding"
@@ -80,7 +85,7 @@ class EmbeddingDistance(FeatureDistance):
     axis = "squared distance between embedded images"
     has_figures = False
 
-    def __init__(self, network: keras.Model) -> None:
+    def __init__(self, networks: Sequence[keras.Model]) -> None:
         def embed(images: tf.Tensor) -> tf.Tensor:
             size, detail = images.shape[1], images - _blur(images)
             sides = [
@@ -88,9 +93,10 @@ class EmbeddingDistance(FeatureDistance):
                 for angle, scale, sharpened in _VARIANTS
                 for side in (1.0, -1.0)
             ]
-            points = network(tf.concat(sides, axis=0)[..., tf.newaxis], training=False)
-            points = tf.reshape(tf.math.l2_normalize(points, axis=1), [len(sides), -1, _OUTPUTS])
-            return tf.transpose(points, [1, 0, 2])
+            changed = tf.concat(sides, axis=0)[..., tf.newaxis]
+            points = [tf.math.l2_normalize(network(changed, training=False), axis=1) for network in networks]
+            joined = tf.concat(points, axis=1) / math.sqrt(len(points))
+            return tf.transpose(tf.reshape(joined, [len(sides), -1, joined.shape[1]]), [1, 0, 2])
 
         self._embed = tf.function(embed, autograph=False, jit_compile=False, reduce_retracing=True)
 
@@ -112,16 +118,17 @@ def learn(real: ReferenceImages) -> EmbeddingDistance:
     """
     images = without_masks(real.training.images, real.channels)
     size = images.shape[1]
-    network = _network(_prepare(images[:1, ..., 0]).shape[1])
+    small = _prepare(images[:1, ..., 0]).shape[1]
+    networks = [_network(small, number) for number in range(_NETWORKS)]
     kept, key = real.folder and _place(real.folder, size), _key(real.fingerprint, size)
-    if kept and _restore(network, kept, key):
-        return EmbeddingDistance(network)
+    if kept and _restore(networks, kept, key):
+        return EmbeddingDistance(networks)
     prepared = np.concatenate([_prepare(channel) for channel in np.moveaxis(images, -1, 0)])
     _, subjects = np.unique(real.training.subjects, return_inverse=True)
-    _train(network, prepared, np.tile(subjects, images.shape[-1]))
+    _train(networks, prepared, np.tile(subjects, images.shape[-1]))
     if kept:
-        _keep(network, kept, key)
-    return EmbeddingDistance(network)
+        _keep(networks, kept, key)
+    return EmbeddingDistance(networks)
 
 
 def is_kept(folder: pathlib.Path, fingerprint: str | None, size: int) -> bool:
@@ -143,12 +150,14 @@ def _key(fingerprint: str | None, size: int) -> str:
     return f"{_VERSION} {fingerprint} {size} {STEPS}"
 
 
-def _restore(network: keras.Model, path: pathlib.Path, key: str) -> bool:
-    """Gives a network the weights that were kept for it, if there are any that fit."""
+def _restore(networks: Sequence[keras.Model], path: pathlib.Path, key: str) -> bool:
+    """Gives networks the weights that were kept for them, if there are any that fit."""
     weights = _kept_weights(path, key)
     try:
         if weights is not None:
-            network.set_weights(weights)
+            parts = np.split(np.arange(len(weights)), len(networks))
+            for network, of_it in zip(networks, parts, strict=True):
+                network.set_weights([weights[number] for number in of_it])
     except Exception:  # Whatever a damaged file provokes; the weights are made again.
         return False
     return weights is not None
@@ -165,8 +174,9 @@ def _kept_weights(path: pathlib.Path, key: str) -> list[NDArray] | None:
         return None
 
 
-def _keep(network: keras.Model, path: pathlib.Path, key: str) -> None:
-    weights = {str(number): weight for number, weight in enumerate(network.get_weights())}
+def _keep(networks: Sequence[keras.Model], path: pathlib.Path, key: str) -> None:
+    every = [weight for network in networks for weight in network.get_weights()]
+    weights = {str(number): weight for number, weight in enumerate(every)}
     try:
         with file_aside(path) as file:
             np.savez(file, key=key, **weights)
@@ -188,8 +198,8 @@ def _prepare(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 # ------------------------------------------------------------------------------------------------ learning
 
 
-def _network(size: int) -> keras.Model:
-    """The network, its weights drawn from fixed seeds; float32 [N, size, size, 1] -> [N, 128]."""
+def _network(size: int, number: int) -> keras.Model:
+    """One of the networks, its weights drawn from fixed seeds; float32 [N, size, size, 1] -> [N, 64]."""
     policy = dtype_policy(Precision.AUTO)
     inputs = values = keras.Input((size, size, 1))
     for block in range(4):
@@ -198,18 +208,29 @@ def _network(size: int) -> keras.Model:
             3,
             strides=min(block + 1, 2),
             padding="same",
-            kernel_initializer=keras.initializers.HeNormal(seed=block),
+            kernel_initializer=keras.initializers.HeNormal(seed=5 * number + block),
             dtype=policy,
         )(values)
         values = keras.layers.GroupNormalization(8, dtype=policy)(values)
         values = keras.layers.Activation("relu", dtype=policy)(values)
-    initializer = keras.initializers.HeNormal(seed=4)
+    initializer = keras.initializers.HeNormal(seed=5 * number + 4)
     outputs = keras.layers.Dense(_OUTPUTS, kernel_initializer=initializer, dtype="float32")
     return keras.Model(inputs, outputs(keras.layers.Flatten(dtype="float32")(values)))
 
 
-def _train(network: keras.Model, images: NDArray[np.float32], subjects: NDArray[np.intp]) -> None:
-    """Trains the network on prepared slices [N, S, S] of subjects [N], the same way each time."""
+def _train(networks: Sequence[keras.Model], images: NDArray[np.float32], subjects: NDArray[np.intp]) -> None:
+    """Trains the networks on prepared slices [N, S, S] of subjects [N], the same way each time."""
+    random = np.random.RandomState(0)
+    for place in screen.counted(range(STEPS * len(networks)), "learning to see changed copies"):
+        network, number = divmod(place, STEPS)
+        if not number:
+            step = _make_step(networks[network])
+        chosen = random.permutation(len(images))[:_BATCH]
+        step(tf.constant(images[chosen]), tf.constant(subjects[chosen]), tf.constant(number))
+
+
+def _make_step(network: keras.Model) -> tf.types.experimental.GenericFunction:
+    """A step of training, of slices [N, S, S], whose they are, [N], and the number of the step."""
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, STEPS))
 
     @tf.function(autograph=False, jit_compile=False)
@@ -220,10 +241,7 @@ def _train(network: keras.Model, images: NDArray[np.float32], subjects: NDArray[
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
-    random = np.random.RandomState(0)
-    for number in screen.counted(range(STEPS), "learning to see changed copies"):
-        chosen = random.permutation(len(images))[:_BATCH]
-        step(tf.constant(images[chosen]), tf.constant(subjects[chosen]), tf.constant(number))
+    return step
 
 
 def contrastive_loss(points: tf.Tensor, subjects: tf.Tensor) -> tf.Tensor:
@@ -269,11 +287,10 @@ def change(images: tf.Tensor, seed: tf.Tensor | int) -> tf.Tensor:
 def _places(draw, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the pixels of views are taken from: rows and columns, each [N, size, size]."""
     rows, columns = _turned(size, _TURN * draw(6), tf.exp(_ENLARGEMENT * draw(7)), tf.sign(draw(5)))
-    warped = tf.cast(draw(8) > 0, tf.float32) * _WARP * size
 
     def moved(purpose: int) -> tf.Tensor:
         knots = draw(purpose, (_WARP_KNOTS, _WARP_KNOTS, 1))
-        warp = warped * tf.image.resize(knots, [size, size], "bicubic")[..., 0]
+        warp = _WARP * size * tf.image.resize(knots, [size, size], "bicubic")[..., 0]
         return warp + _SHIFT * size * draw(purpose + 1)
 
     return rows + moved(9), columns + moved(11)
