@@ -42,13 +42,13 @@ class Row:
     Attributes:
         images: Images in the set.
         score: Mean over held-out subjects and over the repeats, with the interval over subjects.
-        of_real: The same as a part of what real images reach.
+        of_real: The same as a part of what real images reach; None if that is nothing.
         repeats: Mean over held-out subjects of every repeat, whose networks began with other weights.
     """
 
     images: int
     score: Interval
-    of_real: Interval
+    of_real: Interval | None
     repeats: tuple[float, ...]
 
 
@@ -199,7 +199,7 @@ def _row(
     real: NDArray[np.float64],
     bootstrap: Bootstrap,
 ) -> Row:
-    subjects = Groups.of(np.arange(len(scores)))
+    subjects, everybody = Groups.of(np.arange(len(scores))), np.ones(len(scores))
 
     def part(weights: Weights) -> float:
         whole = _mean(real, weights)
@@ -208,8 +208,8 @@ def _row(
     return Row(
         images,
         bootstrap.interval(lambda weights: _mean(scores, weights), subjects),
-        bootstrap.interval(part, subjects),
-        tuple(_mean(each, np.ones(len(each))) for each in repeats),
+        bootstrap.interval(part, subjects) if _mean(real, everybody) > 0 else None,
+        tuple(_mean(each, everybody) for each in repeats),
     )
 
 

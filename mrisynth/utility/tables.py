@@ -28,6 +28,9 @@ _TITLES = {
 }
 
 
+_NOTHING_LEARNED = "real images taught nothing in so many steps"
+
+
 def head(utility: Mapping[str, Any]) -> tuple[str, ...]:
     """The head of the table.
 
@@ -41,7 +44,8 @@ def rows(utility: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The rows of the table, with the arguments of `head`."""
     for name, row in utility["rows"].items():
         images = f"{row['images']:,}" if name != BLIND else ""
-        yield _TITLES[name], images, _in_words(row["score"]), _in_words(row["of_real"], 100, " %")
+        part = _in_words(row["of_real"], 100, " %") if row["of_real"] else _NOTHING_LEARNED
+        yield _TITLES[name], images, _in_words(row["score"]), part
 
 
 def method(utility: Mapping[str, Any]) -> str:

@@ -112,6 +112,14 @@ def test_dice_is_taken_of_all_slices_of_a_subject_together():
     assert math.isnan(c)
 
 
+def test_what_is_a_part_of_nothing_is_no_number_that_failed():
+    row = experiment._row(
+        7, [np.array([0.2, 0.4])] * 2, np.array([0.2, 0.4]), np.zeros(2), Bootstrap(draws=20)
+    )
+    assert row.score.value == pytest.approx(0.3)
+    assert row.of_real is None
+
+
 def test_a_subject_without_a_score_is_left_out():
     nothing = math.nan
     repeats = [np.array([0.5, nothing, nothing]), np.array([0.7, 0.2, nothing])]

@@ -25,6 +25,12 @@ def test_what_is_not_a_number_is_said():
     assert next(tables.rows(utility))[2:] == ("0.655 (0.530 to 0.770)", "not a number")
 
 
+def test_where_real_images_teach_nothing_there_is_no_part_of_it():
+    utility = dataclasses.asdict(FOUND)
+    utility["rows"][REAL]["of_real"] = None
+    assert next(tables.rows(utility))[3] == "real images taught nothing in so many steps"
+
+
 @pytest.mark.parametrize(("task", "network"), [("segmentation", "U-Net"), ("classification", "classifier")])
 def test_the_method_says_what_was_trained_on_how_long_and_who_counts(task, network):
     text = tables.method(dataclasses.asdict(FOUND) | {"task": task})
