@@ -26,7 +26,7 @@ READERS = [
 # Of models only those that are named here go into it; what else lies there may be of patients.
 SHIPPED = {
     "flags": ["*.flags"],
-    "saved_models": ["flair_phantom/**/*"],
+    "saved_models": ["head_phantom/**/*"],
 }
 
 PROGRAMS = {

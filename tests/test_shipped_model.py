@@ -1,8 +1,10 @@
-"""saved_models/flair_phantom, the model that comes with mrisynth: whether what is said of it is true."""
+"""saved_models/head_phantom, the model that comes with mrisynth: whether what is said of it is true."""
 
 import hashlib
 import json
 import pathlib
+import re
+import textwrap
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from mrisynth.image_io import make_grid
 from mrisynth.sampling.generators import open_export
 
 ROOT = pathlib.Path(__file__).parents[1]
-MODEL = ROOT / "saved_models" / "flair_phantom"
+MODEL = ROOT / "saved_models" / "head_phantom"
 
 pytestmark = pytest.mark.both_stacks
 
@@ -47,7 +49,16 @@ def test_it_was_trained_on_phantoms_and_evaluated():
     assert short(card["data"]["fingerprint"]).encode() in report
 
 
+def test_the_readme_draws_from_it_by_tensorflow_alone(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    drawn = {}
+    exec(textwrap.dedent(re.search(r"^    import tensorflow as tf\n(?:    .*\n)+", readme, re.M)[0]), drawn)
+    assert drawn["images"].shape == (16, 64, 64, 2)
+    assert np.isfinite(drawn["images"]).all()
+
+
 def test_its_picture_shows_the_first_seeds():
     ours = make_grid(open_export(MODEL).draw(0, 16), columns=8)
-    picture = np.asarray(Image.open(ROOT / "docs" / "flair_phantom.png"))
+    picture = np.asarray(Image.open(ROOT / "docs" / "head_phantom.png"))
     assert np.abs(picture[: len(ours)].astype(int) - ours).max() <= 2

@@ -1,8 +1,8 @@
 """Exports the generator of a run for TensorFlow Serving, or for any Python that has TensorFlow.
 
     mrisynth-export --run_dir=runs/quickstart --output=saved_models/heads
-    mrisynth-export --saved_model=flair_phantom --output=heads_onnx --format=onnx
-    mrisynth-export --saved_model=flair_phantom --output=flair_phantom.html --format=page
+    mrisynth-export --saved_model=head_phantom --output=heads_onnx --format=onnx
+    mrisynth-export --saved_model=head_phantom --output=head_phantom.html --format=page
 
 The run of the first example is the quickstart's (mrisynth-train --help). Writes the next free version,
 saved_models/NAME/VERSION: a SavedModel, requests that warm a server up and the model card. A server that

@@ -1,12 +1,12 @@
 """Draws images from an exported generator: a data set that others can use, or pictures of what it can draw.
 
-    mrisynth-generate --saved_model=flair_phantom --count=100 --output=images --format=png
-    mrisynth-generate --saved_model=flair_phantom --interpolate=way.gif
+    mrisynth-generate --saved_model=head_phantom --count=100 --output=images --format=png
+    mrisynth-generate --saved_model=head_phantom --interpolate=way.gif
 
-flair_phantom comes with mrisynth; of a model that was trained on labels these can be asked for:
+head_phantom comes with mrisynth. It was trained on labels, and so these can be asked for:
 
-    mrisynth-generate --saved_model=saved_models/NAME --count=1000 --output=DIR --condition=suffix=T1w
-    mrisynth-generate --saved_model=saved_models/NAME --sweep=position_mm=-40:60:20 --output=sweep.png
+    mrisynth-generate --saved_model=head_phantom --count=1000 --output=DIR --condition=suffix=T1w
+    mrisynth-generate --saved_model=head_phantom --sweep=position_mm=-40:60:20 --output=sweep.png
 
 It needs nothing but the export. The same command again goes on where the last one stopped; a larger --count
 extends what is there.

@@ -1,7 +1,7 @@
 """Asks a running TensorFlow Serving for images and saves them.
 
-    mrisynth-query --server=localhost:8501 --model=flair_phantom --count=16 --seed=0 --output=images.png
-    mrisynth-query --server=localhost:8500 --protocol=grpc --model=flair_phantom --output=images.npy
+    mrisynth-query --server=localhost:8501 --model=head_phantom --count=16 --seed=0 --output=images.png
+    mrisynth-query --server=localhost:8500 --protocol=grpc --model=head_phantom --output=images.npy
 
 A model that was trained on labels is asked for them, as in --condition=suffix=T1w. gRPC needs
 tensorflow-serving-api (mrisynth's extra serving), REST nothing.

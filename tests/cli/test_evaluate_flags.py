@@ -57,8 +57,8 @@ def test_thresholds_and_settings_are_taken(parse):
 
 def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = parse("--saved_model=flair_phantom", "--data_dir=D", "--output=O").saved_model
-    assert found == ROOT / "saved_models" / "flair_phantom"
+    found = parse("--saved_model=head_phantom", "--data_dir=D", "--output=O").saved_model
+    assert found == ROOT / "saved_models" / "head_phantom"
 
 
 def test_what_networks_are_trained_for_is_chosen_by_name(parse):

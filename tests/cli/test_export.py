@@ -37,11 +37,11 @@ def test_onnx_has_its_card_beside_it(ended_run, tmp_path):
 def test_a_page_is_one_file_by_the_command_that_its_documentation_begins_with(tmp_path):
     documentation = (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
     arguments = re.search(r"^    python tools/export.py (.*)$", documentation, re.M)[1]
-    page = tmp_path / "new" / "flair_phantom.html"
-    ended = call(PROGRAM, *arguments.replace("=flair_phantom.html", f"={page}").split())
+    page = tmp_path / "new" / "head_phantom.html"
+    ended = call(PROGRAM, *arguments.replace("=head_phantom.html", f"={page}").split())
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"The generator is in {page}; open it in a browser.\n"
-    assert "<title>flair_phantom: synthetic MR slices</title>" in page.read_text(encoding="utf-8")
+    assert "<title>head_phantom: synthetic MR slices</title>" in page.read_text(encoding="utf-8")
     assert list(page.parent.iterdir()) == [page]
 
 

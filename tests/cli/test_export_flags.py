@@ -11,7 +11,7 @@ def test_what_is_exported_and_where_to(parse_flags):
 
 
 def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse_flags):
-    config = parse_flags(export_flags, "--saved_model=flair_phantom", "--output=O", "--format=onnx")
+    config = parse_flags(export_flags, "--saved_model=head_phantom", "--output=O", "--format=onnx")
     assert (config.saved_model / "1").is_dir()
     assert (config.run_dir, config.export_format) == (None, "onnx")
 

@@ -171,7 +171,7 @@ def test_the_commands_of_the_page(model_of_the_data, small_dataset, tmp_path):
         result = call(*arguments)
         assert result.returncode == 0, result.stderr
     written = contents(tmp_path)
-    assert sum("saved_models/flair_phantom" in line for line in commands) >= 4
+    assert sum("saved_models/head_phantom" in line for line in commands) >= 4
     assert len(shown) == 5
     assert {f"RELEASE/{name}" for name in shown} <= set(written)
     assert "RELEASE_PNG/images/syn000040.png" in written

@@ -40,11 +40,11 @@ def test_a_way_from_seed_to_seed(parse):
 
 def test_a_model_that_comes_with_mrisynth_is_found_by_name(parse, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shipped = ROOT / "saved_models" / "flair_phantom"
-    for name in ("flair_phantom", "saved_models/flair_phantom"):
+    shipped = ROOT / "saved_models" / "head_phantom"
+    for name in ("head_phantom", "saved_models/head_phantom"):
         assert parse(f"--saved_model={name}", "--count=1", "--output=O").saved_model == shipped
-    (tmp_path / "flair_phantom").mkdir()
-    assert str(parse("--saved_model=flair_phantom", "--count=1", "--output=O").saved_model) == "flair_phantom"
+    (tmp_path / "head_phantom").mkdir()
+    assert str(parse("--saved_model=head_phantom", "--count=1", "--output=O").saved_model) == "head_phantom"
 
 
 @pytest.mark.parametrize("flag", ["output=O", "format=png", "truncation=0.5", "suffix=T1w", "data_dir=D"])

@@ -38,7 +38,7 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, source)
     for name in ("mrisynth", "flags", "saved_models"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(source / "saved_models" / "flair_phantom", source / "saved_models" / "of_patients")
+    shutil.copytree(source / "saved_models" / "head_phantom", source / "saved_models" / "of_patients")
     _pip("wheel", "--no-build-isolation", f"--wheel-dir={folder}", source)
     (path,) = folder.glob("*.whl")
     return path
@@ -79,7 +79,7 @@ def test_a_wheel_holds_what_comes_with_mrisynth_and_no_other_model(wheel):
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         assert "# mrisynth" in archive.read(metadata).decode()
     shipped = {path.relative_to(ROOT) for path in (ROOT / "flags").iterdir()}
-    shipped |= {p.relative_to(ROOT) for p in (ROOT / "saved_models/flair_phantom").rglob("*") if p.is_file()}
+    shipped |= {p.relative_to(ROOT) for p in (ROOT / "saved_models/head_phantom").rglob("*") if p.is_file()}
     assert {f"mrisynth/shipped/{path.as_posix()}" for path in shipped} <= names
     assert "mrisynth/report/report.html.jinja" in names
     page = {"page.html.jinja", "network.js", "onnxruntime-web/LICENSE", "onnxruntime-web/ort.wasm.min.mjs"}
@@ -105,7 +105,7 @@ def test_every_program_from_an_empty_folder(command):
         "export", "--run_dir=runs/quickstart", "--output=saved_models/heads"
     )
     # What comes with mrisynth is found beside a folder of that name, too.
-    for name in ("saved_models/heads", "saved_models/flair_phantom"):
+    for name in ("saved_models/heads", "saved_models/head_phantom"):
         output = f"release_{pathlib.Path(name).name}"
         said = command("generate", f"--saved_model={name}", "--count=2", f"--output={output}", "--format=png")
         assert said.startswith(f"{output}: 2 images, 2 of them new\nVerdict on copying of training data: ")

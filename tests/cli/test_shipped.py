@@ -18,23 +18,19 @@ def test_flagfiles_by_name(name):
     assert shipped.flagfile(name) == ROOT / "flags" / "quickstart.flags"
 
 
-@pytest.mark.parametrize(
-    "name", ["flair_phantom", "saved_models/flair_phantom", "saved_models/flair_phantom/"]
-)
+@pytest.mark.parametrize("name", ["head_phantom", "saved_models/head_phantom", "saved_models/head_phantom/"])
 def test_models_by_name(name):
-    assert shipped.saved_model(name) == ROOT / "saved_models" / "flair_phantom"
-    assert shipped.saved_model(f"{name}/1") == ROOT / "saved_models" / "flair_phantom" / "1"
+    assert shipped.saved_model(name) == ROOT / "saved_models" / "head_phantom"
+    assert shipped.saved_model(f"{name}/1") == ROOT / "saved_models" / "head_phantom" / "1"
 
 
-@pytest.mark.parametrize("name", ["flair_phantom", "saved_models/flair_phantom"])
+@pytest.mark.parametrize("name", ["head_phantom", "saved_models/head_phantom"])
 def test_what_is_there_beats_what_comes_with_mrisynth(name, empty_folder):
     (empty_folder / name).mkdir(parents=True)
     assert shipped.saved_model(name) == pathlib.Path(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["nothing", "/flair_phantom", "../saved_models/flair_phantom", "saved_models"]
-)
+@pytest.mark.parametrize("name", ["nothing", "/head_phantom", "../saved_models/head_phantom", "saved_models"])
 def test_what_is_not_there_stays_as_it_was_given(name):
     assert shipped.saved_model(name) == pathlib.Path(name)
 

@@ -135,7 +135,7 @@ def test_attention_of_a_model_keeps_to_the_maps_there_are(parse):
 def test_weights_are_taken_from_where_the_flag_says(parse, tmp_path):
     assert parse().init_from is None
     assert parse(f"--init_from={tmp_path}").init_from == tmp_path
-    assert parse("--init_from=flair_phantom").init_from == shipped.MODELS / "flair_phantom"
+    assert parse("--init_from=head_phantom").init_from == shipped.MODELS / "head_phantom"
 
 
 def test_where_a_run_goes(parse):

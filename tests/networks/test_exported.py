@@ -16,7 +16,7 @@ from mrisynth.sampling.generators import open_export
 from tests.label_tables import SCHEMA
 from tests.untrained_exports import card_of, replaced, write_card
 
-MODEL = pathlib.Path(__file__).parents[2] / "saved_models" / "flair_phantom"
+MODEL = pathlib.Path(__file__).parents[2] / "saved_models" / "head_phantom"
 
 pytestmark = pytest.mark.both_stacks
 
