@@ -174,7 +174,9 @@ def test_the_commands_of_the_page(model_of_the_data, small_dataset, tmp_path):
     assert sum("saved_models/head_phantom" in line for line in commands) >= 4
     assert len(shown) == 5
     assert {f"RELEASE/{name}" for name in shown} <= set(written)
-    assert "RELEASE_PNG/images/syn000040.png" in written
+    folders = re.findall(r"`RELEASE_PNG/(images/\w+)`", section)
+    assert len(folders) == 2
+    assert {f"RELEASE_PNG/{folder}/syn000040.png" for folder in folders} <= set(written)
     assert {"RELEASE_NPY/images.npy", "RELEASE_NPY/seeds.npy", "way.gif"} <= set(written)
     assert b"were left out, 0 of 40" in written["RELEASE_FILTERED/README.md"]
 
@@ -190,7 +192,7 @@ def test_from_an_export_to_dicom_and_its_readers_as_printed(tmp_path, monkeypatc
     ended = call(*shlex.split(generate.removeprefix("python ")))
     assert ended.returncode == 0, ended.stderr
     subprocess.run(shlex.split(convert), check=True, capture_output=True)
-    assert len(list(tmp_path.glob("SYNTHETIC-*.nii"))) == 20
+    assert len(list(tmp_path.glob("SYNTHETIC-*.nii"))) == 20 + 20
     (shown,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     names = {}
     exec(shown, names)
