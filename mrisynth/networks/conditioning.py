@@ -94,7 +94,7 @@ class LabelEmbedding(Layer):
 
 
 def _features(label: Label, encoding: tf.Tensor) -> tf.Tensor:
-    """What a label's dense layer in the generator takes: [N, label.width] -> [N, _number_of_features]."""
+    """What a label's dense layer takes: [N, label.width] -> [N, _number_of_features]."""
     return fourier_features(encoding) if label.kind is LabelKind.CONTINUOUS else encoding
 
 
@@ -117,7 +117,9 @@ class LabelProjection(Layer):
     """How well the discriminator finds the labels of a sample to fit its image.
 
     The sum over labels k of m_k <e_k(y_k), h> / sqrt(C): h are the image's features, y_k is the encoding of
-    the label, m_k is 1 where it is known, and e_k is a dense layer that starts at zero.
+    the label, m_k is 1 where it is known, and e_k is a dense layer that starts at zero, of a continuous label
+    after Fourier features: in the value alone the sum would be linear, and could tell which end of a range
+    an image is at, not whether it is at a place in between.
 
     Args:
         schema: The labels, one at least.
@@ -152,13 +154,13 @@ class LabelProjection(Layer):
             for index in range(len(self.schema.labels))
         ]
         for dense, label in zip(self.dense_layers, self.schema.labels, strict=True):
-            dense.build((None, label.width))
+            dense.build((None, _number_of_features(label)))
         self.built = True
 
     def call(self, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         features, labels = (tf.cast(tensor, self.compute_dtype) for tensor in (features, labels))
         shares = []
-        for dense, (_, columns) in zip(self.dense_layers, self.schema.columns(), strict=True):
+        for dense, (label, columns) in zip(self.dense_layers, self.schema.columns(), strict=True):
             encoding = labels[:, columns]
-            shares.append(encoding[:, -1:] * dense(encoding))
+            shares.append(encoding[:, -1:] * dense(_features(label, encoding)))
         return tf.reduce_sum(tf.add_n(shares) * features, axis=-1) / math.sqrt(features.shape[-1])

@@ -111,11 +111,12 @@ class Discriminator(ProgressiveNetwork):
         images: [N, r, r, channels], of rank 3 [N, r, r, r, channels], with r = 4 * 2^level, in [-1, 1].
         level: The images' level; the full resolution if None.
         alpha: Weight of the level's own block beside the halved image, 0 to 1.
-        labels: [N, label_schema.width], as the schema encodes them; all unknown if None.
+        labels: [N, label_schema.width], as the schema encodes them; all unknown if None. Or several rows for
+            every image, [M * N, width], those of all images before the second ones, at the price of one.
         label_weight: Weight of what the labels add, 0 to 1, which training raises slowly.
 
     Returns:
-        Scores [N], float32.
+        Scores [N], float32; [M * N] of as many rows of labels.
 
     Example:
         >>> Discriminator(resolution=64, fmap_base=1024, fmap_max=64)(tf.zeros([8, 64, 64, 1])).shape
@@ -179,5 +180,7 @@ class Discriminator(ProgressiveNetwork):
         scores, features = self.blocks[0](maps)
         for projection in self.label_layers:
             labels = self._known_or_unknown(labels, images)
-            scores += label_weight * projection(features, labels=labels)
+            rows = tf.shape(labels)[0] // tf.shape(images)[0]
+            fits = projection(tf.tile(features, [rows, 1]), labels=labels)
+            scores = tf.tile(scores, [rows]) + label_weight * fits
         return scores

@@ -16,7 +16,7 @@ from mrisynth.tensorflow_paths import literal_folder
 from mrisynth.training import strategies
 from mrisynth.training.config import TrainingConfig
 from mrisynth.training.origin import find_source
-from mrisynth.training.run_config import RunConfig, differences, read_run_config
+from mrisynth.training.run_config import RunConfig, check_goes_on, differences, read_run_config
 from mrisynth.training.state import TrainingState
 
 KEPT = 3
@@ -231,6 +231,7 @@ def check_run_dir(config: TrainingConfig, fingerprint: str | None = None) -> Non
             )
         return
     found = read_run_config(folder)
+    check_goes_on(found, "--run_dir")
     reached = max(saved_iterations(folder), default=0)
     if different := differences(found, RunConfig(config, fingerprint), reached):
         raise UserError(

@@ -1,8 +1,9 @@
 """The losses of networks that play against each other, and their gradient penalties, one value a sample.
 
 Those of a Wasserstein GAN with gradient penalty ([WGP]) and drift ([PG]), and the non-saturating ones with
-R1 ([R1]). Per-sample values leave the mean over the global batch to the caller, who knows the number of
-replicas.
+R1 ([R1]). With labels the discriminator also learns that real images with a wrong label are not what was
+asked for ([CLS]: Reed et al. 2016, arXiv 1605.05396). Per-sample values leave the mean over the global batch
+to the caller, who knows the number of replicas.
 """
 
 from __future__ import annotations
@@ -65,6 +66,9 @@ class Objective(Protocol):
     def generator(self, generated_scores: tf.Tensor) -> tf.Tensor:
         """The generator's loss."""
 
+    def wrong_label(self, real_scores: tf.Tensor, wrong_scores: tf.Tensor) -> tf.Tensor:
+        """The discriminator's loss of real images by their scores with their own and with a wrong label."""
+
     def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
         """Where the discriminator's gradient is penalized: images, [N, *space, C]; see `interpolate`."""
 
@@ -90,6 +94,10 @@ class Wasserstein:
         """-D(generated)."""
         return -generated_scores
 
+    def wrong_label(self, real_scores: tf.Tensor, wrong_scores: tf.Tensor) -> tf.Tensor:
+        """D(real, wrong) - D(real): with D(real, wrong) alone all scores would sink, and never stop."""
+        return wrong_scores - real_scores
+
     def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
         """Points between real and generated images ([WGP] algorithm 1)."""
         return interpolate(real, generated, mix)
@@ -109,6 +117,10 @@ class NonSaturating:
     def generator(self, generated_scores: tf.Tensor) -> tf.Tensor:
         """log(1 + exp(-D(generated)))."""
         return tf.nn.softplus(-generated_scores)
+
+    def wrong_label(self, real_scores: tf.Tensor, wrong_scores: tf.Tensor) -> tf.Tensor:
+        """log(1 + exp(D(real, wrong))), as if it were generated ([CLS] algorithm 1)."""
+        return tf.nn.softplus(wrong_scores)
 
     def penalized(self, real: tf.Tensor, generated: tf.Tensor, mix: tf.Tensor) -> tf.Tensor:
         """The real images ([R1] equation 9)."""

@@ -46,6 +46,8 @@ class RunConfig:
         environment: What "auto" came to on the machine that trained last, and its versions.
         channels: Names of the images' channels in the data set.
         origin: Where the first weights came from; None if they were drawn.
+        takes_labels_otherwise: Whether the run has labels and is of an earlier mrisynth, whose discriminator
+            took them in another way: images can be drawn from it, but training cannot go on.
     """
 
     training: TrainingConfig
@@ -53,6 +55,7 @@ class RunConfig:
     environment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     channels: tuple[str, ...] = ("image",)
     origin: Origin | None = None
+    takes_labels_otherwise: bool = False
 
     def identity(self) -> dict[str, dict[str, Any]]:
         """What makes a run this run, as JSON reads it: all settings but how the run is carried out."""
@@ -123,8 +126,14 @@ class RunConfig:
             label_schema=LabelSchema.from_json(data.get("labels", ())),
             init_from=origin and origin.path,
         )
-        channels = tuple(data.get("channels", cls.channels))
-        return cls(training, data.get("fingerprint"), document.get("environment", {}), channels, origin)
+        return cls(
+            training,
+            data.get("fingerprint"),
+            document.get("environment", {}),
+            tuple(data.get("channels", cls.channels)),
+            origin,
+            bool(training.label_schema.width) and "wrong_labels" not in document.get("optimization", {}),
+        )
 
 
 def _parse(kind: type, section: Mapping[str, Any]) -> Any:
@@ -153,6 +162,23 @@ def read_run_config(folder: RunFolder) -> RunConfig:
         f"{path} has settings that mrisynth {mrisynth.__version__} does not know ({', '.join(unknown)}); use "
         f"mrisynth {document.get('mrisynth')}, which wrote it, or another --run_dir"
     )
+
+
+def check_goes_on(found: RunConfig, flag: str) -> None:
+    """Checks that training can go on from a run's networks.
+
+    Args:
+        found: The run that a folder holds.
+        flag: The flag that names the folder, for errors.
+
+    Raises:
+        UserError: If the run has labels and is of a time when its discriminator took them otherwise.
+    """
+    if found.takes_labels_otherwise:
+        raise UserError(
+            f"{flag}={found.training.run_dir} has labels and is of an earlier mrisynth, whose discriminator "
+            "took them otherwise; it still draws, but to go on with it, train it anew in another --run_dir"
+        )
 
 
 def _unknown_settings(document: Mapping[str, Any]) -> list[str]:

@@ -28,6 +28,7 @@ class Purpose(enum.IntEnum):
     DISCRIMINATOR_LABEL_NOISE = 8
     GENERATOR_LABEL_DROPPING = 9
     GENERATOR_LABEL_NOISE = 10
+    WRONG_LABEL = 11
 
 
 @dataclasses.dataclass(frozen=True)

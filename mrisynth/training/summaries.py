@@ -35,6 +35,10 @@ _LEARNING: Mapping[str, tuple[str, str]] = {
         "loss_generator",
         "The smaller, the more real the discriminator finds generated images.",
     ),
+    "wrong_labels": (
+        "loss_wrong_labels",
+        "The smaller, the better the discriminator tells a wrong label of a real image from its own.",
+    ),
     "missing_diversity": (
         "missing_diversity",
         "By what part images of the same labels differ less than real ones of like labels; 0 is best.",

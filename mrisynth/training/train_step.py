@@ -13,7 +13,7 @@ from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks.base import fade
 from mrisynth.training import augmentation, diversity, losses
 from mrisynth.training.config import Augmentation, Loss, OptimizationConfig
-from mrisynth.training.label_augmentation import augment_labels
+from mrisynth.training.label_augmentation import augment_labels, with_one_wrong
 from mrisynth.training.optimizers import Optimizer
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
@@ -171,7 +171,9 @@ class ReplicaStep:
             for network in (state.discriminator, state.generator)
         )
         self._objective = objective(config)
-        self._seeks_diversity = bool(state.generator.label_schema.width and config.diversity)
+        has_labels = bool(state.generator.label_schema.width)
+        self._seeks_diversity = has_labels and bool(config.diversity)
+        self._shows_wrong_labels = has_labels and bool(config.wrong_labels)
         compiled = tf.function(jit_compile=True) if jit_compile else lambda function: function
         self._compiled_discriminator = compiled(self._discriminator_gradients)
         self._compiled_generator = compiled(self._generator_gradients)
@@ -198,6 +200,11 @@ class ReplicaStep:
             samples.labels, rng, Purpose.DISCRIMINATOR_LABEL_DROPPING, Purpose.DISCRIMINATOR_LABEL_NOISE
         )
         samples = samples._replace(labels=labels)
+        if self._shows_wrong_labels:
+            uniform = rng.uniform(Purpose.WRONG_LABEL, self._latent_shape[:1])
+            noise["wrong_labels"], noise["wrong"] = with_one_wrong(
+                labels, self._state.generator.label_schema, uniform
+            )
         gradients, metrics = self._compiled_discriminator(samples, noise, self._used(weights), penalizes)
         return _summed(gradients, metrics, "discriminator")
 
@@ -276,10 +283,18 @@ class ReplicaStep:
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
         loss_name = "loss/discriminator" if penalizes else "loss/discriminator_without_penalty"
+        rows = [labels, noise["wrong_labels"]] if self._shows_wrong_labels else [labels]
         with tf.GradientTape() as tape:
-            real_scores = self._score(real, labels, weights)
+            real_scores, *wrong_scores = tf.split(
+                self._score(real, tf.concat(rows, axis=0), weights), len(rows)
+            )
             generated_scores = self._score(generated, labels, weights)
             loss = self._mean(self._objective.discriminator(real_scores, generated_scores))
+            for scores in wrong_scores:
+                # As far as labels count at all, else real images would be taken for generated ones.
+                values = weights[1] * noise["wrong"] * self._objective.wrong_label(real_scores, scores)
+                metrics["wrong_labels"] = self._mean(values)
+                loss += config.wrong_labels * metrics["wrong_labels"]
             if penalizes:
                 norm = losses.critic_gradient_norm(
                     lambda images: self._score(images, labels, weights),
@@ -288,7 +303,7 @@ class ReplicaStep:
                 )
                 penalty = self._mean(self._objective.penalty(norm))
                 loss += config.gradient_penalty * config.gp_interval * penalty
-                metrics = {"gradient_penalty": penalty, "critic_gradient_norm": self._mean(norm)}
+                metrics |= {"gradient_penalty": penalty, "critic_gradient_norm": self._mean(norm)}
         gradients = tape.gradient(loss, self.discriminator_variables)
         return gradients, {
             **metrics,

@@ -33,7 +33,7 @@ from mrisynth.networks.exported import read_generator
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.checkpoints import read_newest
 from mrisynth.training.origin import PHANTOMS, Origin, TrainingData, find_source, origin_of_card
-from mrisynth.training.run_config import RunConfig, read_run_config
+from mrisynth.training.run_config import RunConfig, check_goes_on, read_run_config
 from mrisynth.training.state import TrainingState
 
 Weights = Mapping[str, list[NDArray[np.float32]]]
@@ -157,6 +157,7 @@ def read_source(path: pathlib.Path) -> tuple[Origin, Source]:
 
 def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, Source]:
     config = read_run_config(folder)
+    check_goes_on(config, "--init_from")
     network, schema = config.training.network, config.training.label_schema
     generator, average = (Generator.from_network_config(network, label_schema=schema) for _ in range(2))
     discriminator = Discriminator.from_network_config(network, label_schema=schema)

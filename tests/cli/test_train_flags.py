@@ -82,9 +82,15 @@ def test_every_setting_of_a_run_has_a_flag(parse):
             "--ema_decay=0.5",
         ],
         *["--optimizer=yogi", "--gp_interval=5", "--critic_steps=6", "--augment=mirror", "--seed=7"],
-        *["--label_dropping=0.3", "--diversity=2", "--conditions=age,suffix", "--log_real"],
+        *["--label_dropping=0.3", "--diversity=2", "--wrong_labels=0.5", "--conditions=age,suffix"],
         *["--attention_generator=16", "--attention_discriminator=8", "--gpus=1,2", "--strategy=mirrored"],
-        *["--precision=float32", "--jit_compile=false", "--deterministic", "--checkpoint_minutes=8"],
+        *[
+            "--precision=float32",
+            "--jit_compile=false",
+            "--deterministic",
+            "--checkpoint_minutes=8",
+            "--log_real",
+        ],
         *["--scalar_interval=9", "--grid_interval=10", "--eval_interval=11", "--profile_steps=12,13"],
         *["--resolution=128", "--batch_sizes=4:1,8:1,16:1,32:1,64:1,128:2"],
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mrisynth.data.labels import Label, LabelKind, LabelSchema
 from mrisynth.networks.conditioning import LabelEmbedding, LabelProjection, fourier_features, modulate
 
 pytestmark = pytest.mark.both_stacks
@@ -59,18 +60,32 @@ def test_projection_against_its_definition(schema, labels):
     project.build((None, 16))
     features = tf.random.stateless_normal([8, 16], seed=[1, 1])
     np.testing.assert_array_equal(project(features, labels=labels), np.zeros(8))
-    kernels = [np.random.default_rng(n).normal(size=(n, 16)) for n in (4, 2)]
+    kernels = [np.random.default_rng(n).normal(size=(n, 16)) for n in (4, 10)]
     project.set_weights(kernels)
     expected = np.zeros(8)
-    for kernel, part in zip(kernels, np.split(labels.numpy(), [4], axis=1), strict=True):
+    taken = [labels[:, :4].numpy(), fourier_features(labels[:, 4:]).numpy()]
+    for kernel, part, known in zip(kernels, taken, labels.numpy()[:, [3, 5]].T, strict=True):
         embedded = part @ kernel / math.sqrt(len(kernel))
-        expected += part[:, -1] * np.sum(embedded * features.numpy(), axis=1) / 4
+        expected += known * np.sum(embedded * features.numpy(), axis=1) / 4
     np.testing.assert_allclose(project(features, labels=labels), expected, atol=1e-5)
 
 
 def test_projection_is_blind_to_what_is_not_known(schema):
     project = LabelProjection(schema)
     project.build((None, 16))
-    project.set_weights([np.ones((4, 16)), np.ones((2, 16))])
+    project.set_weights([np.ones((4, 16)), np.ones((10, 16))])
     unknown = tf.constant([[1.0, 0.0, 0.0, 0.0, 2.5, 0.0]])
     np.testing.assert_array_equal(project(tf.ones([1, 16]), labels=unknown), [0])
+
+
+@pytest.mark.parametrize("place", [-2.0, 0.0, 0.5, 1.5])
+def test_projection_can_find_a_value_in_the_middle_to_fit_best(place):
+    schema = LabelSchema((Label("age", LabelKind.CONTINUOUS),))
+    project = LabelProjection(schema)
+    project.build((None, 10))
+    # An image whose features are sines and cosines of its place, and a kernel that compares the two.
+    project.set_weights([np.diag([0.0, 0.0] + 8 * [1.0])])
+    values = np.arange(-2.5, 2.6, 0.5, dtype=np.float32)
+    image = np.tile(fourier_features(tf.constant([[place, 1.0]])), [len(values), 1])
+    fits = project(image, labels=np.stack([values, np.ones_like(values)], axis=1))
+    assert values[np.argmax(fits)] == place

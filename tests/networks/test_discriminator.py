@@ -57,3 +57,11 @@ def test_labels_add_to_the_score_as_much_as_their_weight(discriminator, conditio
     assert added[-1] == 0
     half = conditional_discriminator(IMAGES, labels=labels, label_weight=tf.constant(0.5))
     np.testing.assert_allclose(half, plain + added / 2, atol=1e-5)
+
+
+def test_several_rows_of_labels_give_the_scores_that_each_gives_alone(conditional_discriminator, labels):
+    rows = (labels, labels[::-1], 0 * labels)
+    weight = tf.constant(0.5)
+    together = conditional_discriminator(IMAGES, labels=tf.concat(rows, axis=0), label_weight=weight)
+    alone = [conditional_discriminator(IMAGES, labels=row, label_weight=weight) for row in rows]
+    np.testing.assert_allclose(together, tf.concat(alone, axis=0), atol=1e-6)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mrisynth.data.labels import Label, LabelKind, LabelSchema
-from mrisynth.training.label_augmentation import augment_labels
+from mrisynth.training.label_augmentation import augment_labels, with_one_wrong
 
 SCHEMA = LabelSchema(
     (
@@ -44,3 +44,24 @@ def test_numbers_get_noise_of_their_bandwidth_where_they_are_known():
     result = augmented([1.0, 1.0, 1.0], normal=[9.0, 2.0])
     expected = LABELS + np.array([[0, 0, 0, 1, 0]] * 2 + [[0, 0, 0, 0, 0]])
     np.testing.assert_allclose(result, expected)
+
+
+def test_one_label_of_each_sample_becomes_that_of_the_other_half():
+    table = {"suffix": ["FLAIR", "T1w", "T1w", "T1w"], "age": [60, 40, 70, "n/a"]}
+    labels = SCHEMA.encode(table, 4)
+    suffix, wrong = with_one_wrong(tf.constant(labels), SCHEMA, tf.fill([4], 0.49))
+    expected = SCHEMA.encode({"suffix": ["T1w", "T1w", "FLAIR", "T1w"], "age": table["age"]}, 4)
+    np.testing.assert_array_equal(suffix, expected)
+    np.testing.assert_array_equal(wrong, [1, 0, 1, 0])
+    age, wrong = with_one_wrong(tf.constant(labels), SCHEMA, tf.fill([4], 0.5))
+    expected = SCHEMA.encode({"suffix": table["suffix"], "age": [70, "n/a", 60, 40]}, 4)
+    np.testing.assert_array_equal(age, expected)
+    # Not to know an age is not to be wrong.
+    np.testing.assert_array_equal(wrong, [1, 0, 1, 1])
+
+
+def test_a_single_sample_has_no_wrong_label():
+    labels = tf.constant(LABELS[:1])
+    same, wrong = with_one_wrong(labels, SCHEMA, tf.zeros([1]))
+    np.testing.assert_array_equal(same, labels)
+    np.testing.assert_array_equal(wrong, [0])

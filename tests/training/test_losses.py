@@ -58,6 +58,7 @@ def test_wasserstein_losses_by_hand():
     loss = WASSERSTEIN.discriminator(tf.constant([2.0]), tf.constant([-1.0]))
     np.testing.assert_allclose(loss, [-1 - 2 + 0.004], rtol=1e-6)
     np.testing.assert_array_equal(WASSERSTEIN.generator(tf.constant([3.0])), [-3.0])
+    np.testing.assert_array_equal(WASSERSTEIN.wrong_label(tf.constant([3.0]), tf.constant([1.0])), [-2.0])
 
 
 def test_non_saturating_losses_are_cross_entropies():
@@ -67,6 +68,7 @@ def test_non_saturating_losses_are_cross_entropies():
         NON_SATURATING.discriminator(scores, scores[::-1]), real + generated[::-1], rtol=1e-6
     )
     np.testing.assert_allclose(NON_SATURATING.generator(scores), real, rtol=1e-6)
+    np.testing.assert_allclose(NON_SATURATING.wrong_label(scores[::-1], scores), generated, rtol=1e-6)
     # However sure the discriminator is, the generator still learns.
     with tf.GradientTape() as tape:
         tape.watch(scores := tf.constant([-50.0]))

@@ -13,7 +13,13 @@ from mrisynth.training.checkpoints import check_run_dir
 from mrisynth.training.config import OptimizationConfig, RuntimeConfig, TrainingConfig
 from mrisynth.training.ema import load_average
 from mrisynth.training.origin import Origin, TrainingData
-from mrisynth.training.run_config import RunConfig, differences, read_run_config, write_run_config
+from mrisynth.training.run_config import (
+    RunConfig,
+    check_goes_on,
+    differences,
+    read_run_config,
+    write_run_config,
+)
 from mrisynth.training.schedule import GrowthSchedule
 from tests.untrained_runs import make_state, write_run
 
@@ -28,7 +34,9 @@ CONFIG = TrainingConfig(
         16, 1, 3, 8, 64, 8, attention_generator=(8,), attention_discriminator=(8, 16), fused_resampling=False
     ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
-    optimization=OptimizationConfig("non_saturating", 5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 2.0, 4),
+    optimization=OptimizationConfig(
+        "non_saturating", 5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 2.0, 0.5, 4
+    ),
     label_schema=LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),)),
     runtime=RuntimeConfig(
         "mirrored", (0, 1), "mixed_bfloat16", "true", True, 1.0, 2, 3, 4, profile_steps=(1, 2)
@@ -102,7 +110,11 @@ def test_the_document_has_the_keys_and_words_that_it_always_had(tmp_path):
 )
 def test_a_setting_that_is_missing_has_its_default(section, name, tmp_path):
     default = default_of(section, name)
-    plain = in_folder(tmp_path, **{section: dataclasses.replace(getattr(CONFIG, section), **{name: default})})
+    changes = {section: dataclasses.replace(getattr(CONFIG, section), **{name: default})}
+    if name == "wrong_labels":
+        # With labels, a run without it is of an earlier mrisynth and does not go on.
+        changes["label_schema"] = UNCONDITIONAL
+    plain = in_folder(tmp_path, **changes)
     write_run_config(RunConfig(plain, "fingerprint"))
     change(tmp_path, **{section: {name: None}})
     check_run_dir(plain, "fingerprint")
@@ -117,7 +129,10 @@ def test_a_setting_that_is_missing_has_its_default(section, name, tmp_path):
 
 @pytest.mark.parametrize("section", ["run", "optimization", "runtime", "environment"])
 def test_a_section_that_is_missing_has_its_defaults(section, tmp_path):
-    changes = {"run": {"model": "b"}, "optimization": {"optimization": OptimizationConfig()}}
+    changes = {
+        "run": {"model": "b"},
+        "optimization": {"optimization": OptimizationConfig(), "label_schema": UNCONDITIONAL},
+    }
     plain = in_folder(tmp_path, **changes.get(section, {}))
     write_run_config(RunConfig(plain, "fingerprint"))
     document = json.loads((tmp_path / "config.json").read_text())
@@ -231,6 +246,21 @@ def test_a_relative_data_dir_is_found_from_another_working_folder(tmp_path, monk
     write_run_config(RunConfig(config, "x"))
     monkeypatch.chdir("/")
     assert read_run_config(RunFolder(tmp_path / "run")).training.data_dir == tmp_path / "data"
+
+
+@pytest.mark.parametrize("schema", [CONFIG.label_schema, UNCONDITIONAL], ids=["labels", "no labels"])
+def test_runs_of_an_earlier_mrisynth_with_labels_do_not_go_on(schema, tmp_path):
+    config = in_folder(tmp_path, label_schema=schema)
+    write_run_config(RunConfig(config, "x"))
+    check_goes_on(read_run_config(RunFolder(tmp_path)), "--init_from")
+    change(tmp_path, optimization={"wrong_labels": None})
+    # Its images can still be drawn, for which the configuration is read.
+    found = read_run_config(RunFolder(tmp_path))
+    if schema is UNCONDITIONAL:
+        return check_goes_on(found, "--init_from")
+    for check in (lambda: check_goes_on(found, "--init_from"), lambda: check_run_dir(config, "x")):
+        with pytest.raises(UserError, match="has labels and is of an earlier mrisynth.*train it anew"):
+            check()
 
 
 def test_differences_are_listed_as_flags():

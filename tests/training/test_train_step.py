@@ -7,6 +7,7 @@ from mrisynth.data.samples import Samples
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
+from mrisynth.training.config import Loss
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.train_step import blend_real, make_train_step
@@ -414,6 +415,37 @@ def test_a_step_drives_images_of_the_same_labels_apart(weight):
     plain = take_step(labeled_state(), config=config, labels=labels)
     moved = metrics["gradient_norm/generator"] != pytest.approx(plain["gradient_norm/generator"], rel=1e-3)
     assert moved == bool(weight)
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_the_discriminator_learns_of_wrong_labels_as_far_as_labels_count(loss):
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+    norms = {}
+    for weight in (0.0, 1.0):
+        config = OptimizationConfig(loss=loss, seed=3, label_dropping=0.0, wrong_labels=weight)
+        for label_weight in (0.0, 1.0):
+            metrics = take_step(
+                labeled_state(), config=config, labels=labels, label_weight=tf.constant(label_weight)
+            )
+            assert ("wrong_labels" in metrics) == bool(weight)
+            norms[weight, label_weight] = metrics["gradient_norm/discriminator"]
+    assert norms[1.0, 0.0] == norms[0.0, 0.0]
+    assert norms[1.0, 1.0] != pytest.approx(norms[0.0, 1.0], rel=1e-3)
+
+
+def test_wrong_labels_teach_the_discriminator_which_image_is_whose():
+    schema = LabelSchema((Label("color", LabelKind.CATEGORICAL, ("black", "white")),))
+    labels = schema.encode({"color": ["black", "white"] * 2 + ["white", "black"] * 2}, 8)
+    images = tf.reshape(1.0 - 2.0 * labels[:, 0], [8, 1, 1, 1]) * tf.ones([8, 8, 8, 1])
+    state = TrainingState(NETWORK, "float32", seed=3, label_schema=schema)
+    state.start_phase(1e-2, resets_optimizers=True)
+    config = OptimizationConfig(loss=Loss.NON_SATURATING, seed=3, label_dropping=0.0)
+    step = make_train_step(state, tf.distribute.get_strategy(), STABLE, config)
+    samples = Samples(images, tf.constant(labels))
+    found = [step(samples, tf.constant(1.0)) for _ in range(40)]
+    assert found[-1]["wrong_labels"] < 0.5 * found[0]["wrong_labels"]
+    right = state.discriminator(images, level=1, labels=labels)
+    assert np.all(right > state.discriminator(images, level=1, labels=labels[:, [1, 0, 2]]))
 
 
 def test_blended_real_images():
