@@ -42,7 +42,8 @@ def test_killed_and_resumed_it_gives_the_same_table(small_dataset, tmp_path):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     flags[-1:] = ["--jobs=2", "--checkpoint_minutes=0", f"--output={killed}"]
     process = begin(PROGRAM, *flags)
-    wait_for(lambda: len(list(killed.glob("runs/*_seed_1/checkpoints/checkpoint-5.index"))) == 2, process)
+    # As soon as one of the two is on its way: on a busy machine it may be done before the other is.
+    wait_for(lambda: list(killed.glob("runs/*_seed_1/checkpoints/checkpoint-5.index")), process)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT, errors
