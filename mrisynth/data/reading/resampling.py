@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mrisynth.choices import Choice
+from mrisynth.data.reading.interpolation import trilinear
 from mrisynth.data.reading.planes import PLANES, Plane
 from mrisynth.errors import UnusableScanError
 
@@ -134,7 +135,9 @@ def resample(
     smoothed = _smooth_for(voxels, affine, grid)
     matrix, offset = grid.to_source[:3, :3], grid.to_source[:3, 3]
     # Native slices end in a pixel at the very center of the last voxel, where rounding must not count.
-    mode = "constant" if grid.stack_axis is None else "grid-constant"
+    reach, mode = (0.0, "constant") if grid.stack_axis is None else (1.0, "grid-constant")
+    if order == 1:
+        return trilinear(smoothed, matrix, offset, grid.shape, fill, reach)
     return ndimage.affine_transform(
         smoothed, matrix, offset, grid.shape, output=np.float32, order=order, mode=mode, cval=fill
     )

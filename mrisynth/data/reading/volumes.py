@@ -12,12 +12,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mrisynth.checksums import of_arrays
 from mrisynth.data.reading.formats import StoredVolume, read_scan
 from mrisynth.data.reading.image_copies import block_means
 from mrisynth.data.reading.intensities import find_range, to_unit_range
+from mrisynth.data.reading.interpolation import nearest
 from mrisynth.data.reading.mask_space import refuse_other_space
 from mrisynth.data.reading.orientation import UNKNOWN_ORIENTATION
 from mrisynth.data.reading.planes import PLANES, Plane
@@ -260,10 +260,7 @@ def _what_tells_copies(
 def _nearest(inside: NDArray[np.bool_], affine: NDArray[np.float64], volume: Volume) -> NDArray[np.bool_]:
     """Places a mask on the grid of a volume by nearest neighbor."""
     matrix, offset = index_map(affine, volume.affine)
-    # "grid-constant" reaches to the edges of the outermost voxels, not to their centers alone.
-    return ndimage.affine_transform(
-        inside.astype(np.uint8), matrix, offset, volume.data.shape, order=0, mode="grid-constant", cval=0
-    ).astype(bool)
+    return nearest(inside, matrix, offset, volume.data.shape)
 
 
 def _thickness(path: str | Path, grid: Grid, affine: NDArray[np.float64], plane: str) -> float:
