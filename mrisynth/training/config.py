@@ -95,7 +95,9 @@ class OptimizationConfig:
         label_dropping: Probability with which training hides a label, half of all, and all of them.
         diversity: Weight of what images of the same labels differ too little; 0 for no such loss.
         wrong_labels: Weight of real images with a wrong label, which the discriminator learns to take for
-            generated ones; 0 for no such loss.
+            generated ones, before fine-tuning; 0 for no such loss. Labels are then shown more exactly, and
+            images are plainer than real ones.
+        finetune_wrong_labels: The same while fine-tuning.
         seed: Of weights, latents and the order of the data.
     """
 
@@ -109,14 +111,15 @@ class OptimizationConfig:
     augment: Augmentation = Augmentation.NONE
     label_dropping: float = 0.1
     diversity: float = 4.0
-    wrong_labels: float = 1.0
+    wrong_labels: float = 0.0
+    finetune_wrong_labels: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         set_choice(self, "loss", Loss)
         if self.gradient_penalty is None:
             object.__setattr__(self, "gradient_penalty", _PENALTY_WEIGHTS[self.loss])
-        for name in ("gradient_penalty", "drift", "diversity", "wrong_labels"):
+        for name in ("gradient_penalty", "drift", "diversity", "wrong_labels", "finetune_wrong_labels"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")
         if not 0 <= self.ema_decay < 1:

@@ -15,7 +15,7 @@ from mrisynth.training import augmentation, diversity, losses
 from mrisynth.training.config import Augmentation, Loss, OptimizationConfig
 from mrisynth.training.label_augmentation import augment_labels, with_one_wrong
 from mrisynth.training.optimizers import Optimizer
-from mrisynth.training.schedule import Phase
+from mrisynth.training.schedule import Phase, PhaseKind
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 
@@ -173,7 +173,9 @@ class ReplicaStep:
         self._objective = objective(config)
         has_labels = bool(state.generator.label_schema.width)
         self._seeks_diversity = has_labels and bool(config.diversity)
-        self._shows_wrong_labels = has_labels and bool(config.wrong_labels)
+        finetunes = phase.kind is PhaseKind.FINETUNE
+        wrong_labels = config.finetune_wrong_labels if finetunes else config.wrong_labels
+        self._wrong_labels = wrong_labels if has_labels else 0.0
         compiled = tf.function(jit_compile=True) if jit_compile else lambda function: function
         self._compiled_discriminator = compiled(self._discriminator_gradients)
         self._compiled_generator = compiled(self._generator_gradients)
@@ -200,7 +202,7 @@ class ReplicaStep:
             samples.labels, rng, Purpose.DISCRIMINATOR_LABEL_DROPPING, Purpose.DISCRIMINATOR_LABEL_NOISE
         )
         samples = samples._replace(labels=labels)
-        if self._shows_wrong_labels:
+        if self._wrong_labels:
             uniform = rng.uniform(Purpose.WRONG_LABEL, self._latent_shape[:1])
             noise["wrong_labels"], noise["wrong"] = with_one_wrong(
                 labels, self._state.generator.label_schema, uniform
@@ -283,7 +285,7 @@ class ReplicaStep:
             generated = augmentation.augment(generated, noise[Purpose.AUGMENT_GENERATED.name])
         metrics = {}
         loss_name = "loss/discriminator" if penalizes else "loss/discriminator_without_penalty"
-        rows = [labels, noise["wrong_labels"]] if self._shows_wrong_labels else [labels]
+        rows = [labels, noise["wrong_labels"]] if self._wrong_labels else [labels]
         with tf.GradientTape() as tape:
             real_scores, *wrong_scores = tf.split(
                 self._score(real, tf.concat(rows, axis=0), weights), len(rows)
@@ -294,7 +296,7 @@ class ReplicaStep:
                 # As far as labels count at all, else real images would be taken for generated ones.
                 values = weights[1] * noise["wrong"] * self._objective.wrong_label(real_scores, scores)
                 metrics["wrong_labels"] = self._mean(values)
-                loss += config.wrong_labels * metrics["wrong_labels"]
+                loss += self._wrong_labels * metrics["wrong_labels"]
             if penalizes:
                 norm = losses.critic_gradient_norm(
                     lambda images: self._score(images, labels, weights),

@@ -83,6 +83,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
         ],
         *["--optimizer=yogi", "--gp_interval=5", "--critic_steps=6", "--augment=mirror", "--seed=7"],
         *["--label_dropping=0.3", "--diversity=2", "--wrong_labels=0.5", "--conditions=age,suffix"],
+        "--finetune_wrong_labels=0.25",
         *["--attention_generator=16", "--attention_discriminator=8", "--gpus=1,2", "--strategy=mirrored"],
         *[
             "--precision=float32",

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +10,7 @@ from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import NetworkConfig
 from mrisynth.training import GrowthSchedule, OptimizationConfig, augmentation
 from mrisynth.training.config import Loss
+from mrisynth.training.schedule import PhaseKind
 from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 from mrisynth.training.train_step import blend_real, make_train_step
@@ -433,13 +436,28 @@ def test_the_discriminator_learns_of_wrong_labels_as_far_as_labels_count(loss):
     assert norms[1.0, 1.0] != pytest.approx(norms[0.0, 1.0], rel=1e-3)
 
 
+@pytest.mark.parametrize(("kind", "counts"), [(PhaseKind.STABLE, 0), (PhaseKind.FINETUNE, 1)])
+def test_wrong_labels_weigh_what_their_own_flag_says_while_fine_tuning(kind, counts):
+    labels = tf.constant(SCHEMA.encode(AGES, 8))
+    found = {}
+    for given in ((0.0, 0.0), (0.0, 2.0), (2.0, 0.0)):
+        config = OptimizationConfig(seed=3, wrong_labels=given[0], finetune_wrong_labels=given[1])
+        metrics = take_step(
+            labeled_state(), dataclasses.replace(STABLE, kind=kind), config=config, labels=labels
+        )
+        assert ("wrong_labels" in metrics) == bool(given[counts])
+        added = given[counts] * metrics.get("wrong_labels", 0.0)
+        found[given] = metrics["loss/discriminator"] - added
+    assert list(found.values()) == pytest.approx([found[0.0, 0.0]] * 3, rel=1e-4)
+
+
 def test_wrong_labels_teach_the_discriminator_which_image_is_whose():
     schema = LabelSchema((Label("color", LabelKind.CATEGORICAL, ("black", "white")),))
     labels = schema.encode({"color": ["black", "white"] * 2 + ["white", "black"] * 2}, 8)
     images = tf.reshape(1.0 - 2.0 * labels[:, 0], [8, 1, 1, 1]) * tf.ones([8, 8, 8, 1])
     state = TrainingState(NETWORK, "float32", seed=3, label_schema=schema)
     state.start_phase(1e-2, resets_optimizers=True)
-    config = OptimizationConfig(loss=Loss.NON_SATURATING, seed=3, label_dropping=0.0)
+    config = OptimizationConfig(loss=Loss.NON_SATURATING, seed=3, label_dropping=0.0, wrong_labels=1.0)
     step = make_train_step(state, tf.distribute.get_strategy(), STABLE, config)
     samples = Samples(images, tf.constant(labels))
     found = [step(samples, tf.constant(1.0)) for _ in range(40)]
