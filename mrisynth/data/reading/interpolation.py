@@ -60,14 +60,11 @@ def nearest(
     Returns:
         Boolean, of `shape`.
     """
+    surrounded = np.pad(voxels, 1)
     result = np.zeros(shape, bool)
     for plane, chosen, places in _planes(result, matrix, offset, voxels.shape, reach=0.5):
-        # Half a voxel beyond the last center is the first place that belongs to no voxel; it takes the last.
-        indices = [
-            np.minimum(np.floor(place + 0.5).astype(np.intp), size - 1)
-            for place, size in zip(places, voxels.shape, strict=True)
-        ]
-        plane[chosen] = voxels[tuple(indices)]
+        # Past the border and half a voxel; half-way beyond the last center the border itself is the nearest.
+        plane[chosen] = surrounded[tuple(np.floor(place + 1.5).astype(np.intp) for place in places)]
     return result
 
 

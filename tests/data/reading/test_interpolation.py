@@ -51,6 +51,15 @@ def test_nearest_reaches_to_the_edges_of_the_outermost_voxels():
     assert result.ravel().tolist() == [False, True, True, True, True, True, False]
 
 
+@pytest.mark.parametrize("first", [-1.0, -0.5, 0.0])
+def test_half_way_between_voxels_nearest_is_the_higher_as_in_scipy(first):
+    """Also at the edges: a voxel reaches from half a voxel before its center to just short of half behind."""
+    mask, matrix = np.array([True, False, True]).reshape(1, 1, 3), np.diag([1.0, 1.0, 0.5])
+    grid = matrix, np.array([0.0, 0.0, first]), (1, 1, 9)
+    theirs = ndimage.affine_transform(mask.astype(np.uint8), *grid, order=0, mode="grid-constant", cval=0)
+    np.testing.assert_array_equal(nearest(mask, *grid), theirs.astype(bool))
+
+
 @pytest.mark.parametrize("reach", [0.0, 1.0])
 def test_whole_steps_copy_voxels_and_fill_the_rest(reach):
     """Turned about and moved by whole voxels, every value is a voxel's own, to the bit."""
