@@ -13,6 +13,7 @@ import io
 import math
 import os
 import pathlib
+import select
 import signal
 import sys
 import textwrap
@@ -94,12 +95,34 @@ def run(
     values = flags.FlagValues()
     define_flags(values)
     given = sys.argv[1:]
-    if any(argument in _HELP for argument in given):
-        print(help_text(values, description))
-    elif "--version" in given:
-        print(f"mrisynth {__version__}")
-    else:
-        _run(lambda: (parse_flags(values, given), program(values)))
+    with _quiet_once_nobody_reads():
+        if any(argument in _HELP for argument in given):
+            print(help_text(values, description))
+        elif "--version" in given:
+            print(f"mrisynth {__version__}")
+        else:
+            _run(lambda: (parse_flags(values, given), program(values)))
+
+
+@contextlib.contextmanager
+def _quiet_once_nobody_reads() -> Iterator[None]:
+    """Ends the program without a word where whatever read its output is gone, as behind `| head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _nobody_reads(1):
+            raise
+        # What is left of the output must not fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _nobody_reads(pipe: int) -> bool:
+    """Whether a file descriptor is that of a pipe whose other end is closed."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def _run(work: Callable[[], object]) -> None:

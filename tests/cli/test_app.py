@@ -215,6 +215,17 @@ def test_every_path_may_begin_with_a_tilde(program_flags, arguments, parse_flags
     assert config.count("/home/someone/") >= given
 
 
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_a_program_ends_quietly_once_nobody_reads_its_output(flag):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        ended = subprocess.run(
+            [sys.executable, "-m", "mrisynth.main", flag], stdout=output, stderr=subprocess.PIPE, text=True
+        )
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, "")
+
+
 def test_names_that_the_screen_has_no_letters_for_are_printed_all_the_same():
     program = (
         "import sys; from mrisynth.cli import app; sys.argv[1:] = []\n"
