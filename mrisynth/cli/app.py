@@ -60,6 +60,8 @@ except ImportError as error:
 
 T = TypeVar("T")
 
+_PIPE_STATUS = 128 + 13
+"""The exit status of what SIGPIPE ends, which not every system has."""
 _CLEANING_SECONDS = 5.0
 _PATIENCE_SECONDS = 0.2
 
@@ -115,11 +117,13 @@ def _quiet_once_nobody_reads() -> Iterator[None]:
             raise
         # What is left of the output must not fail once more when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(_PIPE_STATUS)
 
 
 def _nobody_reads(pipe: int) -> bool:
-    """Whether a file descriptor is that of a pipe whose other end is closed."""
+    """Whether a file descriptor is that of a pipe whose other end is closed, as far as the system can tell."""
+    if not hasattr(select, "poll"):
+        return False
     poll = select.poll()
     poll.register(pipe, select.POLLOUT)
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
