@@ -121,7 +121,7 @@ def _quiet_once_nobody_reads() -> Iterator[None]:
 
 
 def _nobody_reads(pipe: int) -> bool:
-    """Whether a file descriptor is that of a pipe whose other end is closed, as far as the system can tell."""
+    """Whether a file descriptor is that of a pipe whose other end is closed, where the system can tell."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
