@@ -156,19 +156,16 @@ class Bar:
         self._bar.close()
 
 
-def counted(
-    items: Iterable[T], title: str, total: int | None = None, *, shown: bool = True, delay: float = 0
-) -> Iterator[T]:
+def counted(items: Iterable[T], title: str, total: int | None = None, *, delay: float = 0) -> Iterator[T]:
     """Goes through some items behind a bar.
 
     Args:
         items: The items.
         title: What is being done.
         total: How many there are, where they have no length.
-        shown: Whether to show anything.
         delay: Seconds before which the bar is not shown.
     """
-    with Bar(title, len(items) if total is None else total, shown=shown, delay=delay) as bar:
+    with Bar(title, len(items) if total is None else total, delay=delay) as bar:
         for item in items:
             yield item
             bar.update()

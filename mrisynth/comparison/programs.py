@@ -40,7 +40,7 @@ def carry_out(config: ComparisonConfig, after_each: Callable[[], object]) -> dic
     waiting = [run for run in config.runs if _due(run, config)]
     jobs: list[_Job] = []
     failures = {}
-    with StopRequest() as stop_request, _Screen(config, len(waiting)) as screen:
+    with StopRequest() as stop_request, _Screen(config) as screen:
         try:
             while jobs or waiting:
                 while waiting and len(jobs) < config.jobs:
@@ -151,9 +151,8 @@ class _Job:
 class _Screen:
     """A line for each run on its way, and one for the comparison with the time left."""
 
-    def __init__(self, config: ComparisonConfig, to_do: int) -> None:
+    def __init__(self, config: ComparisonConfig) -> None:
         self._total = len(config.runs)
-        self._to_do = to_do
         self._seconds: list[float] = []
         self._jobs = config.jobs
         self._runs = [""] * config.jobs

@@ -244,7 +244,7 @@ def _deep_gray_matter(mirrored: Array) -> Array:
     return np.minimum(np.minimum(_tube(mirrored, _CAUDATE), lentiform), thalamus)
 
 
-def _sinuses(points: Array, mirrored: Array, texture: Array) -> Array:
+def _sinuses(mirrored: Array, texture: Array) -> Array:
     """Distance to the air in nose and sinuses."""
     ethmoid = _ellipsoid(mirrored, (6, 44, -42), (6.5, 24, 13))
     sphenoid = _ellipsoid(mirrored, (7, 6, -37), (6, 11, 8))
@@ -333,7 +333,7 @@ def evaluate_fields(world: Array, anatomy: Anatomy, generator: np.random.Generat
         "orbit_strands": functools.reduce(
             np.minimum, (_tube(mirrored, nodes) for nodes in (_OPTIC_NERVE, _MEDIAL_RECTUS, _LATERAL_RECTUS))
         ),
-        "sinuses": _sinuses(points, mirrored, texture),
+        "sinuses": _sinuses(mirrored, texture),
         "folia": np.sqrt(points[0] ** 2 * 0.45 + (points[1] + 30) ** 2 + 2.2 * (points[2] + 30) ** 2)
         + texture,
         "lesions": _lesions(points, anatomy.lesions, 0.8 * variation + 0.4 * texture),

@@ -161,34 +161,33 @@ def from_chief(strategy: tf.distribute.Strategy, value: int) -> int:
     return total(strategy, value if is_chief(strategy) else 0)
 
 
-def check_batches(batch_sizes: Mapping[int, int], replicas: int, group: int = MINIBATCH_GROUP) -> None:
+def check_batches(batch_sizes: Mapping[int, int], replicas: int) -> None:
     """Checks that every batch can be dealt out to the replicas and to the minibatch groups on each.
 
     Args:
         batch_sizes: Global batch by resolution.
         replicas: Number of replicas that share it.
-        group: Samples in a group of the minibatch standard deviation.
 
     Raises:
         UserError: If one cannot, naming the resolution and the batch that would do.
     """
     for resolution, batch in sorted(batch_sizes.items()):
-        _check_batch(resolution, batch, replicas, group)
+        _check_batch(resolution, batch, replicas)
 
 
-def _check_batch(resolution: int, batch: int, replicas: int, group: int) -> None:
+def _check_batch(resolution: int, batch: int, replicas: int) -> None:
     if batch % replicas:
         raise UserError(
             f"--batch_sizes gives {batch} images at {resolution}x{resolution}, which {replicas} "
             f"replicas cannot share evenly; use a multiple of {replicas}"
         )
     share = batch // replicas
-    if share > group and share % group:
+    if share > MINIBATCH_GROUP and share % MINIBATCH_GROUP:
+        fewer = replicas * MINIBATCH_GROUP * (share // MINIBATCH_GROUP)
         raise UserError(
             f"--batch_sizes gives each of {replicas} replica(s) {share} images at "
             f"{resolution}x{resolution}, which the minibatch standard deviation cannot divide into "
-            f"groups of {group}; use {replicas * group * (share // group)} or "
-            f"{replicas * group * (share // group + 1)}"
+            f"groups of {MINIBATCH_GROUP}; use {fewer} or {fewer + replicas * MINIBATCH_GROUP}"
         )
 
 

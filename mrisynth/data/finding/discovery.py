@@ -121,7 +121,7 @@ def _relative(path: Path, folder: Path) -> str:
         return path.absolute().as_posix()
 
 
-def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "") -> Scan:
+def _scan(name: str, path: Path, place: Path, fault: str = "") -> Scan:
     """Describes a file by itself: whose it is is judged over all files together."""
     return Scan(
         path=path,
@@ -129,7 +129,7 @@ def _scan(name: str, path: Path, place: Path, suffix: str = "", fault: str = "")
         input=str(place),
         subject="",
         session=session(name),
-        suffix=bids_suffix(name) or suffix,
+        suffix=bids_suffix(name),
         fault=fault or fault_of_file(path) or fault_of_part(name),
     )
 

@@ -26,7 +26,7 @@ _SHEET_BY_LETTER = 32
 _SIDES = {Split.TRAIN: "Training", Split.HELDOUT: "Held out"}
 
 
-def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None:
+def write_contact_sheet(folder: Path, manifest: Manifest) -> None:
     """Writes contact_sheet.png: slices drawn at random, the training side above, the held-out side below.
 
     The sides have room in proportion to their slices; a white strip above each says which it is. If there are
@@ -41,7 +41,7 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
         images = open_images(folder, manifest, name, resolution)
         rows = max(1, round(_ROWS * split.slices / total))
         count = min(rows * _COLUMNS, len(images))
-        chosen = np.sort(np.random.default_rng(seed).choice(len(images), count, replace=False))
+        chosen = np.sort(np.random.default_rng(0).choice(len(images), count, replace=False))
         grid = make_grid(dequantize(images[chosen]), _COLUMNS)
         words = f"{_SIDES[name]}: {split.slices:,} slices of {len(split.subjects):,} subjects"
         bands.append(_labeled(words, grid, grid.shape[1]))
@@ -51,7 +51,7 @@ def write_contact_sheet(folder: Path, manifest: Manifest, seed: int = 0) -> None
         factor = width // (_COLUMNS * len(manifest.channels) * resolution)
         strip = len(bands[-1]) - len(grid)
         most = (len(sheet) - strip) // (factor * resolution)
-        warned = _warned(folder, manifest, resolution, most, seed)
+        warned = _warned(folder, manifest, resolution, most)
         column = enlarge(np.concatenate(side_by_side(to_gray(dequantize(warned)))), factor)
         column = _labeled("Warnings", column, width)
         column = np.pad(column, ((0, len(sheet) - len(column)), (0, 0)))
@@ -69,7 +69,7 @@ def _labeled(words: str, images: NDArray[np.uint8], width: int) -> NDArray[np.ui
     return np.concatenate([np.asarray(strip), np.pad(images, ((0, 0), (0, room - images.shape[1])))])
 
 
-def _warned(folder: Path, manifest: Manifest, resolution: int, most: int, seed: int) -> NDArray[np.uint16]:
+def _warned(folder: Path, manifest: Manifest, resolution: int, most: int) -> NDArray[np.uint16]:
     """The middle slices [N, r, r, channels] of files with a warning, of no more than `most` of them."""
     images = {split: open_images(folder, manifest, split, resolution) for split in Split}
     first = dict.fromkeys(Split, 0)
@@ -78,7 +78,7 @@ def _warned(folder: Path, manifest: Manifest, resolution: int, most: int, seed: 
         if source.warnings:
             warned.append(images[source.split][first[source.split] + source.slices // 2])
         first[source.split] += source.slices
-    chosen = np.random.default_rng(seed).choice(len(warned), min(most, len(warned)), replace=False)
+    chosen = np.random.default_rng(0).choice(len(warned), min(most, len(warned)), replace=False)
     return np.stack([warned[number] for number in np.sort(chosen)])
 
 

@@ -102,14 +102,13 @@ def intensity_range(values: NDArray[np.float32], percentiles: tuple[float, float
     return low, high
 
 
-def foreground_threshold(values: NDArray[np.float32], bins: int = 256) -> float:
+def foreground_threshold(values: NDArray[np.float32]) -> float:
     """Otsu's threshold: splits the values so that the variance between the two classes is largest.
 
     The brightest half percent is left out of the histogram, lest a few outliers take up all of its bins.
 
     Args:
         values: Finite numbers, not all the same.
-        bins: Bins of the histogram.
 
     Returns:
         A threshold below the largest value.
@@ -117,7 +116,7 @@ def foreground_threshold(values: NDArray[np.float32], bins: int = 256) -> float:
     lowest, top = float(values.min()), float(np.percentile(values, 99.5))
     if not _can_be_scaled(lowest, top):
         return lowest
-    counts, edges = np.histogram(values, bins=bins, range=(lowest, top))
+    counts, edges = np.histogram(values, bins=256, range=(lowest, top))
     centers = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts).astype(np.float64)
     above = below[-1] - below

@@ -176,9 +176,9 @@ class Beside:
 def load_beside(
     path: str | Path,
     volume: Volume,
-    interpolation: str = "linear",
-    intensity_percentiles: tuple[float, float] = (1.0, 99.5),
-    volume_index: int = 0,
+    interpolation: str,
+    intensity_percentiles: tuple[float, float],
+    volume_index: int,
 ) -> Beside:
     """Reads a scan and brings it to the grid of another one by their affines, scaled by its own intensities.
 
