@@ -70,7 +70,7 @@ def patch(path, offset, dtype, value):
     return path
 
 
-def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
+def write_bids(folder, subjects=6, sessions=("",), masks=False):
     """A small BIDS data set; every subject's head is a little elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dataset_description.json").write_text('{"Name": "test", "BIDSVersion": "1.8.0"}')
@@ -83,7 +83,7 @@ def write_bids(folder, subjects=6, sessions=("",), suffix="FLAIR", masks=False):
             place = folder.joinpath(*parts, "anat")
             place.mkdir(parents=True)
             image = head_image(center=(2.0 * number, -number, 0.0))
-            nibabel.save(image, place / f"{'_'.join(parts)}_{suffix}.nii.gz")
+            nibabel.save(image, place / f"{'_'.join(parts)}_FLAIR.nii.gz")
             if masks:
                 _write_mask(folder / "derivatives" / "lesion", parts, image)
     (folder / "participants.tsv").write_text("\n".join(rows) + "\n")

@@ -251,8 +251,8 @@ def save_module(path, function, **settings):
     return path
 
 
-def means_of(images, channels, scale=4):
-    means = scale * (images.mean(axis=(1, 2), dtype=np.float64) / 127.5 - 1)
+def means_of(images, channels):
+    means = 4 * (images.mean(axis=(1, 2), dtype=np.float64) / 127.5 - 1)
     return np.stack([*[means] * channels, channels * means], axis=1)
 
 

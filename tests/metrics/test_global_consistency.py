@@ -7,18 +7,18 @@ from mrisynth.metrics.global_consistency import global_consistency, layout
 KINDS = np.random.RandomState(7).normal(0, 1, (6, 4, 2))
 
 
-def heads(count, seed, noise=4, size=32):
+def heads(count, seed):
     """Images that are alike left and right: six coarse patterns, each in another strength."""
     random = np.random.RandomState(seed)
     left = np.einsum("nk,kij->nij", random.normal(0, 1, (count, 6)), KINDS)
-    whole = np.concatenate([left, left[:, :, ::-1]], axis=2).repeat(size // 4, 1).repeat(size // 4, 2)
-    images = 120 + 12 * whole + random.normal(0, noise, whole.shape)
+    whole = np.concatenate([left, left[:, :, ::-1]], axis=2).repeat(8, 1).repeat(8, 2)
+    images = 120 + 12 * whole + random.normal(0, 4, whole.shape)
     return np.clip(np.rint(images), 0, 255).astype(np.uint8)
 
 
-def joined(images, seed=0):
+def joined(images):
     """Every left half with the right half of another image."""
-    half, order = images.shape[2] // 2, np.random.RandomState(seed).permutation(len(images))
+    half, order = images.shape[2] // 2, np.random.RandomState(0).permutation(len(images))
     return np.concatenate([images[:, :, :half], images[order, :, half:]], axis=2)
 
 

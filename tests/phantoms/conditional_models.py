@@ -33,14 +33,12 @@ class RealSlices:
         self._positions = np.array(self._labels["position_mm"], float)
         self._suffixes = np.array(self._labels["suffix"])
 
-    def of(self, contrast, positions, count, seed=0):
+    def of(self, contrast, positions, count):
         """Some of one contrast, [N, r, r, 2], and their lesion fractions and ages."""
         low, high = positions
         where = (self._suffixes == contrast) & (self._positions >= low) & (self._positions <= high)
         indices = np.flatnonzero(where)
-        indices = np.sort(
-            np.random.default_rng(seed).choice(indices, min(count, len(indices)), replace=False)
-        )
+        indices = np.sort(np.random.default_rng(0).choice(indices, min(count, len(indices)), replace=False))
         fractions = np.array(self._labels["lesion_fraction"], float)[indices]
         ages = np.array(self._labels["participant/age"], float)[indices]
         return dequantize(self._images[indices]), fractions, ages

@@ -7,8 +7,8 @@ from mrisynth.privacy.patches import PatchDistance
 SUBJECTS = np.repeat(np.arange(5), 3)
 
 
-def textures(count, seed, channels=1, size=64):
-    return np.random.RandomState(seed).randint(0, 256, (count, size, size, channels)).astype(np.uint8)
+def textures(count, seed):
+    return np.random.RandomState(seed).randint(0, 256, (count, 64, 64, 1)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -88,8 +88,8 @@ def test_echoes_become_volumes_and_other_images_of_a_series_are_refused(tmp_path
     assert "images on different grids" in converted(planes, tmp_path / "planes").fault
 
 
-def cut(path, length=20):
-    path.write_bytes(path.read_bytes()[:-length])
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
 
 
 @pytest.mark.parametrize("manufacturer", ["", "SIEMENS", "Philips", "GE MEDICAL SYSTEMS"])

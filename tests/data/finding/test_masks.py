@@ -6,8 +6,8 @@ from mrisynth.data.finding.masks import mask_folder, masks_of
 from mrisynth.errors import UserError
 
 
-def pairs(scans, masks, subjects=None):
-    subjects = subjects or [re.split(r"[/.]|_v\d|_t1|_flair", scan)[0] for scan in scans]
+def pairs(scans, masks):
+    subjects = [re.split(r"[/.]|_v\d|_t1|_flair", scan)[0] for scan in scans]
     found = masks_of(scans, subjects, masks)
     assert all(bool(mask) != bool(warning) for mask, warning in found)
     return [mask for mask, _ in found]

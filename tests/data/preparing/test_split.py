@@ -8,8 +8,8 @@ from mrisynth.data.preparing.split import check_together, held_out, named_subjec
 from mrisynth.errors import UserError
 
 
-def names(count, start=0):
-    return [f"sub-{number:04d}" for number in range(start, start + count)]
+def names(count):
+    return [f"sub-{number:04d}" for number in range(count)]
 
 
 def place(name):

@@ -16,9 +16,9 @@ from tests.data.ellipsoid_scans import (
 )
 
 
-def volume_of(image, tmp_path, voxel_size=4.0):
+def volume_of(image, tmp_path):
     nibabel.save(image, tmp_path / "scan.nii")
-    return load_volume(tmp_path / "scan.nii", voxel_size, intensity_percentiles=(0.0, 100.0))
+    return load_volume(tmp_path / "scan.nii", 4.0, intensity_percentiles=(0.0, 100.0))
 
 
 def sliced(image, tmp_path, plane="axial", resolution=64, field_of_view=256.0, min_head_fraction=0.25):
