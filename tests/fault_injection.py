@@ -14,6 +14,8 @@ import shutil
 import tempfile
 import threading
 
+from tests import folders
+
 PATHS = ("mkdir", "rename", "replace", "rmdir", "unlink")
 ERROR, FULL, SHORT, KILLED = "input/output error", "full disk", "short write", "killed, power off"
 
@@ -218,7 +220,7 @@ class Trial:
 def contents(folder):
     """Every file that has its name, by its path; what lies aside has a name with a dot."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        path: content
+        for path, content in folders.contents(folder).items()
+        if not any(part.startswith(".") for part in path.split("/"))
     }

@@ -1,4 +1,4 @@
-"""What a folder holds."""
+"""Fills folders, and says what one holds."""
 
 
 def contents(folder):
@@ -8,3 +8,12 @@ def contents(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def touch(folder, *names):
+    """Makes empty files of these names, with the folders that they are in; gives the folder."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return folder

@@ -1,4 +1,4 @@
-"""Exports that were never trained, and cards for them."""
+"""Generators and exports that were never trained, and cards for them."""
 
 import json
 
@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mrisynth import checksums
 from mrisynth.export_folder import ExportFolder
+from mrisynth.networks import Generator
 from tests.label_tables import DISTRIBUTION
 
 CARD = {
@@ -38,6 +39,15 @@ def evaluation(words, report):
         "report": {"checksum": report},
         "unlike_the_data": "",
     }
+
+
+def untrained_generator(**settings):
+    """A small one whose biases, gains and modulations are none of them zero."""
+    tf.keras.utils.set_random_seed(3)
+    generator = Generator(**{"resolution": 16, "fmap_base": 64, "attention_resolutions": (8,), **settings})
+    for variable in generator.named_variables().values():
+        variable.assign(variable + 0.3 * tf.random.normal(variable.shape))
+    return generator
 
 
 def write_card(version_folder, card):

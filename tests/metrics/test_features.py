@@ -7,6 +7,7 @@ from scipy import ndimage
 from mrisynth.errors import UserError
 from mrisynth.metrics import features
 from mrisynth.metrics.features import ScatteringFeatures, load_features
+from tests.metrics.changed_images import change
 
 EXTRACT = ScatteringFeatures()
 
@@ -23,11 +24,6 @@ def draw_images(count, resolution, seed):
         image = (radius < 1) * (90 + 80 * (radius > 0.7) + 70 * spot) + random.normal(0, 3, x.shape)
         images.append(np.clip(image, 0, 255))
     return np.rint(images).astype(np.uint8)
-
-
-def change(images, function):
-    changed = np.stack([function(image.astype(np.float64)) for image in images])
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def wave(resolution, frequency, degrees, amplitude=100):

@@ -7,6 +7,7 @@ from scipy import ndimage
 from mrisynth.errors import UserError
 from mrisynth.metrics import ms_ssim
 from mrisynth.metrics.structural_similarity import ms_ssim_values, random_pairs, scales_at
+from tests.metrics.changed_images import change
 
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
@@ -22,11 +23,6 @@ def draw_images(count, resolution, seed):
         image = (radius < 1) * (120 + 80 * (radius > 0.7)) + random.normal(0, 3, x.shape)
         images.append(np.clip(image, 0, 255))
     return np.rint(images).astype(np.uint8)
-
-
-def change(images, function):
-    changed = np.stack([function(image.astype(np.float64)) for image in images])
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def direct_window(image):

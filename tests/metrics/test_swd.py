@@ -7,6 +7,7 @@ from scipy import ndimage, stats
 from mrisynth.errors import UserError
 from mrisynth.metrics import sliced_wasserstein_distance, swd
 from tests.metrics import direct_swd
+from tests.metrics.changed_images import change
 
 
 def draw_images(count, resolution, seed):
@@ -22,11 +23,6 @@ def draw_images(count, resolution, seed):
         image = inside * (120 + 80 * ring) * shading + random.normal(0, 3, x.shape)
         images.append(np.clip(image, 0, 255))
     return np.rint(images).astype(np.uint8)
-
-
-def change(images, function):
-    changed = np.stack([function(image.astype(np.float64)) for image in images])
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def sliced_distances(first, second, directions):

@@ -10,14 +10,7 @@ from mrisynth.data.finding.discovery import find_scans
 from mrisynth.errors import UserError
 from tests.data.dicom_files import write_dicomdir, write_series
 from tests.data.ellipsoid_scans import head_image, write_bids
-
-
-def touch(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-    return folder
+from tests.folders import touch
 
 
 def names_of(scans):

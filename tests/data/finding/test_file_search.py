@@ -3,17 +3,11 @@ import os
 import pytest
 
 from mrisynth.data.finding.file_search import fault_of_file, fault_of_part, walk
+from tests.folders import touch
 
 
 def found(folder):
     return [(path.relative_to(folder).as_posix(), fault) for path, fault in walk(folder, [])]
-
-
-def touch(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
 
 
 def test_a_link_back_up_does_not_go_on_for_ever(tmp_path):

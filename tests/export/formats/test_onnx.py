@@ -1,5 +1,6 @@
 """The same images from ONNX runtimes as from TensorFlow."""
 
+import functools
 import json
 import pathlib
 import re
@@ -8,14 +9,13 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mrisynth.data.labels import LabelKind, LabelSchema
 from mrisynth.errors import UserError
 from mrisynth.export.formats import saved_model
-from mrisynth.networks import Generator
 from mrisynth.sampling.conditions import input_names
 from tests.label_tables import SCHEMA
+from tests.untrained_exports import untrained_generator
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -30,15 +30,7 @@ TRUNCATION = np.array([0.7], np.float32)
 POSITIONS = (0, 1, -1, 0, -1)
 DEVIATIONS = (0.0, 1.0, np.nan, -9.0, 0.3)
 
-
-def generator_of(schema, **settings):
-    """A small one whose biases, gains and modulations are none of them zero."""
-    tf.keras.utils.set_random_seed(3)
-    size = {"resolution": 16, "channels": 2, "latent_size": 12, "fmap_base": 64, "fmap_max": 16}
-    generator = Generator(**{**size, "attention_resolutions": (8,), **settings}, label_schema=schema)
-    for variable in generator.named_variables().values():
-        variable.assign(variable + 0.3 * tf.random.normal(variable.shape))
-    return generator
+generator_of = functools.partial(untrained_generator, channels=2, latent_size=12, fmap_max=16)
 
 
 def asked(schema):
@@ -58,7 +50,7 @@ def asked(schema):
 @pytest.fixture(scope="module", params=[LabelSchema(), SCHEMA], ids=["unconditional", "conditional"])
 def exported(request, tmp_path_factory):
     """The file, what it is asked, and TensorFlow's images."""
-    generator = generator_of(request.param)
+    generator = generator_of(label_schema=request.param)
     file = export_generator(generator, tmp_path_factory.mktemp("onnx") / "heads")
     inputs, labels = asked(request.param)
     images = generator(LATENTS, truncation=0.7, labels=labels if request.param.width else None)
@@ -80,7 +72,7 @@ def test_openvino_draws_the_same_images(exported):
 
 @pytest.mark.parametrize("settings", [{"fused_resampling": False, "channels": 1}, {"resolution": 4}])
 def test_networks_of_other_kinds_are_written_too(settings, tmp_path):
-    generator = generator_of(LabelSchema(), attention_resolutions=(4,), **settings)
+    generator = generator_of(attention_resolutions=(4,), **settings)
     file = export_generator(generator, tmp_path / "heads")
     inputs = {"latents": LATENTS, "truncation": np.ones(1, np.float32)}
     (drawn,) = onnxruntime.InferenceSession(str(file)).run(None, inputs)
@@ -88,7 +80,7 @@ def test_networks_of_other_kinds_are_written_too(settings, tmp_path):
 
 
 def test_the_page_shows_how_a_python_with_onnxruntime_alone_draws(tmp_path):
-    file = export_generator(generator_of(LabelSchema()), tmp_path / "heads")
+    file = export_generator(generator_of(), tmp_path / "heads")
     page = (pathlib.Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     shown = shown.replace("MODEL/generator.onnx", str(file))
@@ -112,20 +104,20 @@ def test_the_model_says_what_it_takes(exported):
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "heads").mkdir()
     with pytest.raises(UserError, match="--output=.*heads exists already; name a new folder"):
-        export_generator(generator_of(LabelSchema()), tmp_path / "heads")
+        export_generator(generator_of(), tmp_path / "heads")
     assert not list((tmp_path / "heads").iterdir())
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(UserError, match=r"--format=onnx needs .* 'mrisynth\[onnx\]'"):
-        export_generator(generator_of(LabelSchema()), tmp_path / "heads")
+        export_generator(generator_of(), tmp_path / "heads")
     assert not (tmp_path / "heads").exists()
 
 
 def test_openvino_reads_the_saved_model(tmp_path):
     """A runtime that is not TensorFlow reads the plain signature."""
-    generator = generator_of(LabelSchema())
+    generator = generator_of()
     folder = saved_model.export_generator(generator, tmp_path / "heads")
     model = openvino.Core().compile_model(str(folder), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(model({"latents": LATENTS})[0], np.clip(generator(LATENTS), -1, 1), atol=1e-4)

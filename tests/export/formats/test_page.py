@@ -1,5 +1,6 @@
 """The page as a file, and as a browser runs it: the same images and labels as from Python, by a policy."""
 
+import functools
 import gzip
 import hashlib
 import json
@@ -19,7 +20,6 @@ from mrisynth.export.formats import page, saved_model
 from mrisynth.export.from_saved_model import export_again
 from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
-from mrisynth.networks import Generator
 from mrisynth.privacy.verdict import COPIES_FOUND, NO_SIGN
 from mrisynth.sampling.conditions import Condition, input_names
 from mrisynth.sampling.generators import open_export
@@ -27,25 +27,19 @@ from mrisynth.sampling.interpolation import legs_between_seeds
 from tests.export.page_in_browser import opened_page
 from tests.label_tables import SCHEMA
 from tests.report.browser import find_chromium
-from tests.untrained_exports import card_of, evaluation, replaced, write_card
+from tests.untrained_exports import card_of, evaluation, replaced, untrained_generator, write_card
 
 CHROMIUM = find_chromium()
 RUNTIME = "b7b247d5df501f5ea87e5ed27e1c15dadd804070a17594b1a4cc7d86e704a110"
 SHIPPED = pathlib.Path(__file__).parents[3] / "saved_models" / "head_phantom"
 
+generator_of = functools.partial(
+    untrained_generator, label_schema=SCHEMA, channels=3, latent_size=10, fmap_max=20
+)
+
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="needs chromium, chromium-browser or google-chrome in PATH"
 )
-
-
-def generator_of(**settings):
-    """A small one with three channels whose biases, gains and modulations are none of them zero."""
-    tf.keras.utils.set_random_seed(3)
-    size = {"resolution": 16, "channels": 3, "latent_size": 10, "fmap_base": 64, "fmap_max": 20}
-    generator = Generator(**{**size, "attention_resolutions": (8,), "label_schema": SCHEMA, **settings})
-    for variable in generator.named_variables().values():
-        variable.assign(variable + 0.3 * tf.random.normal(variable.shape))
-    return generator
 
 
 def written_card(generator, **sections):
