@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from tests.report.browser import MISFITS, fault_of, opened
+from tests.report.browser import fault_of, misfits, opened
 
 SECONDS = 60
 KEYS = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "PageUp": 33, "PageDown": 34}
@@ -86,12 +86,7 @@ class Shown:
 
     def misfits(self, widths):
         """What does not fit windows of these widths."""
-        found = []
-        for width in widths:
-            window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-            self._browser.call("Emulation.setDeviceMetricsOverride", self._session, **window)
-            found += [f"at {width}: {misfit}" for misfit in self.value(MISFITS)]
-        return found
+        return misfits(self._browser, self._session, widths)
 
     def faults(self):
         """What the page has complained of, or wanted to load."""

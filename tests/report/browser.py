@@ -6,7 +6,6 @@ that end in a zero byte), which needs neither a port nor a library.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -39,8 +38,7 @@ Promise.all(Array.from(document.images, image => image.decode().then(
   .then(faults => faults.filter(Boolean))
 """
 
-
-MISFITS = """
+_MISFITS = """
 (() => {
   const width = document.documentElement.clientWidth, found = [];
   const name = element => `${element.tagName.toLowerCase()}.${element.getAttribute("class") || ""} ` +
@@ -83,31 +81,13 @@ def problems(chromium: str, page: pathlib.Path, profile: pathlib.Path) -> list[s
         return found + answer
 
 
-def misfits(
-    chromium: str,
-    page: pathlib.Path,
-    profile: pathlib.Path,
-    widths: Sequence[int],
-    pictures: pathlib.Path | None = None,
-) -> list[str]:
-    """What of a page does not fit windows of some widths, or is written too small to read.
-
-    Args:
-        chromium: Path of the browser.
-        page: HTML file.
-        profile: Empty folder for the browser.
-        widths: Of the windows, in pixels.
-        pictures: Folder for pictures of the whole page, WIDTH.png, for people to look at; none if None.
-    """
+def misfits(browser: _Browser, session: str, widths: Sequence[int]) -> list[str]:
+    """What of an opened page does not fit windows of some widths in pixels, or is too small to read."""
     found = []
-    with opened(chromium, page, profile) as (browser, session):
-        for width in widths:
-            window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-            browser.call("Emulation.setDeviceMetricsOverride", session, **window)
-            if pictures:
-                shot = browser.call("Page.captureScreenshot", session, captureBeyondViewport=True)
-                (pictures / f"{width}.png").write_bytes(base64.b64decode(shot["data"]))
-            found += [f"at {width}: {misfit}" for misfit in browser.evaluate(MISFITS, session)]
+    for width in widths:
+        window = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        browser.call("Emulation.setDeviceMetricsOverride", session, **window)
+        found += [f"at {width}: {misfit}" for misfit in browser.evaluate(_MISFITS, session)]
     return found
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE
 from mrisynth.report import write_report
-from tests.report.browser import find_chromium, misfits, problems
+from tests.report.browser import find_chromium, misfits, opened, problems
 from tests.report.example_evaluations import make_evaluation
 
 CHROMIUM = find_chromium()
@@ -31,7 +31,8 @@ def test_the_report_fits_every_window_and_is_written_large_enough(words, show_re
     checksums = {"checksum": "0123456789abcdef" * 4, "weights_checksum": "fedcba9876543210" * 4}
     facts = {**exported, **checksums, **evaluation.generator}
     write_report(dataclasses.replace(evaluation, generator=facts), path, show_real)
-    assert misfits(CHROMIUM, path, tmp_path / "profile", (320, 420, 760, 1400)) == []
+    with opened(CHROMIUM, path, tmp_path / "profile") as page:
+        assert misfits(*page, (320, 420, 760, 1400)) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_what_does_not_fit_is_found(body, complaint, tmp_path):
     path = tmp_path / "page.html"
     head = "<!DOCTYPE html><meta name='viewport' content='width=device-width'><link rel='icon' href='data:,'>"
     path.write_text(f"{head}<body>{body}")
-    found = misfits(CHROMIUM, path, tmp_path / "profile", (420,))
+    with opened(CHROMIUM, path, tmp_path / "profile") as page:
+        found = misfits(*page, (420,))
     assert (complaint is None and not found) or any(complaint in misfit for misfit in found)
 
 
