@@ -13,6 +13,13 @@ from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.layers.base import Layer, tensorflow_variable
 from mrisynth.networks.config import NetworkConfig, feature_maps, level_of, resolution_of
 
+_SIZES = ("resolution", "channels", "latent_size", "fmap_base", "fmap_max", "fused_resampling", "rank")
+
+
+def sizes_of(described: ProgressiveNetwork | NetworkConfig) -> dict[str, Any]:
+    """The sizes that networks and configurations name alike, by their names."""
+    return {name: getattr(described, name) for name in _SIZES}
+
 
 def fade(low: tf.Tensor, high: tf.Tensor, alpha: float | tf.Tensor) -> tf.Tensor:
     """(1 - alpha) * low + alpha * high, in the dtype of the tensors ([PG] figure 2)."""
@@ -193,32 +200,14 @@ class ProgressiveNetwork(keras.Model):
         return {
             **super().get_config(),
             "dtype": self.dtype_policy.name,
-            "resolution": self.resolution,
-            "channels": self.channels,
-            "latent_size": self.latent_size,
-            "fmap_base": self.fmap_base,
-            "fmap_max": self.fmap_max,
+            **sizes_of(self),
             "attention_resolutions": list(self.attention_resolutions),
-            "fused_resampling": self.fused_resampling,
-            "rank": self.rank,
             "label_schema": self.label_schema.to_json(),
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> ProgressiveNetwork:
         return cls(**{**config, "label_schema": LabelSchema.from_json(config.get("label_schema", ()))})
-
-    @classmethod
-    def _arguments(cls, config: NetworkConfig) -> dict[str, Any]:
-        return {
-            "resolution": config.resolution,
-            "channels": config.channels,
-            "latent_size": config.latent_size,
-            "fmap_base": config.fmap_base,
-            "fmap_max": config.fmap_max,
-            "fused_resampling": config.fused_resampling,
-            "rank": config.rank,
-        }
 
 
 def _check_shape(what: str, tensor: Any, expected: tuple[int, ...]) -> None:

@@ -17,7 +17,7 @@ from mrisynth.layers import (
     nd_ops,
 )
 from mrisynth.layers.base import Layer
-from mrisynth.networks.base import ProgressiveNetwork, fade, is_one
+from mrisynth.networks.base import ProgressiveNetwork, fade, is_one, sizes_of
 from mrisynth.networks.conditioning import LabelProjection
 from mrisynth.networks.config import NetworkConfig, resolution_of
 
@@ -160,7 +160,7 @@ class Discriminator(ProgressiveNetwork):
     @classmethod
     def from_network_config(cls, config: NetworkConfig, **kwargs: Any) -> Discriminator:
         """The discriminator that a configuration describes."""
-        return cls(**cls._arguments(config), attention_resolutions=config.attention_discriminator, **kwargs)
+        return cls(**sizes_of(config), attention_resolutions=config.attention_discriminator, **kwargs)
 
     def call(
         self,

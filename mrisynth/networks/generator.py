@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mrisynth.layers import EqualizedConvolution, EqualizedDense, PixelNorm, SelfAttention, nd_ops
 from mrisynth.layers.base import Layer
-from mrisynth.networks.base import ProgressiveNetwork, fade, is_one
+from mrisynth.networks.base import ProgressiveNetwork, fade, is_one, sizes_of
 from mrisynth.networks.conditioning import LabelEmbedding, modulate
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
 
@@ -187,20 +187,11 @@ class Generator(ProgressiveNetwork):
     @classmethod
     def from_network_config(cls, config: NetworkConfig, **kwargs: Any) -> Generator:
         """The generator that a configuration describes."""
-        return cls(**cls._arguments(config), attention_resolutions=config.attention_generator, **kwargs)
+        return cls(**sizes_of(config), attention_resolutions=config.attention_generator, **kwargs)
 
     def network_config(self) -> NetworkConfig:
         """The configuration that describes the generator; of a discriminator it knows nothing."""
-        return NetworkConfig(
-            resolution=self.resolution,
-            channels=self.channels,
-            rank=self.rank,
-            latent_size=self.latent_size,
-            fmap_base=self.fmap_base,
-            fmap_max=self.fmap_max,
-            attention_generator=self.attention_resolutions,
-            fused_resampling=self.fused_resampling,
-        )
+        return NetworkConfig(**sizes_of(self), attention_generator=self.attention_resolutions)
 
     def call(
         self,
