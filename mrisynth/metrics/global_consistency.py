@@ -8,13 +8,13 @@ and what is in front says what is behind.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
+from mrisynth.metrics.feature_sets import row_blocks
 from mrisynth.metrics.registry import Comparison, Direction, Group, metric
 from mrisynth.metrics.swd import draw_directions, sliced_distances
 
@@ -27,7 +27,6 @@ _RIDGE = 0.1
 """Part of the largest variance that is added to all of them, so that noise is not blown up."""
 _SMALLEST_DEVIATION = 1e-4
 """In gray values; an image of less than this shows nothing."""
-_CHUNK_PIXELS = 2**22
 
 _PARTS = {"halves": "halves of an image together", "layout": f"whole images at {LAYOUT}x{LAYOUT}"}
 
@@ -111,19 +110,14 @@ def layout(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         )
     cell = shape[1] // LAYOUT
     averages = np.empty((len(images), LAYOUT, LAYOUT))
-    for rows in _chunks(len(images), shape[1] ** 2):
-        chunk = images[rows].reshape(-1, LAYOUT, cell, LAYOUT, cell)
-        averages[rows] = np.einsum("nicjd->nij", chunk, dtype=np.float32, casting="unsafe") / cell**2
+    for rows in row_blocks(len(images), shape[1] ** 2):
+        block = images[rows].reshape(-1, LAYOUT, cell, LAYOUT, cell)
+        averages[rows] = np.einsum("nicjd->nij", block, dtype=np.float32, casting="unsafe") / cell**2
     averages -= averages.mean(axis=(1, 2), keepdims=True)
     deviations = averages.std(axis=(1, 2), keepdims=True)
     return np.divide(
         averages, deviations, out=np.zeros_like(averages), where=deviations > _SMALLEST_DEVIATION
     )
-
-
-def _chunks(count: int, pixels: int) -> Iterator[slice]:
-    step = max(1, _CHUNK_PIXELS // pixels)
-    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _left_and_right(layouts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
