@@ -197,16 +197,12 @@ class Evaluator:
         return copying.describe_real(self._real, self._extractor, self._settings.changed_copies)
 
     @functools.cached_property
-    def _training(self) -> ImageSet:
-        return self._image_set(self._real.training.images)
-
-    @functools.cached_property
     def _heldout(self) -> ImageSet:
         return self._image_set(self._real.heldout.images)
 
     @functools.cached_property
     def _measured_real(self) -> dict[str, Spread]:
-        return self._measure(self._training)
+        return self._measure(self._image_set(self._real.training.images))
 
     @functools.cached_property
     def _joined_halves(self) -> dict[str, dict[str, Spread]]:
