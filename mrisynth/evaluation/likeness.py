@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from mrisynth.metrics.estimates import Measure, format_number
+from mrisynth.metrics.estimates import Measure, format_number, percent
 
 _FARTHER = 5.0
 _PART = 0.75
@@ -35,12 +35,8 @@ def unlike_the_data(measures: Mapping[str, Measure]) -> str:
         return ""
     return (
         f"The images are not like the data: their Fréchet distance to the held-out slices is "
-        f"{format_number(far)}, that of training slices {format_number(real_far)}, and {_percent(among)} of "
+        f"{format_number(far)}, that of training slices {format_number(real_far)}, and {percent(among)} of "
         "them look like something that occurs among the held-out slices, against "
-        f"{_percent(real_among)} of the training slices (precision). Whether such images are copies says "
+        f"{percent(real_among)} of the training slices (precision). Whether such images are copies says "
         "nothing about the model."
     )
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.3g} %"

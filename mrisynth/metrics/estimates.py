@@ -90,3 +90,8 @@ def format_number(value: float, digits: int = 3) -> str:
     if not -4 <= magnitude < 9:
         return f"{value:.{digits - 1}e}"
     return f"{value:,.{max(0, digits - 1 - magnitude)}f}"
+
+
+def percent(part: float) -> str:
+    """A part of all as a percentage, to three significant digits."""
+    return f"{100 * part:.3g} %"

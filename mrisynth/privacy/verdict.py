@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mrisynth.errors import UserError
-from mrisynth.metrics.estimates import Interval
+from mrisynth.metrics.estimates import Interval, percent
 from mrisynth.privacy.sample_size import MARGIN, auc_error, images_needed, subjects_needed, times_as_many
 
 if TYPE_CHECKING:  # Flags are read, and thresholds checked, without TensorFlow.
@@ -309,7 +309,7 @@ def _copies(copies: Copies, limits: Thresholds) -> Figure:
     else:
         sentence = (
             f"None of {total:,} generated images is far closer to one training subject than to any other; "
-            f"copies rarer than {_percent(share.high)} of all could have been missed."
+            f"copies rarer than {percent(share.high)} of all could have been missed."
         )
     limit = copies.most_by_chance() if finding == HARMFUL else most
     return Figure(COPIES, "", share, by_chance, limit, finding, sentence, settled_by)
@@ -329,7 +329,7 @@ def _by_distance(
             finding, settled_by = OPEN, _NO_DETAIL
         elif finding == OPEN:
             settled_by = subjects.settle(interval, expected, limit)
-        sentence = f"By {_by(distance)}, {words}; the limit is {_percent(limit)}."
+        sentence = f"By {_by(distance)}, {words}; the limit is {percent(limit)}."
         return Figure(name, distance, interval, expected, limit, finding, sentence, settled_by)
 
     area = closeness.membership_auc
@@ -338,7 +338,7 @@ def _by_distance(
         area,
         CHANCE,
         limits.max_membership_auc,
-        f"a guess which of two subjects was trained on is right {_percent(area.value)} of the time "
+        f"a guess which of two subjects was trained on is right {percent(area.value)} of the time "
         f"({_range(area)}; chance is 50 %)",
     )
     share = closeness.closer_share
@@ -347,8 +347,8 @@ def _by_distance(
         share,
         closeness.expected_share,
         limits.max_closer_share,
-        f"{_percent(share.value)} of the generated images ({_range(share)}) are closer to training slices "
-        f"than the closest {_percent(limits.closest_part)} of new subjects' slices",
+        f"{percent(share.value)} of the generated images ({_range(share)}) are closer to training slices "
+        f"than the closest {percent(limits.closest_part)} of new subjects' slices",
     )
     nearer = closeness.nearer_auc
     yield judge(
@@ -357,11 +357,11 @@ def _by_distance(
         CHANCE,
         limits.max_nearer_auc,
         f"generated images are nearer to training slices than new subjects' slices of their kind "
-        f"{_percent(nearer.value)} of the time ({_range(nearer)}; chance is 50 %)",
+        f"{percent(nearer.value)} of the time ({_range(nearer)}; chance is 50 %)",
     )
     lost = closeness.authenticity_loss
     ours, theirs = (
-        _percent(1 - each.value) for each in (closeness.authenticity, closeness.authenticity_heldout)
+        percent(1 - each.value) for each in (closeness.authenticity, closeness.authenticity_heldout)
     )
     yield judge(
         AUTHENTICITY,
@@ -369,7 +369,7 @@ def _by_distance(
         0.0,
         limits.max_authenticity_loss,
         f"{ours} of the generated images and {theirs} of new subjects' slices are nearer to a training slice "
-        f"than other subjects are to that (a difference of {_percent(lost.value)}, {_range(lost)})",
+        f"than other subjects are to that (a difference of {percent(lost.value)}, {_range(lost)})",
     )
 
 
@@ -389,9 +389,5 @@ def _by(distance: str) -> str:
     return distance.replace("_", " ")
 
 
-def _percent(part: float) -> str:
-    return f"{100 * part:.3g} %"
-
-
 def _range(interval: Interval) -> str:
-    return f"{_percent(interval.low)} to {_percent(interval.high)}"
+    return f"{percent(interval.low)} to {percent(interval.high)}"
