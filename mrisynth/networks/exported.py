@@ -22,8 +22,8 @@ from mrisynth.tensorflow_paths import literal_folder
 _KEY = "generator_variables/{}/.ATTRIBUTES/VARIABLE_VALUE"
 """Where TensorFlow keeps the variables that `mrisynth.export.formats.saved_model` writes."""
 
-# What a SavedModel that is not ours, or a damaged one, can raise when it is read.
-_UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
+UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
+"""What a SavedModel that is not ours, or a damaged one, can raise when it is read."""
 
 
 def read_generator(
@@ -52,7 +52,7 @@ def read_generator(
         )
     try:
         generator = _generator(card, _weights(folder))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{flag}={path} is no generator that mrisynth exported, or is damaged ({reason}); name "

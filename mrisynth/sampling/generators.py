@@ -19,6 +19,7 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.image_io import to_gray
 from mrisynth.networks import Generator
 from mrisynth.networks.config import DEFAULT_ATTENTION, NetworkConfig, resolution_of
+from mrisynth.networks.exported import UNREADABLE
 from mrisynth.networks.flops import largest_activation
 from mrisynth.sampling.conditions import Condition, SeededLabels, input_names, named_inputs
 from mrisynth.sampling.latents import seeded_latents
@@ -32,9 +33,6 @@ _ACTIVATION_VALUES = 2**26
 
 _UNKNOWN = {tf.float32: float("nan"), tf.string: ""}
 """What stands for an unknown label in the signatures of an export."""
-
-# What a SavedModel that is not ours can raise when it is read.
-_UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, tf.errors.OpError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -399,7 +397,7 @@ class _SavedModel:
             # Kept, as signatures do not keep their variables alive.
             with literal_folder(folder.path) as literal:
                 self._model = tf.saved_model.load(str(literal))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"--saved_model={path} cannot be read ({' '.join(str(error).split())[:200]}); copy it again "
                 "from where it is whole, or export it again"
@@ -418,7 +416,7 @@ class _SavedModel:
             names = set(input_names(schema).values())
             # Without a card, all labels stay unknown.
             ours = ours and (not names or names == self._unknown.keys())
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._not_ours() from error
         if not ours:
             raise self._not_ours()
