@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mrisynth.image_io import enlarge, side_by_side
+
 _GAP_PIXELS = 2
 _GAP_GRAY = 40
 
@@ -59,10 +61,8 @@ def sheet(images: NDArray[np.uint8], columns: int, largest: int, width: int) -> 
     Returns:
         [rows * (h + gap) - gap, columns * (C * h + gap) - gap].
     """
-    images = np.moveaxis(images, -1, -2).reshape(*images.shape[:2], -1)
-    cells = _reduce(images, math.ceil(images.shape[1] / largest))
-    factor = max(1, width // (columns * cells.shape[-1]))
-    cells = cells.repeat(factor, axis=1).repeat(factor, axis=2)
+    cells = _reduce(side_by_side(images), math.ceil(images.shape[1] / largest))
+    cells = enlarge(cells, width // (columns * cells.shape[-1]))
     count, height, width = cells.shape
     down, right = height + _GAP_PIXELS, width + _GAP_PIXELS
     rows = math.ceil(count / columns)
