@@ -60,7 +60,7 @@ class Groups:
         groups = self.numbers[rows, np.newaxis]
         return self.order[np.clip(places, self.starts[groups], ends[groups] - 1)]
 
-    def means(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def means(self, values: NDArray[np.floating | np.bool_]) -> NDArray[np.float64]:
         """The mean of every group's values; [M] -> [G]."""
         return np.bincount(self.numbers, values) / np.bincount(self.numbers)
 

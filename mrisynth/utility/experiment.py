@@ -170,7 +170,7 @@ def _dice(seen: NDArray[np.integer], truth: NDArray[np.integer], subjects: Group
 
 def _accuracy(seen: NDArray[np.integer], truth: NDArray[np.integer], subjects: Groups) -> NDArray[np.float64]:
     """The part of every subject's slices whose category is seen, [S]."""
-    return np.bincount(subjects.numbers, seen == truth) / np.bincount(subjects.numbers)
+    return subjects.means(seen == truth)
 
 
 def _blind_answer(targets: NDArray[np.integer]) -> NDArray[np.integer]:
