@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
 from mrisynth.metrics.feature_sets import row_blocks
-from mrisynth.metrics.registry import Comparison, Direction, Group, metric
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric, random_stream
 from mrisynth.metrics.swd import draw_directions, sliced_distances
 
 LAYOUT = 16
@@ -92,8 +92,7 @@ def global_consistency(
     }
     with concurrent.futures.ThreadPoolExecutor(min(available_cores(), 8)) as pool:
         return {
-            part: _distance(*clouds, np.random.RandomState([seed % 2**32, *part.encode()]), pool)
-            for part, clouds in described.items()
+            part: _distance(*clouds, random_stream(seed, part), pool) for part, clouds in described.items()
         }
 
 

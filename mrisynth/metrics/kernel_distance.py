@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.metrics.feature_sets import Features, check_features
-from mrisynth.metrics.registry import Comparison, Direction, Group, metric
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric, random_stream
 
 SUBSETS = 100
 SUBSET_SIZE = 1000
 
 _SUBSETS_OF_A_REPEAT = 25
-_SEED_PERIOD = 2**32
 
 
 @metric(
@@ -62,7 +61,7 @@ def kernel_distance(
         UserError: If the arrays are no such features or have fewer than two rows.
     """
     check_features(first, second, fewest=2)
-    random = np.random.RandomState([seed % _SEED_PERIOD, *b"kernel distance"])
+    random = random_stream(seed, "kernel distance")
     size = min(subset_size, len(first), len(second))
     values = np.empty(subsets)
     for subset in range(subsets):

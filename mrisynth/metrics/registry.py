@@ -23,6 +23,8 @@ from mrisynth.metrics.estimates import Spread
 MOST_IMAGES = 16_384
 """Images of a set that are compared with as many of another, as in [PG]."""
 
+_SEED_PERIOD = 2**32
+
 
 class Direction(str, enum.Enum):
     """Which values of a measure are good."""
@@ -188,6 +190,14 @@ def full_title(key: str) -> str:
     """The title of a measure with that of its row, as "Recall, 5 neighbors, features"; raises as `find`."""
     described, row = find(key)
     return f"{described.title}, {row}" if row else described.title
+
+
+def random_stream(seed: int, purpose: str) -> np.random.RandomState:
+    """A stream of random numbers of its own for every purpose.
+
+    NumPy promises that RandomState's numbers never change; its newer generators' may.
+    """
+    return np.random.RandomState([seed % _SEED_PERIOD, *purpose.encode()])
 
 
 def measure(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mrisynth import screen
 from mrisynth.errors import UserError
-from mrisynth.metrics.registry import Comparison, Direction, Group, metric
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric, random_stream
 
 SMALLEST_RESOLUTION = 16
 WINDOW_SIZE = 11
@@ -28,7 +28,6 @@ _C2 = (0.03 * DATA_RANGE) ** 2
 _STRIP = 32
 """Filtered pixels that one matrix product yields along an axis: small enough to waste little on zeros."""
 _CHUNK_PIXELS = 2**20
-_SEED_PERIOD = 2**32
 _PAIRS_AT_A_TIME = 500
 
 
@@ -89,7 +88,7 @@ def random_pairs(count: int, pairs: int, seed: int = 0) -> tuple[NDArray[np.intp
     """
     if count < 2:
         raise UserError(f"pairs are drawn from at least 2 images, not {count}")
-    random = np.random.RandomState([seed % _SEED_PERIOD, *b"pairs"])
+    random = random_stream(seed, "pairs")
     first = random.randint(count, size=pairs)
     return first, (first + random.randint(1, count, size=pairs)) % count
 

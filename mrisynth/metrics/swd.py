@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mrisynth import screen
 from mrisynth.cores import available_cores
 from mrisynth.errors import UserError
-from mrisynth.metrics.registry import MOST_IMAGES, Comparison, Direction, Group, metric
+from mrisynth.metrics.registry import MOST_IMAGES, Comparison, Direction, Group, metric, random_stream
 
 COARSEST_RESOLUTION = 16
 PATCH_SIZE = 7
@@ -35,7 +35,6 @@ _SMALLEST_DEVIATION = 1e-4
 _CHUNK_PIXELS = 2**18
 _BLOCK_PROJECTIONS = 2**24
 _THREADS = min(available_cores(), 8)
-_SEED_PERIOD = 2**32
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -91,7 +90,9 @@ def sliced_wasserstein_distance(
             "compare images of one size"
         )
     count = min(len(real), len(generated), MOST_IMAGES)
-    sets = {name: _choose(images, count, _random(seed, f"choose {name}")) for name, images in sets.items()}
+    sets = {
+        name: _choose(images, count, random_stream(seed, f"choose {name}")) for name, images in sets.items()
+    }
     resolutions = tuple(_resolutions(real.shape[1]))
     values = []
     with (
@@ -101,9 +102,9 @@ def sliced_wasserstein_distance(
         ) as bar,
     ):
         for resolution in resolutions:
-            draws = [_random(seed, f"patches {name} {resolution}") for name in sets]
+            draws = [random_stream(seed, f"patches {name} {resolution}") for name in sets]
             (first, next_real), (second, next_generated) = pool.map(_describe, sets, sets.values(), draws)
-            directions = draw_directions(_random(seed, f"directions {resolution}"))
+            directions = draw_directions(random_stream(seed, f"directions {resolution}"))
             values.append(sliced_distances(first, second, directions, pool, bar))
             sets = {"real": next_real, "generated": next_generated}
             del first, second
@@ -134,14 +135,6 @@ def _resolutions(finest: int) -> Iterator[int]:
     while finest >= COARSEST_RESOLUTION:
         yield finest
         finest //= 2
-
-
-def _random(seed: int, purpose: str) -> np.random.RandomState:
-    """A stream of random numbers of its own for every purpose.
-
-    NumPy promises that RandomState's numbers never change; its newer generators' may.
-    """
-    return np.random.RandomState([seed % _SEED_PERIOD, *purpose.encode()])
 
 
 def _choose(images: Images, count: int, random: np.random.RandomState) -> Images:
