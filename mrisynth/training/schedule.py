@@ -104,11 +104,6 @@ class Position:
     alpha: float
 
 
-def _iterations(images: int, batch_size: int) -> int:
-    """Iterations that show at least this many images."""
-    return -(-images // batch_size)
-
-
 @dataclasses.dataclass(frozen=True)
 class GrowthSchedule:
     """Which resolution, alpha, batch and learning rate are due at every iteration ([PG] section 2, [ABS]).
@@ -185,7 +180,7 @@ class GrowthSchedule:
         iteration = image = 0
         for index, (kind, level, images) in enumerate(planned):
             batch_size = self.batch_sizes[resolution_of(level)]
-            iterations = _iterations(images, batch_size)
+            iterations = -(-images // batch_size)  # The fewest that show so many images.
             if index == len(planned) - 1 and self.total_iterations:
                 iterations = self.total_iterations - iteration
             fade_images = self.fade_images if kind is PhaseKind.FADE else 0

@@ -113,7 +113,7 @@ def make_model(generator: Generator) -> Any:
         maps = _entry(graph, block.entry, maps, added)
         added = None
         # A gain and a bias for the first pixel norm, the same for the second.
-        terms = [None] * 4 if modulation is None else _split(graph, modulation, 4)
+        terms = [None] * 4 if modulation is None else graph.add("Split", modulation, outputs=4, axis=1)
         maps = _modulate(graph, _pixel_norm(graph, maps), *terms[:2])
         maps = _modulate(graph, _pixel_norm(graph, _convolution(graph, block.convolution, maps)), *terms[2:])
         maps = maps if block.attention is None else _attention(graph, block.attention, maps)
@@ -140,10 +140,6 @@ def _modulate(graph: _Graph, maps: str, gain: str | None, bias: str | None) -> s
     axes = graph.constant(np.array([2, 3]))
     gain = graph.add("Unsqueeze", graph.add("Add", gain, graph.constant(1.0)), axes)
     return graph.add("Add", graph.add("Mul", maps, gain), graph.add("Unsqueeze", bias, axes))
-
-
-def _split(graph: _Graph, values: str, parts: int) -> list[str]:
-    return graph.add("Split", values, outputs=parts, axis=1)
 
 
 def _finish(graph: _Graph, layer: EqualizedConvolution | EqualizedDense, outputs: str) -> str:
