@@ -32,19 +32,9 @@ from mrisynth.utility import tables
 
 # Settings of the preparation that say nothing of where scans lie or how subjects are named.
 _SHOWN_SETTINGS = (
-    *(
-        "suffix",
-        "channels",
-        "allow_missing",
-        "plane",
-        "slices",
-        "voxel_size",
-        "interpolation",
-        "resolution",
-        "field_of_view",
-    ),
-    *("intensity_percentiles", "min_head_fraction", "holdout", "stratify", "volume_index"),
-)
+    "suffix", "channels", "allow_missing", "plane", "slices", "voxel_size", "interpolation", "resolution",
+    "field_of_view", "intensity_percentiles", "min_head_fraction", "holdout", "stratify", "volume_index",
+)  # fmt: skip
 _KINDS = {PHANTOMS: "head phantoms drawn by mrisynth", SCANS: "a data set of scans"}
 _INTENDED_USE = (
     "Teaching, development and testing of methods, pre-training of networks, and data sets of synthetic "
