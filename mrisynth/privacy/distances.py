@@ -51,9 +51,17 @@ class Neighbors:
         order = np.argsort(distances, axis=1, kind="stable")
         return cls(np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1))
 
-    def without(self, left_out: NDArray[np.bool_]) -> Neighbors:
-        """Puts some, [N, K], infinitely far."""
-        return Neighbors.of(self.indices, np.where(left_out, np.float32(np.inf), self.distances))
+    def without(self, groups: Groups, left_out: NDArray[np.intp] | None) -> Neighbors:
+        """Puts the references of a group infinitely far from a query.
+
+        Args:
+            groups: The references by group.
+            left_out: The group for every query, or -1 for none, [N]; nothing changes if None.
+        """
+        if left_out is None:
+            return self
+        excluded = groups.numbers[self.indices] == left_out[:, np.newaxis]
+        return Neighbors.of(self.indices, np.where(excluded, np.float32(np.inf), self.distances))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Neighbors]) -> Neighbors:
@@ -157,8 +165,7 @@ class GrayValueDistance:
             block, excluded = queries[rows], None if left_out is None else left_out[rows]
             candidates = index.largest_products(_variants(block), SUBJECTS, excluded)
             neighbors = Neighbors.of(candidates, _distances(block, references[candidates]))
-            if excluded is not None:
-                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
+            neighbors = neighbors.without(groups, excluded)
             found.append(self._look_beside(block, references, groups, neighbors))
         return Neighbors.concatenate(found)
 
@@ -287,10 +294,7 @@ class FeatureDistance:
             candidates = index.largest_products(_as_query(block - center), SUBJECTS, excluded)
             differences = block[:, np.newaxis] - points[candidates][:, :, np.newaxis]
             squares = np.einsum("nkvd,nkvd->nkv", differences, differences)
-            neighbors = Neighbors.of(candidates, squares.min(axis=-1))
-            if excluded is not None:
-                neighbors = neighbors.without(groups.numbers[neighbors.indices] == excluded[:, None])
-            found.append(neighbors)
+            found.append(Neighbors.of(candidates, squares.min(axis=-1)).without(groups, excluded))
         return Neighbors.concatenate(found)
 
 

@@ -70,10 +70,7 @@ class PatchDistance:
                 alone[rows] = ratios
                 indices[rows] = index.largest_products(patches[rows], count, excluded[rows])
                 distances[rows] = _distances(np.einsum("nvd,nkd->nk", patches[rows], real[indices[rows]]))
-        found = Neighbors.of(indices, distances)
-        if left_out is None:
-            return found
-        return found.without(groups.numbers[found.indices] == left_out[:, np.newaxis])
+        return Neighbors.of(indices, distances).without(groups, left_out)
 
 
 def _units(images: NDArray[np.uint8], row: int, column: int) -> NDArray[np.float32]:

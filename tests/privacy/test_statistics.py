@@ -188,7 +188,7 @@ def test_authenticity_is_lost_as_far_as_new_patients_have_more_of_it():
 
 def test_with_a_single_training_subject_nothing_is_alone():
     lone = Neighbors(np.zeros((3, 1), int), np.full((3, 1), 0.1))
-    real = RealNeighbors(lone.without(np.ones((3, 1), bool)), lone)
+    real = RealNeighbors(lone.without(Groups.of(np.zeros(1)), np.zeros(3, int)), lone)
     found = statistics.find_copies([Search(real, lone)], 0.25)
     assert (found.count, found.controls) == (0, 0)
 
