@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -59,34 +58,14 @@ _DENSITY_COVERAGE = "Naeem et al., Reliable fidelity and diversity metrics, ICML
     per_channel=False,
 )
 def _measure(comparison: Comparison) -> dict[str, float]:
-    measured = manifold_measures(comparison.reference.features, comparison.images.features)
-    return dataclasses.asdict(measured)
+    return manifold_measures(comparison.reference.features, comparison.images.features)
 
 
-@dataclasses.dataclass(frozen=True)
-class ManifoldMeasures:
+def manifold_measures(real: Features, generated: Features, neighbors: int = NEIGHBORS) -> dict[str, float]:
     """What part of the generated images looks real, and what part of the real ones is covered.
 
-    A ball around an image reaches to its k-th nearest neighbor in its own set.
-
-    Attributes:
-        precision: Part of the generated images within the ball of any real one (Kynkaanniemi et al. 2019).
-        recall: Part of the real images within the ball of any generated one (the same).
-        density: In how many real images' balls a generated image lies, over k; may exceed 1 (Naeem et al.
-            2020).
-        coverage: Part of the real images whose ball has a generated image in it (the same).
-    """
-
-    precision: float
-    recall: float
-    density: float
-    coverage: float
-
-
-def manifold_measures(real: Features, generated: Features, neighbors: int = NEIGHBORS) -> ManifoldMeasures:
-    """Precision, recall, density and coverage by nearest neighbors.
-
-    Distances are Euclidean, computed exactly in blocks; there is no table of all pairs.
+    A ball around an image reaches to its k-th nearest neighbor in its own set. Distances are Euclidean,
+    computed exactly in blocks; there is no table of all pairs.
 
     Args:
         real: [N, D].
@@ -94,7 +73,11 @@ def manifold_measures(real: Features, generated: Features, neighbors: int = NEIG
         neighbors: k.
 
     Returns:
-        The four measures.
+        - "precision": part of generated images within the ball of any real one (Kynkaanniemi et al. 2019).
+        - "recall": part of the real images within the ball of any generated one (the same).
+        - "density": in how many real images' balls a generated image lies, over k; may exceed 1 (Naeem et al.
+          2020).
+        - "coverage": part of the real images whose ball has a generated image in it (the same).
 
     Raises:
         UserError: If the arrays are no such features or a set has not more than k rows.
@@ -110,12 +93,12 @@ def manifold_measures(real: Features, generated: Features, neighbors: int = NEIG
         balls_around += np.count_nonzero(within_real, axis=0)
         covered += np.count_nonzero(within_real.any(axis=1))
         recalled += np.count_nonzero((distances <= generated_radii).any(axis=1))
-    return ManifoldMeasures(
-        precision=float(np.mean(balls_around > 0)),
-        recall=float(recalled / len(real)),
-        density=float(np.sum(balls_around) / (neighbors * len(generated))),
-        coverage=float(covered / len(real)),
-    )
+    return {
+        "precision": float(np.mean(balls_around > 0)),
+        "recall": float(recalled / len(real)),
+        "density": float(np.sum(balls_around) / (neighbors * len(generated))),
+        "coverage": float(covered / len(real)),
+    }
 
 
 def _center_together(first: Features, second: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -98,7 +98,7 @@ def compare(generated, training, heldout):
     )
     found = measures(
         [frechet_distance(heldout, side) for side in (ours, real)],
-        [manifold_measures(heldout, side).precision for side in (ours, real)],
+        [manifold_measures(heldout, side)["precision"] for side in (ours, real)],
     )
     kernels = [kernel_distance(heldout, side, subsets=1)[0] for side in (ours, real)]
     return found, kernels[0] / kernels[1]
