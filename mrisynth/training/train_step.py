@@ -20,7 +20,7 @@ from mrisynth.training.state import TrainingState
 from mrisynth.training.stateless_rng import Purpose, StatelessRng
 
 Metrics = dict[str, tf.Tensor]
-Weights = tuple[float | tf.Tensor, float | tf.Tensor]
+BlendWeights = tuple[float | tf.Tensor, float | tf.Tensor]
 """Alpha, the weight of a level's own images, and the weight of the labels."""
 
 
@@ -181,7 +181,7 @@ class ReplicaStep:
         self._compiled_generator = compiled(self._generator_gradients)
 
     def discriminator(
-        self, samples: Samples, weights: Weights, counters: tuple[tf.Tensor, tf.Tensor], penalizes: bool
+        self, samples: Samples, weights: BlendWeights, counters: tuple[tf.Tensor, tf.Tensor], penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         """Gradients of the discriminator's loss, summed over replicas, and metrics, to be summed.
 
@@ -213,7 +213,7 @@ class ReplicaStep:
     def generator(
         self,
         labels: tf.Tensor,
-        weights: Weights,
+        weights: BlendWeights,
         wanted_distance: float | tf.Tensor,
         counters: tuple[tf.Tensor, tf.Tensor],
     ) -> tuple[list[tf.Tensor], Metrics]:
@@ -253,7 +253,7 @@ class ReplicaStep:
         uniform, normal = rng.uniform(dropping, (batch, count + 1)), rng.normal(noise, (batch, count))
         return augment_labels(labels, schema, uniform, normal, self._config.label_dropping)
 
-    def _used(self, weights: Weights) -> Weights:
+    def _used(self, weights: BlendWeights) -> BlendWeights:
         alpha, label_weight = weights
         return (alpha if self._phase.fading else 1.0, label_weight)
 
@@ -261,20 +261,20 @@ class ReplicaStep:
         """This replica's part of the mean over the global batch."""
         return tf.reduce_sum(values) / self._phase.batch_size
 
-    def _generate(self, latents: tf.Tensor, labels: tf.Tensor, weights: Weights) -> tf.Tensor:
+    def _generate(self, latents: tf.Tensor, labels: tf.Tensor, weights: BlendWeights) -> tf.Tensor:
         alpha, label_weight = weights
         return self._state.generator(
             latents, level=self._phase.level, alpha=alpha, labels=labels, label_weight=label_weight
         )
 
-    def _score(self, images: tf.Tensor, labels: tf.Tensor, weights: Weights) -> tf.Tensor:
+    def _score(self, images: tf.Tensor, labels: tf.Tensor, weights: BlendWeights) -> tf.Tensor:
         alpha, label_weight = weights
         return self._state.discriminator(
             images, level=self._phase.level, alpha=alpha, labels=labels, label_weight=label_weight
         )
 
     def _discriminator_gradients(
-        self, samples: Samples, noise: Mapping[str, tf.Tensor], weights: Weights, penalizes: bool
+        self, samples: Samples, noise: Mapping[str, tf.Tensor], weights: BlendWeights, penalizes: bool
     ) -> tuple[list[tf.Tensor], Metrics]:
         config = self._config
         images, labels = samples
@@ -319,7 +319,7 @@ class ReplicaStep:
         self,
         labels: tf.Tensor,
         noise: Mapping[str, tf.Tensor],
-        weights: Weights,
+        weights: BlendWeights,
         wanted_distance: float | tf.Tensor,
     ) -> tuple[list[tf.Tensor], Metrics]:
         with tf.GradientTape() as tape:
