@@ -98,7 +98,7 @@ def _measure_phase(
     """Takes down what a phase's steps take; `held` is the memory in use before there were networks."""
     _reset_peak_memory()
     try:
-        seconds = _seconds_per_step(config, strategy, state, phase)
+        seconds = _seconds_of_phase(config, strategy, state, phase)
     except tf.errors.ResourceExhaustedError:
         found.out_of_memory.add(phase.level)
         return
@@ -108,10 +108,10 @@ def _measure_phase(
         found.memory.measure(phase.level, grown / phase.batch_size)
 
 
-def _seconds_per_step(
+def _seconds_of_phase(
     config: TrainingConfig, strategy: tf.distribute.Strategy, state: TrainingState, phase: Phase
 ) -> float:
-    """Mean over the kinds of steps that there are: with the penalty or not, with the generator's or not."""
+    """Seconds that a step of a phase takes, measured with random samples."""
     optimization = config.optimization
     jit_compile = strategies.compiles(config.runtime.jit_compile)
     step = make_train_step(state, strategy, phase, optimization, jit_compile)

@@ -252,7 +252,7 @@ def test_a_device_that_runs_out_of_memory_is_a_problem(config, monkeypatch):
     def exhausted(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory")
 
-    monkeypatch.setattr(measure, "_seconds_per_step", exhausted)
+    monkeypatch.setattr(measure, "_seconds_of_phase", exhausted)
     found = measured(config)
     assert found.out_of_memory == {0, 1}
     assert len(estimate.find_problems(config, found)) == 2
