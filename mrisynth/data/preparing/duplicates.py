@@ -9,7 +9,7 @@ from mrisynth.data.preparing.split import units_of
 from mrisynth.data.storing.manifest import Manifest, Source
 
 
-class Copies:
+class RepeatedScans:
     """Finds scans of the same subject that have the voxels of one before them, so that none counts twice."""
 
     def __init__(self) -> None:

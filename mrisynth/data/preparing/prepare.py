@@ -34,7 +34,7 @@ from mrisynth.data.preparing.contact_sheet import (
     write_contact_sheet,
     write_histogram,
 )
-from mrisynth.data.preparing.duplicates import Copies, same_voxels, warned
+from mrisynth.data.preparing.duplicates import RepeatedScans, same_voxels, warned
 from mrisynth.data.preparing.split import check_together, held_out, named_subjects
 from mrisynth.data.preparing.worker import HISTOGRAM_BINS, ExtractedScan, checksums, extract
 from mrisynth.data.preparing.worker_pool import in_workers
@@ -206,13 +206,13 @@ def _write(scans: list[Scan], config: PreparationConfig, folder: Path) -> Manife
     means_of_blocks: dict[int, tuple[NDArray[np.float32], ...]] = {}
     sources: list[Source] = []
     phantoms: list[bool] = []
-    copies = Copies()
+    repeated = RepeatedScans()
     with (
         SampleWriter(folder, config.resolutions) as writer,
         contextlib.closing(_extract_all(scans, config, folder)) as results,
     ):
         for number, (scan, extracted) in enumerate(results):
-            source = copies.left_out(_source(scan, extracted, columns))
+            source = repeated.left_out(_source(scan, extracted, columns))
             _report(source, config.strict)
             if not source.skipped:
                 histograms[number] = extracted.histogram

@@ -1,6 +1,6 @@
 import dataclasses
 
-from mrisynth.data.preparing.duplicates import Copies, persons, same_voxels, warned
+from mrisynth.data.preparing.duplicates import RepeatedScans, persons, same_voxels, warned
 from mrisynth.data.storing.manifest import Manifest, Source
 
 
@@ -9,9 +9,9 @@ def source(name, subject, voxels, **fields):
 
 
 def test_a_subjects_second_copy_of_the_same_voxels_is_left_out():
-    copies = Copies()
+    repeated = RepeatedScans()
     first, again, other, third = (
-        copies.left_out(source(*fields))
+        repeated.left_out(source(*fields))
         for fields in (("a.nii", "p", "1"), ("a.nii.gz", "p", "1"), ("b.nii", "q", "1"), ("c.nii", "p", "2"))
     )
     assert (first.skipped, other.skipped, third.skipped) == ("", "", "")
@@ -20,16 +20,16 @@ def test_a_subjects_second_copy_of_the_same_voxels_is_left_out():
 
 
 def test_what_cannot_be_used_is_no_copy():
-    copies = Copies()
+    repeated = RepeatedScans()
     broken = [source(name, "p", "", skipped="broken") for name in "ab"]
-    assert [copies.left_out(each) for each in broken] == broken
+    assert [repeated.left_out(each) for each in broken] == broken
     assert same_voxels(broken) == []
 
 
 def test_files_of_one_name_in_two_inputs_are_compared():
-    copies = Copies()
-    assert copies.left_out(source("a.nii", "p", "1")).skipped == ""
-    assert copies.left_out(source("a.nii", "p", "1", session="other input")).skipped != ""
+    repeated = RepeatedScans()
+    assert repeated.left_out(source("a.nii", "p", "1")).skipped == ""
+    assert repeated.left_out(source("a.nii", "p", "1", session="other input")).skipped != ""
 
 
 def test_subjects_of_the_same_voxels_stand_together_and_are_warned_of():
