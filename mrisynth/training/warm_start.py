@@ -41,7 +41,7 @@ Weights = Mapping[str, list[NDArray[np.float32]]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class SourceWeights:
     """What weights can be taken from.
 
     Attributes:
@@ -78,7 +78,7 @@ class Taken:
         return f"{self.weights:,} of {self.of:,} weights of the {self.network}{anew}"
 
 
-def take_weights(state: TrainingState, source: Source) -> str:
+def take_weights(state: TrainingState, source: SourceWeights) -> str:
     """Gives a new run the weights of a source where they fit, under the current strategy's scope.
 
     Returns:
@@ -142,7 +142,7 @@ def weights_of(network: ProgressiveNetwork) -> dict[str, list[NDArray[np.float32
     return {place: [variable.numpy() for variable in variables] for place, variables in _places(network)}
 
 
-def read_source(path: pathlib.Path) -> tuple[Origin, Source]:
+def read_source(path: pathlib.Path) -> tuple[Origin, SourceWeights]:
     """Reads the weights of a run or an export, and where they come from.
 
     Args:
@@ -155,7 +155,7 @@ def read_source(path: pathlib.Path) -> tuple[Origin, Source]:
     return _read_run(path, folder) if isinstance(folder, RunFolder) else _read_export(path)
 
 
-def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, Source]:
+def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, SourceWeights]:
     config = read_run_config(folder)
     check_goes_on(config, "--init_from")
     network, schema = config.training.network, config.training.label_schema
@@ -172,7 +172,9 @@ def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, Source]:
         raise UserError(f"--init_from={path} has no checkpoint that can be read; train it first") from error
     data = TrainingData(config.fingerprint, _is_of_phantoms(config))
     origin = Origin(checksums.of_arrays(average.get_weights()), _all_data(data, config.origin), path)
-    return origin, Source(weights_of(generator), weights_of(average), weights_of(discriminator), schema)
+    return origin, SourceWeights(
+        weights_of(generator), weights_of(average), weights_of(discriminator), schema
+    )
 
 
 def _is_of_phantoms(config: RunConfig) -> bool:
@@ -190,7 +192,7 @@ def _all_data(own: TrainingData, before: Origin | None) -> tuple[TrainingData, .
     return tuple(dict.fromkeys((own, *(before.data if before else ()))))
 
 
-def _read_export(path: pathlib.Path) -> tuple[Origin, Source]:
+def _read_export(path: pathlib.Path) -> tuple[Origin, SourceWeights]:
     generator, card, folder = read_generator(path, "--init_from")
     data = card["data"]
     own = TrainingData(data.get("fingerprint"), data.get("kind") == PHANTOMS)
@@ -201,7 +203,7 @@ def _read_export(path: pathlib.Path) -> tuple[Origin, Source]:
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"--init_from={path} cannot be read ({error}); export the model again") from error
     average = weights_of(generator)
-    return origin, Source(average, average, discriminator, generator.label_schema)
+    return origin, SourceWeights(average, average, discriminator, generator.label_schema)
 
 
 def write_discriminator(discriminator: Discriminator, folder: ExportFolder) -> None:
