@@ -30,6 +30,7 @@ from mrisynth.privacy.statistics import Closeness
 from mrisynth.privacy.verdict import COPIES_FOUND, INCONCLUSIVE, NO_SIGN, UNKNOWN, Figure
 from mrisynth.report.pictures import Picture, difference, gray_picture, sheet
 from mrisynth.report.plots import GENERATED_COLOR, REAL_COLOR, distance_plots, spectrum_plots
+from mrisynth.training.origin import PHANTOMS
 from mrisynth.utility import tables
 from mrisynth.utility.experiment import Utility
 
@@ -151,7 +152,7 @@ def render(evaluation: Evaluation, show_real: bool = True) -> str:
     privacy, words = evaluation.privacy, evaluation.privacy.verdict.words
     examined = isinstance(privacy, Privacy)
     # Of a model that does not say what it was trained on, the data set says nothing.
-    phantoms = examined and evaluation.data.get("kind") == "phantoms"
+    phantoms = examined and evaluation.data.get("kind") == PHANTOMS
     return (
         _environment()
         .get_template(_TEMPLATE)
