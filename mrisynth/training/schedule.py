@@ -264,3 +264,15 @@ class GrowthSchedule:
         starts = [phase.first_iteration for phase in self.phases]
         phase = self.phases[bisect.bisect_right(starts, iteration) - 1]
         return phase.position(iteration - phase.first_iteration)
+
+    def at_image(self, image: int) -> Position:
+        """Where the run stands as image number `image` (from 0) is shown; for people and their scripts.
+
+        Raises:
+            ValueError: If the image is outside the run.
+        """
+        if not 0 <= image < self.images:
+            raise ValueError(f"image {image} is outside the run of {self.images}")
+        starts = [phase.first_image for phase in self.phases]
+        phase = self.phases[bisect.bisect_right(starts, image) - 1]
+        return self.at_iteration(phase.first_iteration + (image - phase.first_image) // phase.batch_size)

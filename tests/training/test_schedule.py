@@ -60,12 +60,11 @@ def test_model_c_goes_on_at_a_reduced_rate():
     ],
 )
 def test_position_by_image(image, resolution, alpha, batch, rate):
-    phase = next(phase for phase in PAPER_C.phases if image < phase.first_image + phase.images)
-    position = phase.position((image - phase.first_image) // phase.batch_size)
-    assert phase.resolution == resolution
+    position = PAPER_C.at_image(image)
+    assert position.phase.resolution == resolution
     assert position.alpha == pytest.approx(alpha)
-    assert phase.batch_size == batch
-    assert phase.learning_rate == rate
+    assert position.phase.batch_size == batch
+    assert position.phase.learning_rate == rate
     assert position.image <= image < position.image + batch
 
 
@@ -80,6 +79,8 @@ def test_the_end_of_the_run():
     assert position.image == PAPER.images
     with pytest.raises(ValueError, match="outside the run"):
         PAPER.at_iteration(867_001)
+    with pytest.raises(ValueError, match="outside the run"):
+        PAPER.at_image(PAPER.images)
 
 
 def test_last_resolution_is_like_the_others_without_a_total():
