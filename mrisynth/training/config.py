@@ -12,7 +12,7 @@ from mrisynth.errors import UserError
 from mrisynth.networks.config import NetworkConfig
 from mrisynth.phantoms.contrast import CONTRASTS, FLAIR
 from mrisynth.run_folder import RunFolder
-from mrisynth.training.schedule import GrowthSchedule
+from mrisynth.training.schedule import GrowthSchedule, Position
 
 
 class OptimizerName(Choice):
@@ -86,6 +86,8 @@ class OptimizationConfig:
             with non_saturating.
         drift: Weight of the squared scores of real images, in the loss wasserstein.
         ema_decay: Of the generator's moving average, per step.
+        ema_rampup: The average's half-life, as a part of the images shown so far, at most, so that short runs
+            do not average over what they began with; 0 for ema_decay alone, as in [PG].
         optimizer: Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).
         gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy: 16
             will do with the loss non_saturating, while 2 can collapse a run with wasserstein.
@@ -105,6 +107,7 @@ class OptimizationConfig:
     gradient_penalty: float | None = None
     drift: float = 1e-3
     ema_decay: float = 0.999
+    ema_rampup: float = 0.05
     optimizer: OptimizerName = OptimizerName.ADAM
     gp_interval: int = 1
     critic_steps: int = 1
@@ -124,6 +127,8 @@ class OptimizationConfig:
                 raise UserError(f"--{name}={getattr(self, name)} must be a number that is not negative")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"--ema_decay={self.ema_decay} must be at least 0 and less than 1")
+        if not 0 <= self.ema_rampup <= 1:
+            raise UserError(f"--ema_rampup={self.ema_rampup} must be at least 0 and at most 1")
         if not 0 <= self.label_dropping < 1:
             raise UserError(f"--label_dropping={self.label_dropping} must be at least 0 and less than 1")
         for name in ("gp_interval", "critic_steps"):
@@ -244,6 +249,19 @@ class TrainingConfig:
         if not drawn or not drawn <= CONTRASTS.keys() or len(drawn) < len(self.phantom_contrasts):
             flag = f"--phantom_contrasts={','.join(self.phantom_contrasts)}"
             raise UserError(f"{flag}: name one or several of {', '.join(CONTRASTS)}, each once")
+
+    def average_rate(self, position: Position) -> float:
+        """The part of a weight that goes into the generator's moving average in an iteration, above 0 to 1.
+
+        The half-life in images follows from decay = 2^(-images of a generator's step / half-life). A run that
+        started from other weights has their average, too, and keeps it: there `ema_rampup` is not heeded.
+        """
+        optimization, batch = self.optimization, position.phase.batch_size
+        rate = 1.0 - optimization.ema_decay
+        if self.init_from or not optimization.ema_rampup:
+            return rate
+        longest_half_life = optimization.ema_rampup * (position.image + batch)
+        return max(rate, 1.0 - 2.0 ** (-batch * optimization.critic_steps / longest_half_life))
 
     @property
     def folder(self) -> RunFolder:

@@ -33,6 +33,7 @@ class TrainStep(Protocol):
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
         wanted_distance: float | tf.Tensor = 0.0,
+        average_rate: float | tf.Tensor = ...,
         *,
         penalizes: bool = True,
         generates: bool = True,
@@ -74,11 +75,12 @@ def make_train_step(
 
     Returns:
         A function of real samples, alpha, the weight of the labels (see `Generator`), the distance that
-        images of the same labels should have (see `mrisynth.training.diversity`), and whether this iteration
-        has the gradient penalty and a generator step (a trace for each). The samples are as the strategy's
-        distributed data set gives them: on each replica float32 images [N, *space, C] in [-1, 1] and labels
-        [N, width]. Alpha, weight and distance are float32 scalars. The function advances the state by one
-        iteration and returns scalars: means over the global batch, and the norms of the gradients.
+        images of the same labels should have (see `mrisynth.training.diversity`), the part of a weight that
+        goes into the average, and whether this iteration has the gradient penalty and a generator step (a
+        trace for each). The samples are as the strategy's distributed data set gives them: on each replica
+        float32 images [N, *space, C] in [-1, 1] and labels [N, width]. The others are float32 scalars. The
+        function advances the state by one iteration and returns scalars: means over the global batch, and
+        the norms of the gradients.
     """
     replica = ReplicaStep(state, phase, config, jit_compile)
     averaged_pairs = state.averaged_pairs(phase.level, phase.fading)
@@ -106,6 +108,7 @@ def make_train_step(
         alpha: tf.Tensor,
         label_weight: float | tf.Tensor = 1.0,
         wanted_distance: float | tf.Tensor = 0.0,
+        average_rate: float | tf.Tensor = 1.0 - config.ema_decay,
         *,
         penalizes: bool = True,
         generates: bool = True,
@@ -122,9 +125,7 @@ def make_train_step(
             more, also_skipped = move(state.generator_optimizer, replica.generator_variables, results)
             metrics |= more
             for average, weight in averaged_pairs:
-                strategy.extended.update(
-                    average, _move_average, args=(weight, 1.0 - config.ema_decay), group=False
-                )
+                strategy.extended.update(average, _move_average, args=(weight, average_rate), group=False)
         state.skipped.assign_add(tf.maximum(skipped, also_skipped))
         before = state.skipped_in_a_row.read_value()
         after = tf.stack([skipped, skipped, also_skipped]) * (before + 1)

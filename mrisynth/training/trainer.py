@@ -278,6 +278,7 @@ class _Trainer:
                     tf.constant(position.alpha, tf.float32),
                     tf.constant(self._label_weight(position), tf.float32),
                     tf.constant(wanted_distance(position.alpha), tf.float32),
+                    tf.constant(self._config.average_rate(position), tf.float32),
                     penalizes=optimization.penalizes(position.iteration),
                     generates=optimization.generates(position.iteration),
                 )

@@ -80,6 +80,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
             "--gradient_penalty=1",
             "--drift=2",
             "--ema_decay=0.5",
+            "--ema_rampup=0.5",
         ],
         *["--optimizer=yogi", "--gp_interval=5", "--critic_steps=6", "--augment=mirror", "--seed=7"],
         *["--label_dropping=0.3", "--diversity=2", "--wrong_labels=0.5", "--conditions=age,suffix"],

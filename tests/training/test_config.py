@@ -37,6 +37,8 @@ def test_plain_words_become_members_of_enums():
         (OptimizationConfig, {"gradient_penalty": -1.0}, "--gradient_penalty=-1.0 must be .* not negative"),
         (OptimizationConfig, {"drift": float("nan")}, "--drift=nan must be"),
         (OptimizationConfig, {"ema_decay": 1.0}, "--ema_decay=1.0 must be at least 0 and less than 1"),
+        (OptimizationConfig, {"ema_rampup": -0.1}, "--ema_rampup=-0.1 must be at least 0 and at most 1"),
+        (OptimizationConfig, {"ema_rampup": 1.5}, "--ema_rampup=1.5 must be at least 0 and at most 1"),
         (OptimizationConfig, {"gp_interval": 0}, "--gp_interval=0 must be at least 1"),
         (OptimizationConfig, {"critic_steps": 0}, "--critic_steps=0 must be at least 1"),
         (OptimizationConfig, {"seed": 2**32}, "--seed=4294967296 must be .*less than 2.32"),
@@ -73,3 +75,33 @@ def test_when_the_penalty_and_the_generator_are_due():
     config = OptimizationConfig(gp_interval=3, critic_steps=2)
     assert [config.penalizes(i) for i in range(7)] == [True, False, False, True, False, False, True]
     assert [config.generates(i) for i in range(6)] == [False, True, False, True, False, True]
+
+
+def average_rates(init_from=None, **optimization):
+    """The average's rate in the first iteration, after 792 images, and after 800,000 images; batches of 8."""
+    config = TrainingConfig(
+        pathlib.Path("run"),
+        pathlib.Path("data"),
+        schedule=GrowthSchedule(total_iterations=0, batch_sizes={2**n: 8 for n in range(2, 9)}),
+        optimization=OptimizationConfig(**optimization),
+        init_from=init_from,
+    )
+    phases = config.schedule.phases
+    positions = (phases[0].position(0), phases[0].position(99), phases[1].position(25_000))
+    return [config.average_rate(position) for position in positions]
+
+
+def test_the_average_reaches_back_a_twentieth_of_the_images_until_its_decay_reaches_less():
+    first, early, late = average_rates()
+    assert 1 - 2**-20 <= first < 1
+    # A half-life of 40 images is five batches.
+    assert (1 - early) ** 5 == pytest.approx(0.5)
+    assert late == pytest.approx(0.001)
+    # Of two iterations one moves the generator, so there are half as many steps in as many images.
+    assert (1 - average_rates(critic_steps=2)[1]) ** 2.5 == pytest.approx(0.5)
+    assert (1 - average_rates(ema_rampup=0.2)[1]) ** 20 == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("given", [{"ema_rampup": 0.0}, {"init_from": pathlib.Path("other")}])
+def test_the_average_goes_by_its_decay_alone_if_asked_to_or_where_it_came_from_elsewhere(given):
+    assert average_rates(ema_decay=0.99, **given) == pytest.approx([0.01] * 3)

@@ -161,15 +161,16 @@ def test_bfloat16_trains_like_float32():
     assert all(value.dtype == np.float32 for value in weights(state).values())
 
 
-def test_average_follows_the_generator():
-    start = TrainingState(NETWORK, "float32", seed=3)
+@pytest.mark.parametrize(("given", "rate"), [({}, 0.001), ({"average_rate": 0.25}, 0.25)])
+def test_average_follows_the_generator(given, rate):
+    start, state = (TrainingState(NETWORK, "float32", seed=3) for _ in range(2))
     for average, weight in start.averaged_pairs(STABLE.level, False):
         np.testing.assert_array_equal(average, weight)
-    state, _ = train(steps=1)
+    take_step(state, **given)
     for (average, weight), (_, before) in zip(
         state.averaged_pairs(STABLE.level, False), start.averaged_pairs(STABLE.level, False), strict=True
     ):
-        expected = 0.999 * before.numpy() + 0.001 * weight.numpy()
+        expected = (1 - rate) * before.numpy() + rate * weight.numpy()
         np.testing.assert_allclose(average, expected, rtol=1e-5, atol=1e-7)
 
 

@@ -402,19 +402,20 @@ def test_a_batch_that_does_not_fit_can_be_made_smaller_before_its_resolution_beg
         train(with_batches({4: 8, 8: 8}))
 
 
-def test_penalty_and_generator_steps_are_due_as_configured(tmp_path, small_dataset, monkeypatch):
+def test_penalty_generator_steps_and_the_average_go_as_configured(tmp_path, small_dataset, monkeypatch):
     chosen = OptimizationConfig(gp_interval=3, critic_steps=2, augment="diffaug")
     config = dataclasses.replace(
         make_config(tmp_path / "run", small_dataset, "a", scalar_interval=4), optimization=chosen
     )
     make_step = trainer.make_train_step
-    seen = []
+    seen, rates = [], []
 
     def watched(*arguments):
         step = make_step(*arguments)
 
         def call(*inputs, penalizes, generates):
             seen.append((penalizes, generates))
+            rates.append(float(inputs[-1]))
             return step(*inputs, penalizes=penalizes, generates=generates)
 
         return call
@@ -422,6 +423,8 @@ def test_penalty_and_generator_steps_are_due_as_configured(tmp_path, small_datas
     monkeypatch.setattr(trainer, "make_train_step", watched)
     train(config)
     assert seen == [(i % 3 == 0, i % 2 == 1) for i in range(12)]
+    positions = [config.schedule.at_iteration(i) for i in range(12)]
+    assert rates == pytest.approx([config.average_rate(position) for position in positions])
     # Iterations 3, 7 and 11 are logged; two of them have no penalty of their own.
     scalars = logged_scalars(config.run_dir)
     assert len(scalars["learning/gradient_penalty"]) == len(scalars["learning/loss_generator"]) == 3
