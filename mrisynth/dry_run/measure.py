@@ -23,7 +23,7 @@ from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.flops import activations, training_operations
 from mrisynth.run_folder import RunFolder
 from mrisynth.training import checkpoints, strategies
-from mrisynth.training.config import OptimizationConfig, TrainingConfig
+from mrisynth.training.config import Due, OptimizationConfig, TrainingConfig
 from mrisynth.training.schedule import Phase
 from mrisynth.training.state import TrainingState
 from mrisynth.training.throughput import CostPerImage
@@ -138,15 +138,15 @@ def seconds_per_step(
     """
     alpha = tf.constant(1.0)
     cycle = range(math.lcm(optimization.gp_interval, optimization.critic_steps))
-    kinds = collections.Counter((optimization.penalizes(i), optimization.generates(i)) for i in cycle)
+    kinds = collections.Counter(map(optimization.due, cycle))
 
-    def seconds(penalizes: bool, generates: bool) -> float:
+    def seconds(kind: Due) -> float:
         def run() -> object:
-            return step(samples, alpha, penalizes=penalizes, generates=generates)["score_difference"].numpy()
+            return step(samples, alpha, **kind._asdict())["score_difference"].numpy()
 
         return seconds_per_call(run, enough / len(kinds), strategy)
 
-    return sum(count * seconds(*kind) for kind, count in kinds.items()) / len(cycle)
+    return sum(count * seconds(kind) for kind, count in kinds.items()) / len(cycle)
 
 
 def random_samples(

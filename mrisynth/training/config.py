@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
+from typing import NamedTuple
 
 from mrisynth.choices import Choice, set_choice
 from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
@@ -73,6 +74,18 @@ class JitCompile(Choice):
     AUTO = "auto"
     TRUE = "true"
     FALSE = "false"
+
+
+class Due(NamedTuple):
+    """What an iteration has beside the discriminator's loss.
+
+    Attributes:
+        penalizes: The gradient penalty.
+        generates: A step of the generator.
+    """
+
+    penalizes: bool
+    generates: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +159,10 @@ class OptimizationConfig:
     def generates(self, iteration: int) -> bool:
         """Whether an iteration of the run, counted from 0, has a step of the generator."""
         return (iteration + 1) % self.critic_steps == 0
+
+    def due(self, iteration: int) -> Due:
+        """What an iteration of the run, counted from 0, has."""
+        return Due(self.penalizes(iteration), self.generates(iteration))
 
 
 @dataclasses.dataclass(frozen=True)

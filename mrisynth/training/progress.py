@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import tensorflow as tf
 
@@ -55,7 +55,7 @@ class Progress:
 
     Attributes:
         ending_seconds: As given.
-        images_per_second: Throughput of the phase, its first iteration left out.
+        images_per_second: Throughput of the phase, without the iterations that compile.
     """
 
     def __init__(
@@ -73,7 +73,8 @@ class Progress:
         self._warned = False
         self._phase: Phase | None = None
         self._bar: screen.Bar | None = None
-        self._start_time: float | None = None
+        self._kinds: set[Hashable] = set()
+        self._start_time = 0.0
         self._start_image = self._image = 0
         self.images_per_second = 0.0
 
@@ -91,23 +92,25 @@ class Progress:
             stays=True,
             layout="{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}",
         )
-        self._start_time = None
+        self._kinds = set()
         # An iteration may take minutes: what can be said before the first has ended is said now.
         seconds = self.seconds_left(position)
         if math.isfinite(seconds):
             self._bar.note(f"about {duration(seconds)} left for the whole run")
 
-    def update(self, position: Position, metrics: Mapping[str, tf.Tensor]) -> None:
+    def update(self, position: Position, metrics: Mapping[str, tf.Tensor], kind: Hashable = None) -> None:
         """Shows that the run has come to a position, the phase's end included.
 
         Args:
             position: Where the run stands.
             metrics: What the newest iterations measured, losses among it.
+            kind: What the newest iteration did. The first of each kind in a phase compiles: throughput is
+                measured from there on.
         """
         note = ""
         now = time.monotonic()
-        if self._start_time is None:
-            # The first iteration, which compiles, is not counted.
+        if kind not in self._kinds:
+            self._kinds.add(kind)
             self._start_time, self._start_image = now, position.image
         elapsed, images = now - self._start_time, position.image - self._start_image
         if elapsed > 0 and images > 0:

@@ -240,8 +240,9 @@ class _Trainer:
         while position.iteration < phase.last_iteration and not self._stopping:
             # Not every iteration has every metric.
             metrics |= step(position)
+            due = self._config.optimization.due(position.iteration)
             position = phase.position(position.iteration + 1 - phase.first_iteration)
-            self._progress.update(position, metrics)
+            self._progress.update(position, metrics, due)
             if self._summaries:
                 self._write_summaries(self._summaries, position, metrics)
             if self._rolled_back(position, metrics):
@@ -279,8 +280,7 @@ class _Trainer:
                     tf.constant(self._label_weight(position), tf.float32),
                     tf.constant(wanted_distance(position.alpha), tf.float32),
                     tf.constant(self._config.average_rate(position), tf.float32),
-                    penalizes=optimization.penalizes(position.iteration),
-                    generates=optimization.generates(position.iteration),
+                    **optimization.due(position.iteration)._asdict(),
                 )
             self._profiler.after(position.iteration + 1)
             return metrics

@@ -75,6 +75,8 @@ def test_when_the_penalty_and_the_generator_are_due():
     config = OptimizationConfig(gp_interval=3, critic_steps=2)
     assert [config.penalizes(i) for i in range(7)] == [True, False, False, True, False, False, True]
     assert [config.generates(i) for i in range(6)] == [False, True, False, True, False, True]
+    assert config.due(3) == (True, True)
+    assert config.due(4)._asdict() == {"penalizes": False, "generates": False}
 
 
 def average_rates(init_from=None, **optimization):

@@ -47,6 +47,26 @@ def test_a_slow_start_is_not_taken_for_the_machines_speed(monkeypatch):
     assert bar.seconds_left(SCHEDULE.at_iteration(11)) == pytest.approx(9 + 300 / 300)
 
 
+def test_no_iteration_that_compiles_counts_as_slow(monkeypatch):
+    # The first of each kind takes a minute, the others a second.
+    set_clock(monkeypatch, 60.0, 120.0, 121.0, 122.0, 182.0, 183.0)
+    bar = progress.Progress(SCHEDULE, NETWORK)
+    bar.start_phase(SCHEDULE.at_iteration(0))
+    kinds, rates = ["penalty", "none", "none", "penalty", "generator", "none"], []
+    for iteration, kind in enumerate(kinds, start=1):
+        bar.update(SCHEDULE.at_iteration(iteration), {}, kind)
+        rates.append(bar.images_per_second)
+    bar.end_phase()
+    assert rates == pytest.approx([0, 0, 10, 10, 10, 10])
+    # In the next phase they compile again.
+    set_clock(monkeypatch, 200.0, 260.0, 265.0)
+    bar.start_phase(SCHEDULE.at_iteration(20))
+    for iteration, kind in ((21, "penalty"), (22, "none"), (23, "none")):
+        bar.update(SCHEDULE.at_iteration(iteration), {}, kind)
+    bar.end_phase()
+    assert bar.images_per_second == pytest.approx(2)
+
+
 def shown(bar):
     return bar._bar._note
 
