@@ -116,9 +116,8 @@ class Evaluator:
 
     def _other_scans(self, sampler: Sampler) -> bool:
         """Whether the generator's first weights were trained on patients whom the data set does not show."""
-        return any(
-            not data.phantoms and data.fingerprint != self._real.fingerprint for data in sampler.earlier_data
-        )
+        shown = {self._real.fingerprint, *self._real.other_resolutions}
+        return any(not data.phantoms and data.fingerprint not in shown for data in sampler.earlier_data)
 
     def _draw(self, sampler: Sampler) -> NDArray[np.uint8]:
         """The images of the seeds from the settings' seed on."""

@@ -25,6 +25,9 @@ from mrisynth.privacy.searches import ReferenceImages, Slices
 ZERO = 127
 """The gray value that stands for 0: a mask counts where it is above."""
 
+_RESOLUTIONS = tuple(2**power for power in range(2, 13))
+"""Those that a data set may have been prepared at: 4 to 4096."""
+
 _BATCH = 64
 
 
@@ -79,6 +82,7 @@ def load_reference(
         **sides,
         channels=manifest.channels,
         fingerprint=manifest.fingerprint,
+        other_resolutions=frozenset(map(manifest.fingerprint_at, _RESOLUTIONS)),
         phantoms=manifest.phantoms,
         folder=data_dir,
     )

@@ -62,12 +62,15 @@ def perfect(real, new):
     [
         (TrainingData("others", False), INCONCLUSIVE, "scans"),
         (TrainingData("others", True), NO_SIGN, "phantoms"),
+        (TrainingData("the same at 16x16", False), NO_SIGN, "phantoms"),
+        (TrainingData(None, False), INCONCLUSIVE, "scans"),
     ],
 )
 def test_first_weights_of_other_patients_are_said(earlier, words, kind, real, new):
     sampler = dataclasses.replace(sampler_of_images(new), earlier_data=(earlier,))
     settings = dataclasses.replace(SETTINGS, images=len(new))
-    evaluation = Evaluator(dataclasses.replace(real, phantoms=True), settings).evaluate(sampler)
+    shown = dataclasses.replace(real, phantoms=True, other_resolutions=frozenset(["the same at 16x16"]))
+    evaluation = Evaluator(shown, settings).evaluate(sampler)
     assert (evaluation.privacy.verdict.words, evaluation.data["kind"]) == (words, kind)
 
 

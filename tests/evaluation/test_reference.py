@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mrisynth.data import read_manifest
+from mrisynth.data import prepare_dataset, read_manifest
 from mrisynth.data.conditions.schema import label_schema
 from mrisynth.errors import UserError
 from mrisynth.evaluation import reference
@@ -33,6 +33,20 @@ def test_slices_know_another_subject_at_the_same_place(small_dataset):
     beside = np.abs(partners - images).mean()
     anywhere = np.abs(images[np.random.RandomState(0).permutation(len(images))] - images).mean()
     assert beside < 0.8 * anywhere
+
+
+@pytest.mark.parametrize(
+    ("given", "known"), [({"resolution": 32}, True), ({"resolution": 32, "plane": "coronal"}, False)]
+)
+def test_the_same_scans_prepared_alike_at_another_resolution_are_known(given, known, small_dataset, tmp_path):
+    settings = {"voxel_size": 5.0, "field_of_view": 160.0, "holdout": 0.3, **given}
+    prepare_dataset(
+        input=str(small_dataset.parent / "scans"), output=str(tmp_path / "data"), num_workers=1, **settings
+    )
+    at_16, other = load_reference(small_dataset, 16), load_reference(tmp_path / "data", 32)
+    assert at_16.fingerprint != other.fingerprint
+    assert (at_16.fingerprint in other.other_resolutions) is known
+    assert (other.fingerprint in at_16.other_resolutions) is known
 
 
 def test_a_smaller_resolution_is_too_small(small_dataset):

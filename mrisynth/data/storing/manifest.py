@@ -147,8 +147,13 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what decides images, labels and split: settings and files, but not where these lie."""
+        return self.fingerprint_at(self.resolution)
+
+    def fingerprint_at(self, resolution: int) -> str:
+        """The fingerprint that the same scans would have, prepared in the same way at a resolution."""
         elsewhere = ("input", "masks", "holdout", "stratify", "holdout_subjects")
         settings = {key: value for key, value in self.settings.items() if key not in elsewhere}
+        settings["resolution"] = resolution
         contents = [
             (
                 *(source.subject, source.session, source.suffix, source.split),
