@@ -76,6 +76,7 @@ class Evaluator:
         target = find_target(settings.utility, sampler, self._real)
         images = self._draw(sampler)
         training, heldout = self._real.training, self._real.heldout
+        only_phantoms_before = all(data.phantoms for data in sampler.earlier_data)
         return Evaluation(
             short=settings.short,
             date=datetime.date.today().isoformat(),
@@ -83,7 +84,7 @@ class Evaluator:
             generator=dict(sampler.facts),
             data={
                 **({"fingerprint": self._real.fingerprint} if self._real.fingerprint else {}),
-                "kind": PHANTOMS if self._real.phantoms and not self._other_scans(sampler) else SCANS,
+                "kind": PHANTOMS if self._real.phantoms and only_phantoms_before else SCANS,
                 "training_subjects": len(np.unique(training.subjects)),
                 "training_slices": len(training.images),
                 "heldout_subjects": len(np.unique(heldout.subjects)),

@@ -26,7 +26,7 @@ ZERO = 127
 """The gray value that stands for 0: a mask counts where it is above."""
 
 _RESOLUTIONS = tuple(2**power for power in range(2, 13))
-"""Those that a data set may have been prepared at: 4 to 4096."""
+"""Those that the same scans are known at: 4 to 4096."""
 
 _BATCH = 64
 

@@ -46,7 +46,7 @@ class ReferenceImages:
         heldout: Subjects that it never saw.
         channels: Names of the images' channels.
         fingerprint: Identifies the data set; None where it was not prepared.
-        other_resolutions: The fingerprints of the same scans, prepared alike at other resolutions.
+        other_resolutions: The fingerprints of the same scans, prepared alike at other usual resolutions.
         phantoms: Whether it shows phantoms, and so no patient.
         folder: Where it lies; None where it was not prepared.
     """

@@ -100,7 +100,8 @@ class OptimizationConfig:
         drift: Weight of the squared scores of real images, in the loss wasserstein.
         ema_decay: Of the generator's moving average, per step.
         ema_rampup: The average's half-life, as a part of the images shown so far, at most, so that short runs
-            do not average over what they began with (as the code of [ADA] does); 0 for ema_decay alone.
+            do not average over what they began with (as the code of [ADA] does); 0 for ema_decay alone, which
+            also holds of runs that start from other weights.
         optimizer: Of both networks; all but adam need tensorflow-addons (mrisynth's extra addons).
         gp_interval: Compute the gradient penalty in every so many-th iteration, so many times as heavy: 16
             will do with the loss non_saturating, while 2 can collapse a run with wasserstein.

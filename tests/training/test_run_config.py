@@ -35,7 +35,7 @@ CONFIG = TrainingConfig(
     ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
     optimization=OptimizationConfig(
-        "non_saturating", 5.0, 0.01, 0.9, "lamb", 2, 3, "diffaug", 0.2, 2.0, 0.5, 0.25, 4
+        "non_saturating", 5.0, 0.01, 0.9, 0.1, "lamb", 2, 3, "diffaug", 0.2, 2.0, 0.5, 0.25, 4
     ),
     label_schema=LabelSchema((Label("suffix", LabelKind.CATEGORICAL, ("FLAIR", "T1w")),)),
     runtime=RuntimeConfig(

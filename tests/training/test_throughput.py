@@ -57,7 +57,7 @@ def test_where_nothing_is_known_nothing_is_too_long():
         # Two cores; a large GPU; a machine on which nothing is fast.
         (1e11, "--flagfile=flags/cpu_64.flags takes less than a day"),
         (2.2e12, "--flagfile=flags/paper_d.flags takes about 28 days"),
-        (1e6, "--flagfile=flags/quickstart.flags takes about 18 months"),
+        (1e6, "--flagfile=flags/quickstart.flags takes about 14 months"),
     ],
 )
 def test_a_run_of_months_names_the_largest_that_is_not(operations_per_second, named):

@@ -162,8 +162,17 @@ def test_a_run_killed_before_its_first_checkpoint_takes_the_weights_again(
         with pytest.raises(Killed):
             train(config)
     assert not checkpoints.saved_iterations(config.folder)
+    make_step, rates = trainer.make_train_step, []
+
+    def watched(*arguments):
+        step = make_step(*arguments)
+        return lambda *inputs, **due: (rates.append(float(inputs[-1])), step(*inputs, **due))[1]
+
+    monkeypatch.setattr(trainer, "make_train_step", watched)
     train(dataclasses.replace(config, init_from=None))
     assert_equal_weights(first_weights(config), given)
+    # The average that it took with them is kept.
+    assert rates == pytest.approx([1 - config.optimization.ema_decay] * 2)
 
 
 def test_weights_that_do_not_fit_or_are_not_there_are_named_before_anything_is_written(
@@ -408,7 +417,7 @@ def test_penalty_generator_steps_and_the_average_go_as_configured(tmp_path, smal
         make_config(tmp_path / "run", small_dataset, "a", scalar_interval=4), optimization=chosen
     )
     make_step = trainer.make_train_step
-    seen, rates = [], []
+    seen, rates, kinds = [], [], []
 
     def watched(*arguments):
         step = make_step(*arguments)
@@ -421,8 +430,12 @@ def test_penalty_generator_steps_and_the_average_go_as_configured(tmp_path, smal
         return call
 
     monkeypatch.setattr(trainer, "make_train_step", watched)
+    update = trainer.Progress.update
+    monkeypatch.setattr(
+        trainer.Progress, "update", lambda self, *given: (kinds.append(given[2]), update(self, *given))
+    )
     train(config)
-    assert seen == [(i % 3 == 0, i % 2 == 1) for i in range(12)]
+    assert kinds == seen == [(i % 3 == 0, i % 2 == 1) for i in range(12)]
     positions = [config.schedule.at_iteration(i) for i in range(12)]
     assert rates == pytest.approx([config.average_rate(position) for position in positions])
     # Iterations 3, 7 and 11 are logged; two of them have no penalty of their own.
