@@ -275,4 +275,4 @@ class GrowthSchedule:
             raise ValueError(f"image {image} is outside the run of {self.images}")
         starts = [phase.first_image for phase in self.phases]
         phase = self.phases[bisect.bisect_right(starts, image) - 1]
-        return self.at_iteration(phase.first_iteration + (image - phase.first_image) // phase.batch_size)
+        return phase.position((image - phase.first_image) // phase.batch_size)

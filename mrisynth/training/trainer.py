@@ -19,7 +19,7 @@ from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
 from mrisynth.training import checkpoints, diversity, strategies, warm_start
-from mrisynth.training.config import Augmentation, TrainingConfig
+from mrisynth.training.config import Augmentation, Due, TrainingConfig
 from mrisynth.training.interruption import Interrupted, StopRequest
 from mrisynth.training.opening import opening
 from mrisynth.training.origin import Origin
@@ -239,8 +239,8 @@ class _Trainer:
         metrics: Metrics = {}
         while position.iteration < phase.last_iteration and not self._stopping:
             # Not every iteration has every metric.
-            metrics |= step(position)
             due = self._config.optimization.due(position.iteration)
+            metrics |= step(position, due)
             position = phase.position(position.iteration + 1 - phase.first_iteration)
             self._progress.update(position, metrics, due)
             if self._summaries:
@@ -253,13 +253,13 @@ class _Trainer:
             self._save_if_due()
         self._end_phase(position)
 
-    def _start_phase(self, position: Position) -> Callable[[Position], Metrics]:
+    def _start_phase(self, position: Position) -> Callable[[Position, Due], Metrics]:
         """Makes everything ready for the rest of a phase.
 
         Returns:
-            A function that runs the iteration that is due at a position, and gives its metrics.
+            A function that runs the iteration of a position with what is due in it, and gives its metrics.
         """
-        phase, optimization = position.phase, self._config.optimization
+        phase = position.phase
         at_start = position.iteration == phase.first_iteration
         self._state.start_phase(phase.learning_rate, phase.resets_optimizers and at_start)
         train_step = self._train_step(phase)
@@ -271,7 +271,7 @@ class _Trainer:
         self._save_time, self._grid_image = time.monotonic(), position.image
         self._stopping = self._must_stop()
 
-        def step(position: Position) -> Metrics:
+        def step(position: Position, due: Due) -> Metrics:
             self._profiler.before(position.iteration)
             with _naming_lack_of_memory(phase, self._config.schedule):
                 metrics = train_step(
@@ -280,7 +280,7 @@ class _Trainer:
                     tf.constant(self._label_weight(position), tf.float32),
                     tf.constant(wanted_distance(position.alpha), tf.float32),
                     tf.constant(self._config.average_rate(position), tf.float32),
-                    **optimization.due(position.iteration)._asdict(),
+                    **due._asdict(),
                 )
             self._profiler.after(position.iteration + 1)
             return metrics
