@@ -59,7 +59,14 @@ def distance(data_dir, run_dir, policy, seed):
         run_dir=run_dir,
         data_dir=data_dir,
         network=network,
-        schedule=GrowthSchedule(16, 1000, 2000, 800, batch_sizes={16: 8}, start_resolution=16),
+        schedule=GrowthSchedule(
+            16,
+            fade_images=1000,
+            stable_images=2000,
+            total_iterations=1000,
+            batch_sizes={8: 8, 16: 8},
+            start_resolution=8,
+        ),
         optimization=OptimizationConfig(seed=seed, ema_decay=0.98),
         runtime=RuntimeConfig(precision=policy, grid_interval=100_000),
     )
