@@ -146,7 +146,7 @@ def _take_weights(config: TrainingConfig, strategy: tf.distribute.Strategy, stat
     if not taken:
         raise UserError(
             f"--init_from={config.init_from} has no weights that fit these networks; give the --fmap_base "
-            "and --fmap_max that it was trained with"
+            "and --fmap_max that it was trained with, or larger ones"
         )
     if strategies.is_chief(strategy):
         screen.say(f"first weights from {config.init_from}: {taken}")

@@ -1,8 +1,8 @@
 """Starts a run from the weights of another one, or of an exported model, as far as they fit.
 
 Weights are taken layer by layer, a kernel with its bias: where the other network has a layer at the same
-place with weights of the same shape. All others stay as they were drawn. What labels feed into is taken only
-where both networks know the same labels.
+place with weights of the same shape, or with fewer channels. All others stay as they were drawn. What labels
+feed into is taken only where both networks know the same labels.
 
 Of a run the generator in training takes the weights that were in training, which the discriminator knows, and
 the average takes the averages, so that neither is thrown back. An export has the averages alone; both take
@@ -35,6 +35,7 @@ from mrisynth.training.checkpoints import read_newest
 from mrisynth.training.origin import PHANTOMS, Origin, TrainingData, find_source, origin_of_card
 from mrisynth.training.run_config import RunConfig, check_goes_on, read_run_config
 from mrisynth.training.state import TrainingState
+from mrisynth.training.widening import widen
 
 Weights = Mapping[str, list[NDArray[np.float32]]]
 """The weights of a network: the kernel and the bias of every layer, by the place of the layer."""
@@ -65,17 +66,22 @@ class Taken:
         network: Its name.
         weights: Number of weights that were taken.
         of: Number of weights that it has.
+        wider: The layers that were given more channels.
         anew: The layers that start anew, wholly or in part.
     """
 
     network: str
     weights: int
     of: int
+    wider: tuple[str, ...]
     anew: tuple[str, ...]
 
     def __str__(self) -> str:
-        anew = f" (anew: {', '.join(self.anew)})" if self.anew else ""
-        return f"{self.weights:,} of {self.of:,} weights of the {self.network}{anew}"
+        layers = {"wider": self.wider, "anew": self.anew}
+        named = "; ".join(f"{what}: {', '.join(names)}" for what, names in layers.items() if names)
+        return (
+            f"{self.weights:,} of {self.of:,} weights of the {self.network}{f' ({named})' if named else ''}"
+        )
 
 
 def take_weights(state: TrainingState, source: SourceWeights) -> str:
@@ -98,19 +104,20 @@ def take_weights(state: TrainingState, source: SourceWeights) -> str:
 def _take(network: ProgressiveNetwork, weights: Weights, schema: LabelSchema) -> Taken:
     knows_the_same = _meaning(network.label_schema) == _meaning(schema)
     of_labels = {layer.name for layer in network.label_layers}
-    count, of, anew = 0, 0, []
+    count, of, wider, anew = 0, 0, [], []
     for place, variables in _places(network):
         layer = place.split("/")[0]
-        size = sum(variable.shape.num_elements() for variable in variables)
+        of += sum(variable.shape.num_elements() for variable in variables)
         found = weights.get(place, []) if knows_the_same or layer not in of_labels else []
-        fits = [value.shape for value in found] == [tuple(variable.shape) for variable in variables]
-        if fits:
-            for variable, value in zip(variables, found, strict=True):
+        values = found
+        if [value.shape for value in found] != [tuple(variable.shape) for variable in variables]:
+            values = widen(network, place, found, [variable.numpy() for variable in variables])
+            (wider if values else anew).append(layer)
+        if values:
+            for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
-        else:
-            anew.append(layer)
-        count, of = count + fits * size, of + size
-    return Taken(network.name, count, of, tuple(dict.fromkeys(anew)))
+            count += sum(value.size for value in found)
+    return Taken(network.name, count, of, tuple(dict.fromkeys(wider)), tuple(dict.fromkeys(anew)))
 
 
 def _meaning(schema: LabelSchema) -> list[tuple[object, ...]]:

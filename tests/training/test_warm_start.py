@@ -122,6 +122,17 @@ def test_what_does_not_fit_starts_anew_and_is_named(change, labels, generator, d
             assert any(np.array_equal(drawn[key], found[key]) for key in of_layer), name
 
 
+def test_wider_layers_are_named_with_what_they_take(source):
+    """8, 8 and 4 channels become 8, 8 and 8."""
+    folder, given = source
+    _, said, _ = start(folder, dataclasses.replace(NETWORK, fmap_base=64))
+    count = sum(value.size for value in of("generator", given).values())
+    assert re.search(
+        rf"^{count:,} of [0-9,]+ weights of the generator \(wider: block_16, to_image_16\)", said
+    )
+    assert said.endswith("(wider: block_16, from_image_16)")
+
+
 def test_convolutions_are_taken_whether_or_not_their_block_attends(source):
     """The discriminator makes attention first, so that numbers of variables shift."""
     folder, given = source
