@@ -24,6 +24,13 @@ from mrisynth.networks.generator import Generator
 
 Array = NDArray[np.float32]
 
+Axis = tuple[int, int]
+"""How often the channels of a feature map lie along an axis of a kernel, and how many entries follow them."""
+
+_FIXED: Axis = (0, 0)
+"""An axis that does not depend on the width of the network: latents, labels, images, scores."""
+_CHANNELS: Axis = (1, 0)
+
 
 def widen(
     network: ProgressiveNetwork, place: str, narrow: Sequence[Array], drawn: Sequence[Array]
@@ -56,26 +63,25 @@ def widen(
     return [kernel, *(_put_bias(*biases) for biases in zip(old_bias, new_bias, strict=True))]
 
 
-def _axes(place: str, in_generator: bool, pixels: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """How often the channels of a feature map lie along the last two axes of a kernel, and what follows them.
-
-    Zero times is an axis that does not depend on the width of the network: latents, labels, images, scores.
-    """
+def _axes(place: str, in_generator: bool, pixels: int) -> tuple[Axis, Axis]:
+    """What lies along the last two axes of a kernel: what it takes, and what it makes."""
     layer, _, index = place.partition("/")
     kind = layer.rstrip("0123456789").rstrip("_")
     if in_generator and (place == "block_4/0" or kind == "label_input"):
-        return (0, 0), (pixels, 0)
-    if kind in ("label_modulation", "from_image", "label_projection"):
-        return (0, 0), (4 if kind == "label_modulation" else 1, 0)
+        return _FIXED, (pixels, 0)
+    if kind == "label_modulation":
+        return _FIXED, (4, 0)
+    if kind in ("from_image", "label_projection"):
+        return _FIXED, _CHANNELS
     if kind == "to_image":
-        return (1, 0), (0, 0)
+        return _CHANNELS, _FIXED
     if layer == "block_4" and not in_generator:
         # After the channels comes their standard deviation over the minibatch.
-        return {"0": ((1, 1), (1, 0)), "1": ((pixels, 0), (1, 0)), "2": ((1, 0), (0, 0))}[index]
-    return ((1, 0), (1, 0)) if kind == "block" else ((0, 0), (0, 0))
+        return {"0": ((1, 1), _CHANNELS), "1": ((pixels, 0), _CHANNELS), "2": (_CHANNELS, _FIXED)}[index]
+    return (_CHANNELS, _CHANNELS) if kind == "block" else (_FIXED, _FIXED)
 
 
-def _positions(axis: tuple[int, int], before: int, after: int) -> NDArray[np.int64] | None:
+def _positions(axis: Axis, before: int, after: int) -> NDArray[np.int64] | None:
     """Where in a wider axis the entries of a narrower one lie; None if it cannot be wider."""
     times, more = axis
     if before == after:

@@ -47,11 +47,6 @@ def give(narrow, network):
     return wide, take_weights(wide, SourceWeights(*parts, LABELS))
 
 
-def images_of(network, seed=2):
-    shape = (8, *(network.resolution,) * network.rank, network.channels)
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
 def latents_and_labels():
     latents = np.random.default_rng(3).normal(size=(8, 6)).astype(np.float32)
     table = {"suffix": ["FLAIR", "T1w", None, "T1w"] * 2, "participant/age": [20, 70, 45, None] * 2}
@@ -93,7 +88,8 @@ def test_every_new_weight_learns(name):
     wide, _ = give(make(NARROW, seed=0), dataclasses.replace(NARROW, fmap_base=64, fmap_max=24))
     latents, labels = latents_and_labels()
     network = getattr(wide, name)
-    inputs = {"generator": latents, "discriminator": images_of(NARROW)}[name]
+    images = np.random.default_rng(2).normal(size=(8, 16, 16, 2)).astype(np.float32)
+    inputs = {"generator": latents, "discriminator": images}[name]
     variables = network.named_variables()
     learns = {key: np.zeros(variable.shape, bool) for key, variable in variables.items()}
     for _ in range(3):
