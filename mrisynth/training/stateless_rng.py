@@ -29,6 +29,7 @@ class Purpose(enum.IntEnum):
     GENERATOR_LABEL_DROPPING = 9
     GENERATOR_LABEL_NOISE = 10
     WRONG_LABEL = 11
+    OVERFITTING_LATENTS = 12
 
 
 @dataclasses.dataclass(frozen=True)

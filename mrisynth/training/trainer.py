@@ -23,6 +23,7 @@ from mrisynth.training.config import Augmentation, Due, TrainingConfig
 from mrisynth.training.interruption import Interrupted, StopRequest
 from mrisynth.training.opening import opening
 from mrisynth.training.origin import Origin
+from mrisynth.training.overfitting import watch_overfitting
 from mrisynth.training.profiling import Profiler
 from mrisynth.training.progress import Progress, seconds_per_operation
 from mrisynth.training.recovery import CHECK_INTERVAL, Recovery
@@ -300,13 +301,21 @@ class _Trainer:
         if position.iteration % runtime.scalar_interval == 0:
             summaries.write_scalars(position, metrics, self._progress.images_per_second)
         if position.image - self._grid_image >= runtime.grid_interval:
-            summaries.write_grids(position, self._real, self._label_weight(position))
+            self._write_images(summaries, position)
             self._grid_image = position.image
         if self._evaluate:
             before = position.image - position.phase.batch_size
             if position.image // runtime.eval_interval > before // runtime.eval_interval:
                 stage = (position.phase.level, position.alpha, self._label_weight(position))
                 summaries.write_evaluation(position, self._evaluate(self._state.average, *stage))
+
+    def _write_images(self, summaries: Summaries, position: Position) -> None:
+        """Writes the grids, and what the discriminator makes of images that it was not trained on."""
+        label_weight = self._label_weight(position)
+        summaries.write_grids(position, self._real, label_weight)
+        batch_size = position.phase.batch_size // self._strategy.num_replicas_in_sync
+        found = watch_overfitting(self._config, self._state, position, batch_size, label_weight)
+        summaries.write_evaluation(position, found)
 
     def _rolled_back(self, position: Position, metrics: Metrics) -> bool:
         """Notes whether to stop; if not, rolls the run back where training has diverged.
@@ -333,7 +342,7 @@ class _Trainer:
         """Writes a checkpoint, and grids if the phase is over."""
         self._progress.end_phase()
         if self._summaries and position.iteration == position.phase.last_iteration:
-            self._summaries.write_grids(position, self._real, self._label_weight(position))
+            self._write_images(self._summaries, position)
         if not self._recovery.save():
             # Skipping or not, a phase's end and a stop are where a run goes on.
             self._checkpoints.save()

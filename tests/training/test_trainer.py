@@ -207,6 +207,7 @@ def test_a_whole_run_of_every_model(model, trained):
     assert all(np.all(np.isfinite(value)) for value in weights(state).values())
     scalars = logged_scalars(config.run_dir)
     names = ("loss_discriminator", "loss_generator", "score_difference", "gradient_penalty", "slope")
+    names += ("score_held_out",)
     expected = {f"learning/{name}" for name in names}
     names = ("alpha", "resolution", "batch_size", "images_per_second")
     expected |= {f"progress/{name}" for name in names}

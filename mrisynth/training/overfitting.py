@@ -1,0 +1,83 @@
+"""How much of what the discriminator knows is the training images themselves ([ADA], section 3.1).
+
+A discriminator that knows its training images by heart gives slices of new subjects the scores that it gives
+generated ones. From then on it teaches the generator to draw training slices, not slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from mrisynth.data import Samples, open_samples, read_manifest
+from mrisynth.data.storing.manifest import Split
+from mrisynth.training.config import TrainingConfig
+from mrisynth.training.schedule import Position
+from mrisynth.training.state import TrainingState
+from mrisynth.training.stateless_rng import Purpose, StatelessRng
+from mrisynth.training.summaries import Scalar
+from mrisynth.training.train_step import blend_real
+
+SAMPLES = 128
+"""Images of each kind that are scored; fewer only where a batch holds more than half of them."""
+
+
+def watch_overfitting(
+    config: TrainingConfig,
+    state: TrainingState,
+    position: Position,
+    batch_size: int,
+    label_weight: float = 1.0,
+) -> dict[str, Scalar]:
+    """Compares the discriminator's mean scores of training, held-out and generated images.
+
+    The same slices and latents are taken every time; generated images have the labels of the training ones.
+    All go through the discriminator as in training, but for augmentation.
+
+    Args:
+        config: The run; its data set is read at the phase's resolution.
+        state: The networks; the generator in training draws, whose images the discriminator learns to tell.
+        position: Where the run stands.
+        batch_size: Images that go through the discriminator at once, as in a replica's training batch.
+        label_weight: Weight of the labels at this position.
+
+    Returns:
+        For TensorBoard, by name: the mean score of held-out images, and how far it lies from that of training
+        images (0) to that of generated ones (1). The latter is left out where training images do not score
+        higher than generated ones; both are where the data set has no held-out side.
+    """
+    if not read_manifest(config.data_dir).splits[Split.HELDOUT].slices:
+        return {}
+    phase = position.phase
+    alpha = tf.constant(position.alpha if phase.fading else 1.0, tf.float32)
+    weights = {"level": phase.level, "alpha": alpha, "label_weight": label_weight}
+    batches = max(1, SAMPLES // batch_size)
+    rng = StatelessRng(config.optimization.seed)
+    latents = rng.normal(Purpose.OVERFITTING_LATENTS, (batches * batch_size, state.generator.latent_size))
+
+    def stored(split: Split) -> Iterator[Samples]:
+        order = {"schema": config.label_schema, "seed": config.optimization.seed}
+        samples = open_samples(config.data_dir, phase.resolution, batch_size, split=split, **order)
+        for images, labels in samples.take(batches):
+            yield Samples(blend_real(images, alpha) if phase.fading else images, labels)
+
+    def generated() -> Iterator[Samples]:
+        for drawn, samples in zip(tf.split(latents, batches), stored(Split.TRAIN), strict=True):
+            yield samples._replace(images=state.generator(drawn, labels=samples.labels, **weights))
+
+    def mean_score(batches: Iterator[Samples]) -> float:
+        scores = [state.discriminator(images, labels=labels, **weights) for images, labels in batches]
+        return float(np.mean(np.concatenate(scores)))
+
+    train, held_out, fake = map(mean_score, (stored(Split.TRAIN), stored(Split.HELDOUT), generated()))
+    found = {"learning/score_held_out": Scalar(held_out, "The mean score of slices of held-out subjects.")}
+    if train > fake:
+        found["learning/overfitting"] = Scalar(
+            (train - held_out) / (train - fake),
+            "Where the score of held-out slices lies between that of training slices (0) and that of "
+            "generated ones (1). Near 1 the discriminator knows the training slices by heart; a heavier "
+            "--gradient_penalty helps.",
+        )
+    return found
