@@ -12,7 +12,8 @@ from mrisynth.networks.config import NetworkConfig
 def define(values: flags.FlagValues) -> None:
     """Defines a flag for every setting but the resolution."""
     shown = group(values, "Networks")
-    define_fields(NetworkConfig, ("latent_size", "fmap_base", "fmap_max", "fused_resampling"), **shown)
+    names = ("latent_size", "fmap_base", "fmap_max", "fused_resampling", "bilinear_resampling")
+    define_fields(NetworkConfig, names, **shown)
     for name in ("attention_discriminator", "attention_generator"):
         network = name.removeprefix("attention_")
         text = f"Resolutions with self-attention in the {network}, as in 32,64."

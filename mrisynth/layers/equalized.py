@@ -74,6 +74,7 @@ class EqualizedConvolution(_Equalized):
             afterwards by means over blocks of two (bias and activation come after the pooling, as in the
             official default).
         fused_resampling: Whether resampling is folded into the convolution: the same function, faster.
+        bilinear_resampling: Whether resampling is bilinear in place of by nearest neighbor and by means.
         gain: See `mrisynth.layers.equalized`.
         use_bias: Whether to add a bias.
         activate: Whether a leaky rectifier (slope 0.2) follows.
@@ -98,6 +99,7 @@ class EqualizedConvolution(_Equalized):
         kernel_size: int = 3,
         resampling: str = "none",
         fused_resampling: bool = True,
+        bilinear_resampling: bool = False,
         gain: float = HE_GAIN,
         use_bias: bool = True,
         activate: bool = True,
@@ -109,10 +111,16 @@ class EqualizedConvolution(_Equalized):
         self.kernel_size = kernel_size
         self.resampling = resampling
         self.fused_resampling = fused_resampling
+        self.bilinear_resampling = bilinear_resampling
 
     def build(self, input_shape: Any) -> None:
         self._add_weights((*(self.kernel_size,) * (len(input_shape) - 2), int(input_shape[-1]), self.units))
         self.built = True
+
+    def equalized_kernel(self) -> tf.Tensor:
+        kernel = super().equalized_kernel()
+        resamples_bilinearly = self.bilinear_resampling and self.resampling != "none"
+        return resampling.blur(kernel) if resamples_bilinearly else kernel
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         inputs = tf.cast(inputs, self.compute_dtype)
@@ -137,6 +145,7 @@ class EqualizedConvolution(_Equalized):
             "kernel_size": self.kernel_size,
             "resampling": self.resampling,
             "fused_resampling": self.fused_resampling,
+            "bilinear_resampling": self.bilinear_resampling,
         }
 
 

@@ -4,6 +4,9 @@ Nearest-neighbor doubling followed by a 3x3 convolution multiplies every pixel f
 same weights; adding those weights up first gives one stride-2 transposed convolution with a 4x4 kernel (4
 multiplications an output pixel instead of 9). A 3x3 convolution followed by 2x2 mean pooling is likewise one
 stride-2 convolution with a 4x4 kernel (16 instead of 36). Both are exact, borders included.
+
+Doubling by repetition and halving by means make bilinear ones where a binomial filter comes after the one and
+before the other ([SG1] appendix C). A filter of maps is one of the kernel, so all it takes is a wider kernel.
 """
 
 from __future__ import annotations
@@ -25,10 +28,18 @@ def _add_shifts(kernel: tf.Tensor) -> tf.Tensor:
     return total
 
 
+def blur(kernel: tf.Tensor) -> tf.Tensor:
+    """Filters a kernel by (1, 2, 1) / 4 along every spatial axis: k -> k + 2 wide.
+
+    A convolution by the blurred kernel gives what the convolution by `kernel` gives, blurred.
+    """
+    return _add_shifts(_add_shifts(kernel)) / 4 ** (kernel.shape.rank - 2)
+
+
 def fold_down(kernel: tf.Tensor) -> tf.Tensor:
     """The stride-2 kernel that equals convolution by `kernel` followed by the mean over blocks of two.
 
-    From [3, ..., 3, C_in, C_out] to [4, ..., 4, C_in, C_out], float32.
+    From [k, ..., k, C_in, C_out] with odd k to [k + 1, ..., k + 1, C_in, C_out], float32.
     """
     return _add_shifts(kernel) / 2 ** (kernel.shape.rank - 2)
 
@@ -39,10 +50,10 @@ def fold_up(kernel: tf.Tensor) -> tf.Tensor:
     The kernel is turned round along every axis first, because a transposed convolution applies it mirrored.
 
     Args:
-        kernel: [3, ..., 3, C_in, C_out], float32.
+        kernel: [k, ..., k, C_in, C_out] with odd k, float32.
 
     Returns:
-        [4, ..., 4, C_out, C_in], as `nd_ops.convolve_transposed` takes it.
+        [k + 1, ..., k + 1, C_out, C_in], as `nd_ops.convolve_transposed` takes it.
     """
     rank = kernel.shape.rank - 2
     space = tuple(range(rank))
@@ -58,7 +69,7 @@ def convolve_down(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tenso
 
     Args:
         inputs: [N, *space, C_in] in the compute dtype.
-        kernel: [3, ..., 3, C_in, C_out], float32, equalized.
+        kernel: [k, ..., k, C_in, C_out] with odd k, float32, equalized.
         fused: Whether to fold both into one strided convolution.
 
     Returns:
@@ -74,7 +85,7 @@ def convolve_up(inputs: tf.Tensor, kernel: tf.Tensor, fused: bool) -> tf.Tensor:
 
     Args:
         inputs: [N, *space, C_in] in the compute dtype.
-        kernel: [3, ..., 3, C_in, C_out], float32, equalized.
+        kernel: [k, ..., k, C_in, C_out] with odd k, float32, equalized.
         fused: Whether to fold both into one transposed convolution.
 
     Returns:

@@ -13,7 +13,8 @@ from mrisynth.data.labels import UNCONDITIONAL, LabelSchema
 from mrisynth.layers.base import Layer, tensorflow_variable
 from mrisynth.networks.config import NetworkConfig, feature_maps, level_of, resolution_of
 
-_SIZES = ("resolution", "channels", "latent_size", "fmap_base", "fmap_max", "fused_resampling", "rank")
+_RESAMPLING = ("fused_resampling", "bilinear_resampling")
+_SIZES = ("resolution", "channels", "latent_size", "fmap_base", "fmap_max", *_RESAMPLING, "rank")
 
 
 def sizes_of(described: ProgressiveNetwork | NetworkConfig) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class ProgressiveNetwork(keras.Model):
         fmap_max: See fmap_base.
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions.
+        bilinear_resampling: Whether maps are resampled bilinearly.
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional network.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".
@@ -74,6 +76,7 @@ class ProgressiveNetwork(keras.Model):
         fmap_max: int = 512,
         attention_resolutions: Sequence[int] = (),
         fused_resampling: bool = True,
+        bilinear_resampling: bool = False,
         rank: int = 2,
         label_schema: LabelSchema = UNCONDITIONAL,
         **kwargs: Any,
@@ -86,6 +89,7 @@ class ProgressiveNetwork(keras.Model):
         self.fmap_max = fmap_max
         self.attention_resolutions = tuple(attention_resolutions)
         self.fused_resampling = fused_resampling
+        self.bilinear_resampling = bilinear_resampling
         self.rank = rank
         self.label_schema = label_schema
         self.top_level = level_of(resolution)
@@ -143,6 +147,10 @@ class ProgressiveNetwork(keras.Model):
     def feature_maps(self, level: int) -> int:
         """Number of channels at a level."""
         return feature_maps(resolution_of(level), self.fmap_base, self.fmap_max)
+
+    def resampling_options(self) -> dict[str, bool]:
+        """How convolutions that double or halve the resolution do so, as `EqualizedConvolution` takes it."""
+        return {name: getattr(self, name) for name in _RESAMPLING}
 
     def has_attention(self, level: int) -> bool:
         """Whether the maps of a level get self-attention."""

@@ -53,6 +53,7 @@ class NetworkConfig:
         attention_generator: Resolutions whose maps get self-attention in the generator.
         attention_discriminator: The same for the discriminator.
         fused_resampling: Fold up- and downsampling into the convolutions.
+        bilinear_resampling: Resample maps bilinearly, which draws no checkerboards.
 
     Raises:
         UserError: If a value makes no network, naming the flag.
@@ -67,6 +68,7 @@ class NetworkConfig:
     attention_generator: tuple[int, ...] = ()
     attention_discriminator: tuple[int, ...] = ()
     fused_resampling: bool = True
+    bilinear_resampling: bool = False
 
     def __post_init__(self) -> None:
         try:

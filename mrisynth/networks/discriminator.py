@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -26,18 +26,19 @@ class _DownBlock(Layer):
     """One resolution of the discriminator: perhaps attention, then two convolutions, the second halving."""
 
     def __init__(
-        self, filters: int, next_filters: int, attention: bool, fused_resampling: bool, **kwargs: Any
+        self,
+        filters: int,
+        next_filters: int,
+        attention: bool,
+        resampling_options: Mapping[str, bool],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         policy = self.dtype_policy.name
         self.attention = SelfAttention(dtype=policy, name="attention") if attention else None
         self.convolution = EqualizedConvolution(filters, dtype=policy, name="convolution")
         self.convolution_down = EqualizedConvolution(
-            next_filters,
-            resampling="down",
-            fused_resampling=fused_resampling,
-            dtype=policy,
-            name="convolution_down",
+            next_filters, resampling="down", **resampling_options, dtype=policy, name="convolution_down"
         )
 
     def build(self, input_shape: Any) -> None:
@@ -103,6 +104,7 @@ class Discriminator(ProgressiveNetwork):
         fmap_max: See fmap_base.
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
+        bilinear_resampling: Whether maps are resampled bilinearly, which draws no checkerboards.
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional discriminator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".
@@ -150,9 +152,8 @@ class Discriminator(ProgressiveNetwork):
         filters = self.feature_maps(level)
         if level == 0:
             return _LastBlock(filters, attention, dtype=policy, name=name)
-        return _DownBlock(
-            filters, self.feature_maps(level - 1), attention, self.fused_resampling, dtype=policy, name=name
-        )
+        next_filters, options = self.feature_maps(level - 1), self.resampling_options()
+        return _DownBlock(filters, next_filters, attention, options, dtype=policy, name=name)
 
     def _input_shape(self, level: int) -> tuple[int, ...]:
         return (*self.space(level), self.channels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -30,7 +30,12 @@ class _GeneratorBlock(Layer):
     """
 
     def __init__(
-        self, filters: int, first_rank: int | None, attention: bool, fused_resampling: bool, **kwargs: Any
+        self,
+        filters: int,
+        first_rank: int | None,
+        attention: bool,
+        resampling_options: Mapping[str, bool],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         policy = self.dtype_policy.name
@@ -40,11 +45,7 @@ class _GeneratorBlock(Layer):
             )
         else:
             self.entry = EqualizedConvolution(
-                filters,
-                resampling="up",
-                fused_resampling=fused_resampling,
-                dtype=policy,
-                name="convolution_up",
+                filters, resampling="up", **resampling_options, dtype=policy, name="convolution_up"
             )
         self.convolution = EqualizedConvolution(filters, dtype=policy, name="convolution")
         self.pixel_norm = PixelNorm(dtype=policy)
@@ -87,6 +88,7 @@ class Generator(ProgressiveNetwork):
         fmap_max: See fmap_base.
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
+        bilinear_resampling: Whether maps are resampled bilinearly, which draws no checkerboards.
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional generator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".
@@ -120,7 +122,7 @@ class Generator(ProgressiveNetwork):
                 self.feature_maps(level),
                 first_rank=self.rank if level == 0 else None,
                 attention=self.has_attention(level),
-                fused_resampling=self.fused_resampling,
+                resampling_options=self.resampling_options(),
                 dtype=policy,
                 name=f"block_{resolution_of(level)}",
             )

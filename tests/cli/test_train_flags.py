@@ -65,6 +65,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
             "--fmap_base=999",
             "--fmap_max=99",
             "--nofused_resampling",
+            "--bilinear_resampling",
             "--fade_images=1000",
         ],
         *[

@@ -21,7 +21,7 @@ CASES = {
     "convolution": (EqualizedConvolution, {"filters": 24}, MAPS, (4, 8, 8, 24), 9 * 16 * 24 + 24),
     "convolution up": (
         EqualizedConvolution,
-        {"filters": 24, "resampling": "up"},
+        {"filters": 24, "resampling": "up", "bilinear_resampling": True},
         MAPS,
         (4, 16, 16, 24),
         9 * 16 * 24 + 24,

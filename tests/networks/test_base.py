@@ -81,10 +81,18 @@ def test_every_variable_is_reached_at_the_end(conditional_generator, conditional
 
 @RANKS
 @KINDS
-def test_folded_network_equals_plain_one(kind, rank):
+@pytest.mark.parametrize("bilinear", [False, True], ids=["nearest", "bilinear"])
+def test_folded_network_equals_plain_one(bilinear, kind, rank):
     tf.keras.utils.set_random_seed(8)
     folded, plain = (
-        kind(**TINY, rank=rank, attention_resolutions=(8,), fused_resampling=fused) for fused in (True, False)
+        kind(
+            **TINY,
+            rank=rank,
+            attention_resolutions=(8,),
+            fused_resampling=fused,
+            bilinear_resampling=bilinear,
+        )
+        for fused in (True, False)
     )
     for network in (folded, plain):
         tensorflow_variable(network.attention_gammas()[8]).assign(0.5)
@@ -123,11 +131,13 @@ def test_rank_makes_kernels_and_not_names():
 
 @KINDS
 def test_configuration_makes_the_same_network(kind, schema):
-    network = kind(**TINY, attention_resolutions=(8,), rank=3, label_schema=schema, dtype="mixed_bfloat16")
+    others = {"rank": 3, "label_schema": schema, "bilinear_resampling": True, "dtype": "mixed_bfloat16"}
+    network = kind(**TINY, attention_resolutions=(8,), **others)
     for copy in (kind.from_config(network.get_config()), keras.models.clone_model(network)):
         assert copy.get_config() == network.get_config()
         assert copy.label_schema == schema
         assert copy.compute_dtype == "bfloat16"
+        assert copy.bilinear_resampling
         assert copy.named_variables().keys() == network.named_variables().keys()
 
 
@@ -136,7 +146,7 @@ def test_arguments_have_names_and_descriptions(kind):
     names = list(inspect.signature(kind).parameters)
     assert names == [
         *("resolution", "channels", "latent_size", "fmap_base", "fmap_max", "attention_resolutions"),
-        *("fused_resampling", "rank", "label_schema", "kwargs"),
+        *("fused_resampling", "bilinear_resampling", "rank", "label_schema", "kwargs"),
     ]
     assert all(f"        {name}: " in kind.__doc__ for name in names[:-1])
     call = list(inspect.signature(kind.call).parameters)[1:]

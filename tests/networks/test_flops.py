@@ -1,3 +1,5 @@
+import dataclasses
+
 from mrisynth.networks import NetworkConfig
 from mrisynth.networks.flops import (
     activations,
@@ -18,6 +20,17 @@ def test_operations_by_hand():
     discriminator = 64 * 2 + 64 * 9 * 2 * 2 + 16 * 16 * 2 * 3 + 16 * 9 * 4 * 3 + 16 * 3 * 3 + 3
     assert discriminator_operations(config, 1) == 2 * discriminator
     assert training_operations(config, 1) == 2 * (4 * generator + 14 * discriminator)
+
+
+def test_bilinear_resampling_widens_the_kernels_that_resample():
+    config = NetworkConfig(resolution=8, latent_size=2, fmap_base=8, fmap_max=3)
+    bilinear = dataclasses.replace(config, bilinear_resampling=True)
+    # 6x6 in place of 4x4, of which a pixel of the doubled map sees a quarter.
+    more = 2 * 64 * (9 - 4) * 3 * 2
+    assert generator_operations(bilinear, 1) - generator_operations(config, 1) == more
+    more = 2 * 16 * (36 - 16) * 2 * 3
+    assert discriminator_operations(bilinear, 1) - discriminator_operations(config, 1) == more
+    assert generator_operations(bilinear, 0) == generator_operations(config, 0)
 
 
 def test_attention_adds_its_own_operations():

@@ -154,7 +154,7 @@ def _convolution(graph: _Graph, layer: EqualizedConvolution, maps: str) -> str:
     kernel = layer.equalized_kernel()
     if layer.resampling == "up":
         weights = graph.constant(fold_up(kernel).numpy().transpose(3, 2, 0, 1))
-        outputs = graph.add("ConvTranspose", maps, weights, strides=[2, 2], pads=[1, 1, 1, 1])
+        outputs = graph.add("ConvTranspose", maps, weights, strides=[2, 2], pads=[kernel.shape[0] // 2] * 4)
     else:
         weights = graph.constant(kernel.numpy().transpose(3, 2, 0, 1))
         outputs = graph.add("Conv", maps, weights, pads=[layer.kernel_size // 2] * 4)

@@ -70,7 +70,9 @@ def test_openvino_draws_the_same_images(exported):
     np.testing.assert_allclose(model(inputs)["images"], images, atol=1e-4)
 
 
-@pytest.mark.parametrize("settings", [{"fused_resampling": False, "channels": 1}, {"resolution": 4}])
+@pytest.mark.parametrize(
+    "settings", [{"fused_resampling": False, "channels": 1}, {"resolution": 4}, {"bilinear_resampling": True}]
+)
 def test_networks_of_other_kinds_are_written_too(settings, tmp_path):
     generator = generator_of(attention_resolutions=(4,), **settings)
     file = export_generator(generator, tmp_path / "heads")
