@@ -63,6 +63,7 @@ def card_of(generator, **model):
         "channels": [f"channel{number}" for number in range(generator.channels)],
         "latent_size": generator.latent_size,
         "attention_generator": list(generator.attention_resolutions),
+        "bilinear_resampling": generator.bilinear_resampling,
         "weights_checksum": checksums.of_arrays(generator.get_weights()),
     }
     labels = {"labels": DISTRIBUTION.to_json()} if generator.label_schema.width else {}

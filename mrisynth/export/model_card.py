@@ -79,6 +79,7 @@ def describe(
             "parameters": sum(math.prod(variable.shape) for variable in generator.weights),
             "attention_generator": list(generator.attention_resolutions),
             "attention_discriminator": list(config.network.attention_discriminator),
+            "bilinear_resampling": generator.bilinear_resampling,
         },
         **({"labels": _labels(labels)} if labels else {}),
         "training": {

@@ -6,7 +6,8 @@ multiplications an output pixel instead of 9). A 3x3 convolution followed by 2x2
 stride-2 convolution with a 4x4 kernel (16 instead of 36). Both are exact, borders included.
 
 Doubling by repetition and halving by means make bilinear ones where a binomial filter comes after the one and
-before the other ([SG1] appendix C). A filter of maps is one of the kernel, so all it takes is a wider kernel.
+before the other ([SG1] appendix C). A filter of maps is one of the kernel, so all it takes is a wider kernel;
+outside of a map there are zeros, as ever.
 """
 
 from __future__ import annotations

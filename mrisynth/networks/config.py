@@ -53,7 +53,7 @@ class NetworkConfig:
         attention_generator: Resolutions whose maps get self-attention in the generator.
         attention_discriminator: The same for the discriminator.
         fused_resampling: Fold up- and downsampling into the convolutions.
-        bilinear_resampling: Resample maps bilinearly, which draws no checkerboards.
+        bilinear_resampling: Resample maps bilinearly, against checkerboards.
 
     Raises:
         UserError: If a value makes no network, naming the flag.

@@ -90,8 +90,8 @@ class Discriminator(ProgressiveNetwork):
     """Scores images: the higher, the more real (unbounded).
 
     A 1x1 convolution from the image; for every halving two convolutions, the second followed by 2x2 means
-    before its bias and leaky ReLU; at 4x4 minibatch standard deviation, a convolution and two dense layers.
-    Self-attention stands at a block's input.
+    (or bilinear halving) before its bias and leaky ReLU; at 4x4 minibatch standard deviation, a convolution
+    and two dense layers. Self-attention stands at a block's input.
 
     Labels add to the score how well they fit the last hidden layer ([PD]), starting at zero. A discriminator
     of which every label is unknown is the unconditional one.
@@ -104,7 +104,7 @@ class Discriminator(ProgressiveNetwork):
         fmap_max: See fmap_base.
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
-        bilinear_resampling: Whether maps are resampled bilinearly, which draws no checkerboards.
+        bilinear_resampling: Whether maps are resampled bilinearly, against checkerboards ([SG1]).
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional discriminator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".

@@ -85,6 +85,8 @@ def _generator(card: Mapping[str, Any], weights: Sequence[NDArray]) -> Generator
         fmap_base=max(count * resolution // 2 for resolution, count in filters.items()),
         fmap_max=max(filters.values()),
         attention_resolutions=model["attention_generator"],
+        # Cards from before there was another way do not say so.
+        bilinear_resampling=model.get("bilinear_resampling", False),
         label_schema=LabelDistribution.from_json(labels).schema if labels else UNCONDITIONAL,
         dtype="float32",
     )

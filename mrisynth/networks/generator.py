@@ -73,8 +73,9 @@ class _GeneratorBlock(Layer):
 class Generator(ProgressiveNetwork):
     """Turns latents into images.
 
-    Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor upsampling
-    and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1 convolution to the image.
+    Pixel norm on the latent, dense to 4x4, convolution; then for every doubling nearest-neighbor (or
+    bilinear) upsampling and two convolutions, each followed by leaky ReLU and pixel norm; a linear 1x1
+    convolution to the image.
 
     Labels are embedded and join the latent in the first dense layer, as 0.3 of it; and they predict a
     gain and a bias for every channel after every pixel norm of a block, starting at zero. A generator of
@@ -88,7 +89,7 @@ class Generator(ProgressiveNetwork):
         fmap_max: See fmap_base.
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
-        bilinear_resampling: Whether maps are resampled bilinearly, which draws no checkerboards.
+        bilinear_resampling: Whether maps are resampled bilinearly, against checkerboards ([SG1]).
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional generator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".

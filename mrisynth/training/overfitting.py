@@ -1,4 +1,4 @@
-"""How much of what the discriminator knows is the training images themselves ([ADA], section 3.1).
+"""How much of what the discriminator knows is the training images themselves ([ADA] section 3).
 
 A discriminator that knows its training images by heart gives slices of new subjects the scores that it gives
 generated ones. From then on it teaches the generator to draw training slices, not slices.
@@ -21,7 +21,7 @@ from mrisynth.training.summaries import Scalar
 from mrisynth.training.train_step import blend_real
 
 SAMPLES = 128
-"""Images of each kind that are scored; fewer only where a batch holds more than half of them."""
+"""Images of each kind that are scored, at most, in whole batches; one batch at least."""
 
 
 def watch_overfitting(
@@ -44,31 +44,35 @@ def watch_overfitting(
         label_weight: Weight of the labels at this position.
 
     Returns:
-        For TensorBoard, by name: the mean score of held-out images, and how far it lies from that of training
-        images (0) to that of generated ones (1). The latter is left out where training images do not score
-        higher than generated ones; both are where the data set has no held-out side.
+        For TensorBoard, by name: the mean score of held-out images, and where it lies between that of
+        training images (0) and that of generated ones (1), r_v in [ADA]. The latter is left out where
+        training images do not score higher than generated ones; both are where the data set has no held-out
+        side.
     """
-    if not read_manifest(config.data_dir).splits[Split.HELDOUT].slices:
+    manifest = read_manifest(config.data_dir)
+    if not manifest.has_heldout:
         return {}
     phase = position.phase
-    alpha = tf.constant(position.alpha if phase.fading else 1.0, tf.float32)
+    alpha = tf.constant(position.alpha, tf.float32) if phase.fading else 1.0
     weights = {"level": phase.level, "alpha": alpha, "label_weight": label_weight}
-    batches = max(1, SAMPLES // batch_size)
     rng = StatelessRng(config.optimization.seed)
-    latents = rng.normal(Purpose.OVERFITTING_LATENTS, (batches * batch_size, state.generator.latent_size))
+    latents = rng.normal(Purpose.OVERFITTING_LATENTS, (max(SAMPLES, batch_size), state.generator.latent_size))
 
     def stored(split: Split) -> Iterator[Samples]:
         order = {"schema": config.label_schema, "seed": config.optimization.seed}
         samples = open_samples(config.data_dir, phase.resolution, batch_size, split=split, **order)
-        for images, labels in samples.take(batches):
+        # No slice twice, but in a batch that is larger than its side.
+        batches = min(SAMPLES, manifest.splits[split].slices) // batch_size
+        for images, labels in samples.take(max(1, batches)):
             yield Samples(blend_real(images, alpha) if phase.fading else images, labels)
 
     def generated() -> Iterator[Samples]:
-        for drawn, samples in zip(tf.split(latents, batches), stored(Split.TRAIN), strict=True):
+        for number, samples in enumerate(stored(Split.TRAIN)):
+            drawn = latents[number * batch_size :][:batch_size]
             yield samples._replace(images=state.generator(drawn, labels=samples.labels, **weights))
 
-    def mean_score(batches: Iterator[Samples]) -> float:
-        scores = [state.discriminator(images, labels=labels, **weights) for images, labels in batches]
+    def mean_score(samples: Iterator[Samples]) -> float:
+        scores = [state.discriminator(images, labels=labels, **weights) for images, labels in samples]
         return float(np.mean(np.concatenate(scores)))
 
     train, held_out, fake = map(mean_score, (stored(Split.TRAIN), stored(Split.HELDOUT), generated()))

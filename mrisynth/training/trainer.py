@@ -15,6 +15,7 @@ import tensorflow as tf
 from mrisynth import screen
 from mrisynth.data import Manifest, Samples, open_dataset, open_samples, read_manifest
 from mrisynth.data.conditions.schema import label_schema
+from mrisynth.data.storing.manifest import Split
 from mrisynth.errors import UserError
 from mrisynth.locking import only_writer
 from mrisynth.networks import Generator
@@ -49,8 +50,10 @@ def check_data(config: TrainingConfig) -> tuple[TrainingConfig, Manifest]:
     config = dataclasses.replace(config, network=network, label_schema=schema)
     checkpoints.check_run_dir(config, manifest.fingerprint)
     for resolution in reversed(config.network.resolutions):
-        # Opening a data set checks that it is whole, and large enough.
-        open_samples(config.data_dir, resolution, batch_size=1, schema=config.label_schema)
+        for split, stored in manifest.splits.items():
+            if stored.slices or split == Split.TRAIN:
+                # Opening a data set checks that it is whole, and large enough.
+                open_samples(config.data_dir, resolution, 1, split=split, schema=config.label_schema)
     return config, manifest
 
 

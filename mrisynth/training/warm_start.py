@@ -50,12 +50,14 @@ class SourceWeights:
         average: Weights for the averaged generator.
         discriminator: Weights for the discriminator; None where there are none.
         label_schema: The labels that these networks know.
+        bilinear_resampling: Whether these networks resample bilinearly.
     """
 
     generator: Weights
     average: Weights
     discriminator: Weights | None
     label_schema: LabelSchema
+    bilinear_resampling: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,13 +94,16 @@ def take_weights(state: TrainingState, source: SourceWeights) -> str:
     """
     # No average is mentioned: it takes what the generator does.
     _take(state.average, source.average, source.label_schema)
-    taken = [_take(state.generator, source.generator, source.label_schema)]
-    if not taken[0].weights:
+    taken = _take(state.generator, source.generator, source.label_schema)
+    if not taken.weights:
         return ""
     if source.discriminator is None:
-        return f"{taken[0]}; the discriminator, which is not stored beside the generator, starts anew"
-    taken.append(_take(state.discriminator, source.discriminator, source.label_schema))
-    return ", ".join(map(str, taken))
+        said = f"{taken}; the discriminator, which is not stored beside the generator, starts anew"
+    else:
+        said = f"{taken}, {_take(state.discriminator, source.discriminator, source.label_schema)}"
+    if source.bilinear_resampling != state.generator.bilinear_resampling:
+        said += "; images and scores change, since the weights had another --bilinear_resampling"
+    return said
 
 
 def _take(network: ProgressiveNetwork, weights: Weights, schema: LabelSchema) -> Taken:
@@ -179,9 +184,8 @@ def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, SourceWeig
         raise UserError(f"--init_from={path} has no checkpoint that can be read; train it first") from error
     data = TrainingData(config.fingerprint, _is_of_phantoms(config))
     origin = Origin(checksums.of_arrays(average.get_weights()), _all_data(data, config.origin), path)
-    return origin, SourceWeights(
-        weights_of(generator), weights_of(average), weights_of(discriminator), schema
-    )
+    weights = map(weights_of, (generator, average, discriminator))
+    return origin, SourceWeights(*weights, schema, network.bilinear_resampling)
 
 
 def _is_of_phantoms(config: RunConfig) -> bool:
@@ -210,7 +214,9 @@ def _read_export(path: pathlib.Path) -> tuple[Origin, SourceWeights]:
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"--init_from={path} cannot be read ({error}); export the model again") from error
     average = weights_of(generator)
-    return origin, SourceWeights(average, average, discriminator, generator.label_schema)
+    return origin, SourceWeights(
+        average, average, discriminator, generator.label_schema, generator.bilinear_resampling
+    )
 
 
 def write_discriminator(discriminator: Discriminator, folder: ExportFolder) -> None:

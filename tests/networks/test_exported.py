@@ -27,6 +27,7 @@ pytestmark = pytest.mark.both_stacks
         {"fmap_base": 100, "fmap_max": 30, "channels": 2, "label_schema": SCHEMA},
         {"fmap_base": 64, "fmap_max": 16, "attention_resolutions": (4, 8)},
         {"resolution": 4, "fmap_base": 7, "fmap_max": 5},
+        {"fmap_base": 64, "fmap_max": 16, "bilinear_resampling": True},
     ],
 )
 def test_every_weight_comes_back(settings, tmp_path):
@@ -36,6 +37,8 @@ def test_every_weight_comes_back(settings, tmp_path):
     write_card(exported, card_of(generator))
     read, card, folder = read_generator(exported.parent)
     assert (folder.path, card) == (exported, json.loads(json.dumps(card_of(generator))))
+    latents = tf.random.normal([2, 6])
+    np.testing.assert_allclose(read(latents), generator(latents), atol=1e-5)
     for name, variable in generator.named_variables().items():
         np.testing.assert_array_equal(read.named_variables()[name], variable)
 

@@ -369,11 +369,12 @@ def test_checkpoints_are_written_between_phases_too(tmp_path, small_dataset, mon
     assert len(saved) == 1 + 12 + 3
 
 
-def test_missing_images_of_any_resolution_are_found_before_training(tmp_path, small_dataset):
+@pytest.mark.parametrize("name", ["train-r0004", "heldout-r0008"])
+def test_missing_images_of_any_resolution_and_side_are_found_before_training(name, tmp_path, small_dataset):
     data = tmp_path / "data"
     shutil.copytree(small_dataset, data)
-    (data / "train-r0004.npy").unlink()
-    with pytest.raises(UserError, match="incomplete.*train-r0004"):
+    (data / f"{name}.npy").unlink()
+    with pytest.raises(UserError, match=f"incomplete.*{name}"):
         train(make_config(tmp_path / "run", data))
     assert not (tmp_path / "run").exists()
 

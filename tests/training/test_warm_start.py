@@ -168,6 +168,14 @@ def test_labels_are_taken_where_they_mean_the_same(tmp_path):
     assert "label_projection" in said
 
 
+def test_weights_that_resampled_in_another_way_are_taken_and_said_to_be(source):
+    folder, given = source
+    _, said, found = start(folder, dataclasses.replace(NETWORK, bilinear_resampling=True))
+    assert differing(given, found) == set()
+    assert said.endswith("; images and scores change, since the weights had another --bilinear_resampling")
+    assert "--bilinear_resampling" not in start(folder)[1]
+
+
 def test_an_export_gives_both_generators_its_average(private_data, tmp_path):
     write_manifest(dataclasses.replace(read_manifest(private_data), phantoms=True), tmp_path)
     private_run.write_run(tmp_path / "run", tmp_path)

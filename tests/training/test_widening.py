@@ -44,7 +44,7 @@ def give(narrow, network):
     """A state of other sizes that was given the weights of a narrow one, and what is said of that."""
     parts = (weights_of(part) for part in (narrow.generator, narrow.average, narrow.discriminator))
     wide = make(network, seed=1)
-    return wide, take_weights(wide, SourceWeights(*parts, LABELS))
+    return wide, take_weights(wide, SourceWeights(*parts, LABELS, False))
 
 
 def latents_and_labels():

@@ -9,8 +9,11 @@ const SMALLEST = 4;
 const SLOPE = 0.2;
 const EPSILON = 1e-8;
 
-/** What a 3x3 kernel looks at. */
-const AROUND = [-1, 0, 1].flatMap(row => [-1, 0, 1].map(column => [row, column]));
+/** The numbers from -radius to radius. */
+const upTo = radius => Array.from({ length: 2 * radius + 1 }, (_, index) => index - radius);
+
+/** What a kernel of 2 radius + 1 pixels along an edge looks at. */
+const around = radius => upTo(radius).flatMap(row => upTo(radius).map(column => [row, column]));
 
 /**
  * Opens a network.
@@ -30,27 +33,34 @@ function openNetwork({ network: layers, weights }) {
 function prepareNetwork(network) {
   const plain = (kernel, offsets) => ({ step: 1, phases: [{ row: 0, column: 0, offsets, kernel }] });
   network.blocks.forEach((block, level) => {
-    if (level > 0) block.entry.convolution = foldUp(block.entry.kernel);
-    block.convolution.convolution = plain(block.convolution.kernel, AROUND);
+    if (level > 0) {
+      const inputs = network.blocks[level - 1].convolution.bias.length;
+      block.entry.convolution = foldUp(block.entry.kernel, inputs * block.entry.bias.length);
+    }
+    block.convolution.convolution = plain(block.convolution.kernel, around(1));
     for (const name in block.attention ?? {}) block.attention[name] = plain(block.attention[name], [[0, 0]]);
   });
   network.image.convolution = plain(network.image.kernel, [[0, 0]]);
 }
 
 /**
- * Doubling the resolution and a 3x3 convolution in one: a pixel of the doubled map, at an even or odd row and
- * column, sees two by two pixels of the map, by sums of the kernel's weights.
+ * Doubling the resolution and a convolution in one: a pixel of the doubled map, at an even or odd row and
+ * column, sees two by two pixels of the map, by sums of a 3x3 kernel's weights; three by three by a 5x5 kernel's.
+ * @param {Float32Array} kernel - Of every offset, the weights of all pairs of channels.
+ * @param {number} length - How many pairs of channels there are.
  */
-function foldUp(kernel) {
-  const length = kernel.length / 9;
+function foldUp(kernel, length) {
+  const radius = (Math.sqrt(kernel.length / length) - 1) / 2;
+  const seen = (odd, offset) => Math.floor((odd + offset) / 2);
+  const sides = [0, 1].map(odd => [...new Set(upTo(radius).map(offset => seen(odd, offset)))]);
   const phases = [];
   for (const row of [0, 1]) {
     for (const column of [0, 1]) {
-      const offsets = [-1, 0].flatMap(down => [-1, 0].map(right => [down + row, right + column]));
-      const folded = new Float32Array(4 * length);
-      AROUND.forEach(([down, right], offset) => {
-        const seen = [Math.floor((row + down) / 2) - row + 1, Math.floor((column + right) / 2) - column + 1];
-        const first = (2 * seen[0] + seen[1]) * length;
+      const offsets = sides[row].flatMap(down => sides[column].map(right => [down, right]));
+      const folded = new Float32Array(offsets.length * length);
+      around(radius).forEach(([down, right], offset) => {
+        const place = [sides[row].indexOf(seen(row, down)), sides[column].indexOf(seen(column, right))];
+        const first = (sides[column].length * place[0] + place[1]) * length;
         for (let index = 0; index < length; index++) folded[first + index] += kernel[offset * length + index];
       });
       phases.push({ row, column, offsets, kernel: folded });

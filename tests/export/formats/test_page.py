@@ -34,7 +34,12 @@ RUNTIME = "b7b247d5df501f5ea87e5ed27e1c15dadd804070a17594b1a4cc7d86e704a110"
 SHIPPED = pathlib.Path(__file__).parents[3] / "saved_models" / "head_phantom"
 
 generator_of = functools.partial(
-    untrained_generator, label_schema=SCHEMA, channels=3, latent_size=10, fmap_max=20
+    untrained_generator,
+    label_schema=SCHEMA,
+    channels=3,
+    latent_size=10,
+    fmap_max=20,
+    bilinear_resampling=True,
 )
 
 needs_browser = pytest.mark.skipif(
