@@ -14,6 +14,11 @@ def _convolution(config: NetworkConfig, resolution: int, kernel: int, inputs: in
     return 2 * (resolution * kernel) ** config.rank * inputs * outputs
 
 
+def _resampled(config: NetworkConfig, resolution: int, inputs: int, outputs: int) -> int:
+    """Operations of a convolution between maps of `resolution` and of twice that, in either direction."""
+    return _convolution(config, resolution, 6 if config.bilinear_resampling else 4, inputs, outputs)
+
+
 def _attention(config: NetworkConfig, resolution: int) -> int:
     channels = config.feature_maps(resolution)
     pixels = resolution**config.rank
@@ -31,7 +36,7 @@ def generator_operations(config: NetworkConfig, level: int) -> int:
     for above in range(1, level + 1):
         resolution = resolution_of(above)
         inputs, channels = channels, config.feature_maps(resolution)
-        total += _convolution(config, resolution, 2 + config.bilinear_resampling, inputs, channels)
+        total += _resampled(config, resolution // 2, inputs, channels)
         total += _convolution(config, resolution, 3, channels, channels)
     total += _convolution(config, resolution, 1, channels, config.channels)
     return total + sum(_attention(config, r) for r in config.attention_generator if r <= resolution)
@@ -45,8 +50,7 @@ def discriminator_operations(config: NetworkConfig, level: int) -> int:
         resolution = resolution_of(above)
         inputs, outputs = config.feature_maps(resolution), config.feature_maps(resolution // 2)
         total += _convolution(config, resolution, 3, inputs, inputs)
-        width = 6 if config.bilinear_resampling else 4
-        total += _convolution(config, resolution // 2, width, inputs, outputs)
+        total += _resampled(config, resolution // 2, inputs, outputs)
     channels = config.feature_maps(SMALLEST_RESOLUTION)
     total += _convolution(config, SMALLEST_RESOLUTION, 3, channels + 1, channels)
     total += 2 * SMALLEST_RESOLUTION**config.rank * channels * channels + 2 * channels

@@ -66,20 +66,23 @@ def watch_overfitting(
         for images, labels in samples.take(max(1, batches)):
             yield Samples(blend_real(images, alpha) if phase.fading else images, labels)
 
-    def generated() -> Iterator[Samples]:
-        for number, samples in enumerate(stored(Split.TRAIN)):
-            drawn = latents[number * batch_size :][:batch_size]
-            yield samples._replace(images=state.generator(drawn, labels=samples.labels, **weights))
+    def score(samples: Samples) -> tf.Tensor:
+        return state.discriminator(samples.images, labels=samples.labels, **weights)
 
-    def mean_score(samples: Iterator[Samples]) -> float:
-        scores = [state.discriminator(images, labels=labels, **weights) for images, labels in samples]
-        return float(np.mean(np.concatenate(scores)))
-
-    train, held_out, fake = map(mean_score, (stored(Split.TRAIN), stored(Split.HELDOUT), generated()))
+    of_train, of_generated = [], []
+    for number, samples in enumerate(stored(Split.TRAIN)):
+        drawn = latents[number * batch_size :][:batch_size]
+        images = state.generator(drawn, labels=samples.labels, **weights)
+        of_train.append(score(samples))
+        of_generated.append(score(samples._replace(images=images)))
+    of_held_out = [score(samples) for samples in stored(Split.HELDOUT)]
+    train, generated, held_out = (
+        float(np.mean(np.concatenate(scores))) for scores in (of_train, of_generated, of_held_out)
+    )
     found = {"learning/score_held_out": Scalar(held_out, "The mean score of slices of held-out subjects.")}
-    if train > fake:
+    if train > generated:
         found["learning/overfitting"] = Scalar(
-            (train - held_out) / (train - fake),
+            (train - held_out) / (train - generated),
             "Where the score of held-out slices lies between that of training slices (0) and that of "
             "generated ones (1). Near 1 the discriminator knows the training slices by heart; a heavier "
             "--gradient_penalty helps.",

@@ -152,12 +152,13 @@ def _finish(graph: _Graph, layer: EqualizedConvolution | EqualizedDense, outputs
 
 def _convolution(graph: _Graph, layer: EqualizedConvolution, maps: str) -> str:
     kernel = layer.equalized_kernel()
+    pads = [kernel.shape[0] // 2] * 4
     if layer.resampling == "up":
         weights = graph.constant(fold_up(kernel).numpy().transpose(3, 2, 0, 1))
-        outputs = graph.add("ConvTranspose", maps, weights, strides=[2, 2], pads=[kernel.shape[0] // 2] * 4)
+        outputs = graph.add("ConvTranspose", maps, weights, strides=[2, 2], pads=pads)
     else:
         weights = graph.constant(kernel.numpy().transpose(3, 2, 0, 1))
-        outputs = graph.add("Conv", maps, weights, pads=[layer.kernel_size // 2] * 4)
+        outputs = graph.add("Conv", maps, weights, pads=pads)
     return _finish(graph, layer, outputs)
 
 
