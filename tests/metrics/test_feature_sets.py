@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mrisynth.errors import UserError
+from mrisynth.metrics.classifier_two_sample import classifier_accuracy
 from mrisynth.metrics.frechet_distance import frechet_distance
 from mrisynth.metrics.kernel_distance import kernel_distance
 from mrisynth.metrics.precision_recall import manifold_measures
@@ -11,7 +12,9 @@ GOOD = draw(10, 4, 1)
 BAD = np.where(np.eye(10, 4, dtype=bool), np.nan, GOOD)
 
 
-@pytest.mark.parametrize("measure", [frechet_distance, kernel_distance, manifold_measures])
+@pytest.mark.parametrize(
+    "measure", [classifier_accuracy, frechet_distance, kernel_distance, manifold_measures]
+)
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [

@@ -76,8 +76,8 @@ def test_the_worked_example_is_in_results_report_and_card(example):
 
 def test_tables_go_by_group_and_measures_of_images_come_before_those_of_features():
     keys = [metric.key for metric in registry.all_metrics()]
-    fidelity = ["global_consistency", "spectrum", "swd", "density", "frechet", "kernel", "precision"]
-    assert keys == [*fidelity, "ms_ssim", "coverage", "recall"]
+    of_features = ["classifier_accuracy", "density", "frechet", "kernel", "precision"]
+    assert keys == ["global_consistency", "spectrum", "swd", *of_features, "ms_ssim", "coverage", "recall"]
 
 
 def test_every_measure_explains_itself_in_a_sentence():
