@@ -64,6 +64,7 @@ def card_of(generator, **model):
         "latent_size": generator.latent_size,
         "attention_generator": list(generator.attention_resolutions),
         "bilinear_resampling": generator.bilinear_resampling,
+        "noise_inputs": generator.noise_inputs,
         "weights_checksum": checksums.of_arrays(generator.get_weights()),
     }
     labels = {"labels": DISTRIBUTION.to_json()} if generator.label_schema.width else {}

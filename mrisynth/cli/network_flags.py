@@ -12,7 +12,8 @@ from mrisynth.networks.config import NetworkConfig
 def define(values: flags.FlagValues) -> None:
     """Defines a flag for every setting but the resolution."""
     shown = group(values, "Networks")
-    names = ("latent_size", "fmap_base", "fmap_max", "fused_resampling", "bilinear_resampling")
+    sizes = ("latent_size", "fmap_base", "fmap_max")
+    names = (*sizes, "fused_resampling", "bilinear_resampling", "noise_inputs")
     define_fields(NetworkConfig, names, **shown)
     for name in ("attention_discriminator", "attention_generator"):
         network = name.removeprefix("attention_")

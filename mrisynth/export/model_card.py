@@ -80,6 +80,7 @@ def describe(
             "attention_generator": list(generator.attention_resolutions),
             "attention_discriminator": list(config.network.attention_discriminator),
             "bilinear_resampling": generator.bilinear_resampling,
+            "noise_inputs": generator.noise_inputs,
         },
         **({"labels": _labels(labels)} if labels else {}),
         "training": {

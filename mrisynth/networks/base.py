@@ -14,7 +14,10 @@ from mrisynth.layers.base import Layer, tensorflow_variable
 from mrisynth.networks.config import NetworkConfig, feature_maps, level_of, resolution_of
 
 _RESAMPLING = ("fused_resampling", "bilinear_resampling")
-_SIZES = ("resolution", "channels", "latent_size", "fmap_base", "fmap_max", *_RESAMPLING, "rank")
+_SIZES = (
+    *("resolution", "channels", "latent_size", "fmap_base", "fmap_max", *_RESAMPLING),
+    *("noise_inputs", "rank"),
+)
 
 
 def sizes_of(described: ProgressiveNetwork | NetworkConfig) -> dict[str, Any]:
@@ -48,6 +51,7 @@ class ProgressiveNetwork(keras.Model):
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions.
         bilinear_resampling: Whether maps are resampled bilinearly.
+        noise_inputs: Whether noise is added to the maps of a generator; a discriminator has none.
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional network.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".
@@ -77,6 +81,7 @@ class ProgressiveNetwork(keras.Model):
         attention_resolutions: Sequence[int] = (),
         fused_resampling: bool = True,
         bilinear_resampling: bool = False,
+        noise_inputs: bool = False,
         rank: int = 2,
         label_schema: LabelSchema = UNCONDITIONAL,
         **kwargs: Any,
@@ -90,6 +95,7 @@ class ProgressiveNetwork(keras.Model):
         self.attention_resolutions = tuple(attention_resolutions)
         self.fused_resampling = fused_resampling
         self.bilinear_resampling = bilinear_resampling
+        self.noise_inputs = noise_inputs
         self.rank = rank
         self.label_schema = label_schema
         self.top_level = level_of(resolution)

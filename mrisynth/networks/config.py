@@ -54,6 +54,7 @@ class NetworkConfig:
         attention_discriminator: The same for the discriminator.
         fused_resampling: Fold up- and downsampling into the convolutions.
         bilinear_resampling: Resample maps bilinearly, against checkerboards.
+        noise_inputs: Add noise to the maps of the generator, for texture that means nothing.
 
     Raises:
         UserError: If a value makes no network, naming the flag.
@@ -69,6 +70,7 @@ class NetworkConfig:
     attention_discriminator: tuple[int, ...] = ()
     fused_resampling: bool = True
     bilinear_resampling: bool = False
+    noise_inputs: bool = False
 
     def __post_init__(self) -> None:
         try:

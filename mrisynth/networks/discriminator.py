@@ -105,6 +105,7 @@ class Discriminator(ProgressiveNetwork):
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
         bilinear_resampling: Whether maps are resampled bilinearly, against checkerboards ([SG1]).
+        noise_inputs: Of use to a generator alone.
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional discriminator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".

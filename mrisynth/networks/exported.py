@@ -15,7 +15,7 @@ from mrisynth.data.conditions.cells import LabelDistribution
 from mrisynth.data.labels import UNCONDITIONAL
 from mrisynth.errors import UserError
 from mrisynth.export_folder import ExportFolder
-from mrisynth.networks.config import level_of, resolution_of
+from mrisynth.networks.config import SMALLEST_RESOLUTION, level_of, resolution_of
 from mrisynth.networks.generator import Generator
 from mrisynth.tensorflow_paths import literal_folder
 
@@ -87,6 +87,7 @@ def _generator(card: Mapping[str, Any], weights: Sequence[NDArray]) -> Generator
         attention_resolutions=model["attention_generator"],
         # Cards from before there was another way do not say so.
         bilinear_resampling=model.get("bilinear_resampling", False),
+        noise_inputs=model.get("noise_inputs", False),
         label_schema=LabelDistribution.from_json(labels).schema if labels else UNCONDITIONAL,
         dtype="float32",
     )
@@ -95,9 +96,13 @@ def _generator(card: Mapping[str, Any], weights: Sequence[NDArray]) -> Generator
 
 
 def _filters(model: Mapping[str, Any], weights: Sequence[NDArray]) -> dict[int, int]:
-    """Channels by resolution, as biases have them; attention is five weights after the four of its block."""
+    """Channels by resolution, as biases have them.
+
+    After the four weights of a block come the five of its attention and, but for the first, the one of noise.
+    """
     filters, place = {}, 1
     for resolution in map(resolution_of, range(level_of(model["resolution"]) + 1)):
         (filters[resolution],) = weights[place].shape
         place += 9 if resolution in model["attention_generator"] else 4
+        place += model.get("noise_inputs", False) and resolution > SMALLEST_RESOLUTION
     return filters

@@ -9,8 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mrisynth.layers import EqualizedConvolution, EqualizedDense, PixelNorm, SelfAttention, nd_ops
+from mrisynth.layers import EqualizedConvolution, EqualizedDense, NoiseInput, PixelNorm, SelfAttention, nd_ops
 from mrisynth.layers.base import Layer
+from mrisynth.layers.noise import noise_weights
 from mrisynth.networks.base import ProgressiveNetwork, fade, is_one, sizes_of
 from mrisynth.networks.conditioning import LabelEmbedding, modulate
 from mrisynth.networks.config import SMALLEST_RESOLUTION, NetworkConfig, resolution_of
@@ -26,7 +27,8 @@ class _GeneratorBlock(Layer):
 
     The first block starts from latents with a dense layer, to whose product another can be added; the others
     double the resolution. What modulates a block, [N, 4 filters], is a gain and a bias for every channel
-    after its first pixel norm and the same after its second.
+    after its first pixel norm and the same after its second. Noise, if any, comes in between the two
+    convolutions, so that the second can place it.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class _GeneratorBlock(Layer):
         filters: int,
         first_rank: int | None,
         attention: bool,
+        noise: bool,
         resampling_options: Mapping[str, bool],
         **kwargs: Any,
     ) -> None:
@@ -50,6 +53,7 @@ class _GeneratorBlock(Layer):
         self.convolution = EqualizedConvolution(filters, dtype=policy, name="convolution")
         self.pixel_norm = PixelNorm(dtype=policy)
         self.attention = SelfAttention(dtype=policy, name="attention") if attention else None
+        self.noise_input = NoiseInput(dtype=policy, name="noise_input") if noise else None
 
     def build(self, input_shape: Any) -> None:
         self.entry.build(input_shape)
@@ -57,14 +61,22 @@ class _GeneratorBlock(Layer):
         self.convolution.build(map_shape)
         if self.attention is not None:
             self.attention.build(map_shape)
+        if self.noise_input is not None:
+            self.noise_input.build(map_shape)
         self.built = True
 
     def call(
-        self, inputs: tf.Tensor, added: tf.Tensor | None = None, modulation: tf.Tensor | None = None
+        self,
+        inputs: tf.Tensor,
+        added: tf.Tensor | None = None,
+        modulation: tf.Tensor | None = None,
+        noise: tf.Tensor | None = None,
     ) -> tf.Tensor:
         first, second = (None, None) if modulation is None else tf.split(modulation, 2, axis=-1)
         maps = self.entry(inputs) if added is None else self.entry(inputs, added=added)
         maps = modulate(self.pixel_norm(maps), first)
+        if self.noise_input is not None:
+            maps = self.noise_input(maps, weights=noise)
         maps = modulate(self.pixel_norm(self.convolution(maps)), second)
         return maps if self.attention is None else self.attention(maps)
 
@@ -90,6 +102,8 @@ class Generator(ProgressiveNetwork):
         attention_resolutions: Resolutions whose maps get self-attention.
         fused_resampling: Whether resampling is folded into the convolutions: the same function, faster.
         bilinear_resampling: Whether maps are resampled bilinearly, against checkerboards ([SG1]).
+        noise_inputs: Whether noise, which follows from the latent, is added to the maps of every block but
+            the first ([SG1] section 3.2).
         rank: Number of spatial axes: 2 for slices, 3 for volumes.
         label_schema: The labels that calls may be given; none for an unconditional generator.
         **kwargs: For `keras.Model`, such as dtype="mixed_bfloat16".
@@ -123,6 +137,7 @@ class Generator(ProgressiveNetwork):
                 self.feature_maps(level),
                 first_rank=self.rank if level == 0 else None,
                 attention=self.has_attention(level),
+                noise=self.noise_inputs and level > 0,
                 resampling_options=self.resampling_options(),
                 dtype=policy,
                 name=f"block_{resolution_of(level)}",
@@ -210,9 +225,10 @@ class Generator(ProgressiveNetwork):
         if not is_one(truncation):
             maps = truncation * maps
         added, *modulations = self._label_terms(labels, latents, level, label_weight)
+        noise = noise_weights(latents) if self.noise_inputs else None
         low = maps
         for block, modulation in zip(self.blocks[: level + 1], modulations, strict=True):
-            low, maps = maps, block(maps, added=added, modulation=modulation)
+            low, maps = maps, block(maps, added=added, modulation=modulation, noise=noise)
             added = None
         images = tf.cast(self.image_layers[level](maps), tf.float32)
         if level > 0 and not is_one(alpha):

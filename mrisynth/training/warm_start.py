@@ -29,6 +29,7 @@ from mrisynth.export_folder import ExportFolder
 from mrisynth.layers.base import tensorflow_variable
 from mrisynth.networks import Discriminator, Generator
 from mrisynth.networks.base import ProgressiveNetwork
+from mrisynth.networks.config import NetworkConfig
 from mrisynth.networks.exported import read_generator
 from mrisynth.run_folder import RunFolder
 from mrisynth.training.checkpoints import read_newest
@@ -50,14 +51,14 @@ class SourceWeights:
         average: Weights for the averaged generator.
         discriminator: Weights for the discriminator; None where there are none.
         label_schema: The labels that these networks know.
-        bilinear_resampling: Whether these networks resample bilinearly.
+        network: What these networks are like.
     """
 
     generator: Weights
     average: Weights
     discriminator: Weights | None
     label_schema: LabelSchema
-    bilinear_resampling: bool
+    network: NetworkConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +102,10 @@ def take_weights(state: TrainingState, source: SourceWeights) -> str:
         said = f"{taken}; the discriminator, which is not stored beside the generator, starts anew"
     else:
         said = f"{taken}, {_take(state.discriminator, source.discriminator, source.label_schema)}"
-    if source.bilinear_resampling != state.generator.bilinear_resampling:
+    if source.network.bilinear_resampling != state.generator.bilinear_resampling:
         said += "; images and scores change, since the weights had another --bilinear_resampling"
+    if source.network.noise_inputs and not state.generator.noise_inputs:
+        said += "; images change, since the weights had --noise_inputs"
     return said
 
 
@@ -133,9 +136,9 @@ def _meaning(schema: LabelSchema) -> list[tuple[object, ...]]:
 def _places(network: ProgressiveNetwork) -> Iterator[tuple[str, list[tf.Variable]]]:
     """The variables of every layer, by a place that does not depend on which blocks have attention."""
     for layer in (*network.blocks, *network.image_layers, *network.label_layers):
-        attention = getattr(layer, "attention", None)
-        inside = list(attention.trainable_variables) if attention is not None else []
-        kept = {id(variable) for variable in inside}
+        parts = {name: getattr(layer, name, None) for name in ("attention", "noise_input")}
+        inside = {name: part.trainable_variables for name, part in parts.items() if part is not None}
+        kept = {id(variable) for variables in inside.values() for variable in variables}
         layers: list[list[tf.Variable]] = []
         for variable in layer.trainable_variables:
             if id(variable) in kept:
@@ -145,8 +148,8 @@ def _places(network: ProgressiveNetwork) -> Iterator[tuple[str, list[tf.Variable
             layers[-1].append(tensorflow_variable(variable))
         for index, variables in enumerate(layers):
             yield f"{layer.name}/{index}", variables
-        if inside:
-            yield f"{layer.name}/attention", [tensorflow_variable(variable) for variable in inside]
+        for name, variables in inside.items():
+            yield f"{layer.name}/{name}", [tensorflow_variable(variable) for variable in variables]
 
 
 def weights_of(network: ProgressiveNetwork) -> dict[str, list[NDArray[np.float32]]]:
@@ -185,7 +188,7 @@ def _read_run(path: pathlib.Path, folder: RunFolder) -> tuple[Origin, SourceWeig
     data = TrainingData(config.fingerprint, _is_of_phantoms(config))
     origin = Origin(checksums.of_arrays(average.get_weights()), _all_data(data, config.origin), path)
     weights = map(weights_of, (generator, average, discriminator))
-    return origin, SourceWeights(*weights, schema, network.bilinear_resampling)
+    return origin, SourceWeights(*weights, schema, network)
 
 
 def _is_of_phantoms(config: RunConfig) -> bool:
@@ -215,7 +218,7 @@ def _read_export(path: pathlib.Path) -> tuple[Origin, SourceWeights]:
         raise UserError(f"--init_from={path} cannot be read ({error}); export the model again") from error
     average = weights_of(generator)
     return origin, SourceWeights(
-        average, average, discriminator, generator.label_schema, generator.bilinear_resampling
+        average, average, discriminator, generator.label_schema, generator.network_config()
     )
 
 

@@ -39,8 +39,9 @@ def widen(
 
     Args:
         network: The wider network.
-        place: The layer in it, as in "block_32/0", its first with a kernel, or "block_32/attention".
-        narrow: Weights of the narrower layer: kernel and bias, or those of an attention.
+        place: The layer in it, as in "block_32/0", its first with a kernel, "block_32/attention" or
+            "block_32/noise_input".
+        narrow: Weights of the narrower layer: kernel and bias, or those of an attention or of noise.
         drawn: Weights that the wider layer was drawn with, in the same order.
 
     Returns:
@@ -51,6 +52,8 @@ def widen(
     in_generator = isinstance(network, Generator)
     if place.endswith("/attention"):
         return _widen_attention(narrow, drawn, in_generator)
+    if place.endswith("/noise_input"):
+        return _widen_noise(*narrow, *drawn)
     (old, *old_bias), (new, *new_bias) = narrow, drawn
     axes = _axes(place, in_generator, SMALLEST_RESOLUTION**network.rank)
     places = [
@@ -126,6 +129,11 @@ def _widen_attention(
         # New keys stay as drawn: of a product of zeros with zeros neither would ever learn.
         widened.append(_put(before * scale, after, rows, columns, zeros=index != 1))
     return [gamma, *widened]
+
+
+def _widen_noise(old: Array, drawn: Array) -> list[Array] | None:
+    # It is added to maps that pixel norm has made larger.
+    return [_put_bias(old * math.sqrt(drawn.size / old.size), drawn)] if old.size <= drawn.size else None
 
 
 def _put(

@@ -66,6 +66,7 @@ def test_every_setting_of_a_run_has_a_flag(parse):
             "--fmap_max=99",
             "--nofused_resampling",
             "--bilinear_resampling",
+            "--noise_inputs",
             "--fade_images=1000",
         ],
         *[

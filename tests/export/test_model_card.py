@@ -45,6 +45,7 @@ def test_the_card_says_what_was_trained_on_what(private_data, ended_run, heads):
         "attention_generator": [8],
         "attention_discriminator": [],
         "bilinear_resampling": False,
+        "noise_inputs": False,
     }
     assert "labels" not in card
     variables = tf.train.load_checkpoint(str(heads / "variables" / "variables")).get_variable_to_shape_map()

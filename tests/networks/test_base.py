@@ -105,6 +105,25 @@ def test_folded_network_equals_plain_one(bilinear, kind, rank):
 
 
 @RANKS
+def test_noise_is_placed_by_what_is_learned_and_depends_on_the_latent_alone(rank):
+    tf.keras.utils.set_random_seed(8)
+    plain, noisy = (Generator(**TINY, rank=rank, noise_inputs=noise) for noise in (False, True))
+    for name, variable in plain.named_variables().items():
+        noisy.named_variables()[name].assign(variable)
+    latents = draw_inputs(plain)
+    images = plain(latents)
+    np.testing.assert_array_equal(noisy(latents), images)
+    added = noisy.named_variables().keys() - plain.named_variables().keys()
+    assert added == {"block_8/04_strength"}
+    noisy.named_variables()["block_8/04_strength"].assign(tf.ones(8))
+    changed = noisy(latents)
+    assert np.abs(changed - images).mean() > 0.1
+    np.testing.assert_array_equal(noisy(latents, level=0), plain(latents, level=0))
+    np.testing.assert_allclose(noisy(latents[2:]), changed[2:], atol=1e-5)
+    np.testing.assert_allclose(noisy(2 * latents), changed, atol=1e-4)
+
+
+@RANKS
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "float16"])
 def test_eager_gradient_penalty(rank, policy, schema, labels):
     tf.keras.utils.set_random_seed(9)
@@ -131,13 +150,14 @@ def test_rank_makes_kernels_and_not_names():
 
 @KINDS
 def test_configuration_makes_the_same_network(kind, schema):
-    others = {"rank": 3, "label_schema": schema, "bilinear_resampling": True, "dtype": "mixed_bfloat16"}
-    network = kind(**TINY, attention_resolutions=(8,), **others)
+    others = {"rank": 3, "label_schema": schema, "dtype": "mixed_bfloat16"}
+    options = {"bilinear_resampling": True, "noise_inputs": True}
+    network = kind(**TINY, attention_resolutions=(8,), **others, **options)
     for copy in (kind.from_config(network.get_config()), keras.models.clone_model(network)):
         assert copy.get_config() == network.get_config()
         assert copy.label_schema == schema
         assert copy.compute_dtype == "bfloat16"
-        assert copy.bilinear_resampling
+        assert all(getattr(copy, name) for name in options)
         assert copy.named_variables().keys() == network.named_variables().keys()
 
 
@@ -146,7 +166,7 @@ def test_arguments_have_names_and_descriptions(kind):
     names = list(inspect.signature(kind).parameters)
     assert names == [
         *("resolution", "channels", "latent_size", "fmap_base", "fmap_max", "attention_resolutions"),
-        *("fused_resampling", "bilinear_resampling", "rank", "label_schema", "kwargs"),
+        *("fused_resampling", "bilinear_resampling", "noise_inputs", "rank", "label_schema", "kwargs"),
     ]
     assert all(f"        {name}: " in kind.__doc__ for name in names[:-1])
     call = list(inspect.signature(kind.call).parameters)[1:]

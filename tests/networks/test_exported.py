@@ -14,7 +14,7 @@ from mrisynth.networks import Generator
 from mrisynth.networks.exported import read_generator
 from mrisynth.sampling.generators import open_export
 from tests.label_tables import SCHEMA
-from tests.untrained_exports import card_of, replaced, write_card
+from tests.untrained_exports import card_of, replaced, untrained_generator, write_card
 
 MODEL = pathlib.Path(__file__).parents[2] / "saved_models" / "head_phantom"
 
@@ -28,11 +28,12 @@ pytestmark = pytest.mark.both_stacks
         {"fmap_base": 64, "fmap_max": 16, "attention_resolutions": (4, 8)},
         {"resolution": 4, "fmap_base": 7, "fmap_max": 5},
         {"fmap_base": 64, "fmap_max": 16, "bilinear_resampling": True},
+        {"fmap_base": 64, "fmap_max": 16, "attention_resolutions": (4, 8), "noise_inputs": True},
     ],
 )
 def test_every_weight_comes_back(settings, tmp_path):
-    tf.keras.utils.set_random_seed(1)
-    generator = Generator(**{"resolution": 16, "latent_size": 6, **settings})
+    settings = {"attention_resolutions": (), "latent_size": 6, **settings}
+    generator = untrained_generator(**settings)
     exported = export_generator(generator, tmp_path / "odd [1]" / "heads")
     write_card(exported, card_of(generator))
     read, card, folder = read_generator(exported.parent)

@@ -36,6 +36,7 @@ CONFIG = TrainingConfig(
         attention_discriminator=(8, 16),
         fused_resampling=False,
         bilinear_resampling=True,
+        noise_inputs=True,
     ),
     schedule=GrowthSchedule(16, 16, 24, 900_000, 3, 2e-3, 2e-4, {4: 8, 8: 8, 16: 4}),
     optimization=OptimizationConfig(
@@ -173,7 +174,10 @@ def test_other_conditions_are_another_run_and_what_follows_from_them_is_not_comp
 def test_a_run_whose_configuration_lacks_what_came_later_is_read(tmp_path):
     write_run(tmp_path, make_state(), 10)
     later = {
-        "network": ("channels", "attention_discriminator", "fused_resampling", "bilinear_resampling"),
+        "network": (
+            *("channels", "attention_discriminator", "fused_resampling", "bilinear_resampling"),
+            "noise_inputs",
+        ),
         "schedule": ("finetune_iterations", "learning_rate", "finetune_learning_rate", "total_iterations"),
         "optimization": tuple(field.name for field in dataclasses.fields(OptimizationConfig)),
         "runtime": tuple(field.name for field in dataclasses.fields(RuntimeConfig)),

@@ -176,6 +176,21 @@ def test_weights_that_resampled_in_another_way_are_taken_and_said_to_be(source):
     assert "--bilinear_resampling" not in start(folder)[1]
 
 
+def test_weights_without_noise_draw_the_same_images_with_it_and_losing_it_is_said(source, tmp_path):
+    folder, given = source
+    noisy = dataclasses.replace(NETWORK, noise_inputs=True)
+    _, said, found = start(folder, noisy)
+    strengths = {name for name in found if "strength" in name}
+    assert {name.split("/")[1] for name in strengths} == {"block_8", "block_16"}
+    assert all(not found[name].any() for name in strengths)
+    assert differing(given, {name: found[name] for name in found.keys() - strengths}) == set()
+    assert "images" not in said
+    write_run(tmp_path / "noisy", TrainingState(noisy, "float32", seed=0), 10, network=noisy)
+    _, said, _ = start(tmp_path / "noisy")
+    assert said.endswith("; images change, since the weights had --noise_inputs")
+    assert "noise_inputs" not in start(tmp_path / "noisy", noisy)[1]
+
+
 def test_an_export_gives_both_generators_its_average(private_data, tmp_path):
     write_manifest(dataclasses.replace(read_manifest(private_data), phantoms=True), tmp_path)
     private_run.write_run(tmp_path / "run", tmp_path)

@@ -28,6 +28,7 @@ NARROW = NetworkConfig(
     fmap_max=8,
     attention_generator=(4, 8),
     attention_discriminator=(4, 8),
+    noise_inputs=True,
 )
 
 
@@ -44,7 +45,7 @@ def give(narrow, network):
     """A state of other sizes that was given the weights of a narrow one, and what is said of that."""
     parts = (weights_of(part) for part in (narrow.generator, narrow.average, narrow.discriminator))
     wide = make(network, seed=1)
-    return wide, take_weights(wide, SourceWeights(*parts, LABELS, False))
+    return wide, take_weights(wide, SourceWeights(*parts, LABELS, NARROW))
 
 
 def latents_and_labels():

@@ -19,6 +19,7 @@ from mrisynth.export.model_card import write_card
 from mrisynth.export_folder import ExportFolder
 from mrisynth.layers import EqualizedConvolution, EqualizedDense, SelfAttention
 from mrisynth.layers.activation import SLOPE
+from mrisynth.layers.noise import FIELDS, noise_signs
 from mrisynth.layers.normalization import EPSILON
 from mrisynth.layers.resampling import fold_up
 from mrisynth.networks import Generator
@@ -49,7 +50,7 @@ class _Graph:
         from onnx import numpy_helper
 
         array = np.asarray(value)
-        array = array if array.dtype == np.int64 else array.astype(np.float32)
+        array = array if array.dtype in (np.int8, np.int64) else array.astype(np.float32)
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(array, name))
         return name
@@ -109,12 +110,16 @@ def make_model(generator: Generator) -> Any:
     truncation = graph.input("truncation", TensorProto.FLOAT, [1])
     added, *modulations = _label_terms(graph, generator)
     maps = graph.add("Mul", _pixel_norm(graph, latents), truncation)
-    for block, modulation in zip(generator.blocks, modulations, strict=True):
+    for level, (block, modulation) in enumerate(zip(generator.blocks, modulations, strict=True)):
         maps = _entry(graph, block.entry, maps, added)
         added = None
         # A gain and a bias for the first pixel norm, the same for the second.
         terms = [None] * 4 if modulation is None else graph.add("Split", modulation, outputs=4, axis=1)
         maps = _modulate(graph, _pixel_norm(graph, maps), *terms[:2])
+        if block.noise_input is not None:
+            noise = _noise(graph, latents, min(FIELDS, generator.latent_size), generator.space(level))
+            strength = tf.reshape(block.noise_input.strength, [1, -1, 1, 1]).numpy()
+            maps = graph.add("Add", maps, graph.add("Mul", noise, graph.constant(strength)))
         maps = _modulate(graph, _pixel_norm(graph, _convolution(graph, block.convolution, maps)), *terms[2:])
         maps = maps if block.attention is None else _attention(graph, block.attention, maps)
     images = _convolution(graph, generator.image_layers[-1], maps)
@@ -132,6 +137,20 @@ def _pixel_norm(graph: _Graph, maps: str) -> str:
     """As `mrisynth.layers.normalization.pixel_norm`; channels are the second axis here."""
     squares = graph.add("ReduceMean", graph.add("Mul", maps, maps), axes=[1], keepdims=1)
     return graph.add("Div", maps, graph.add("Sqrt", graph.add("Add", squares, graph.constant(EPSILON))))
+
+
+def _noise(graph: _Graph, latents: str, fields: int, space: tuple[int, ...]) -> str:
+    """As `mrisynth.layers.noise.NoiseInput` adds to a channel of strength 1: [N, 1, *space]."""
+    from onnx import TensorProto
+
+    ends = (graph.constant(np.array([end])) for end in (0, fields, 1))
+    weights = graph.add(
+        "Div", _pixel_norm(graph, graph.add("Slice", latents, *ends)), graph.constant(fields**0.5)
+    )
+    signs = graph.add("Cast", graph.constant(noise_signs(space, fields)), to=TensorProto.FLOAT)
+    return graph.add(
+        "Reshape", graph.add("MatMul", weights, signs), graph.constant(np.array([-1, 1, *space]))
+    )
 
 
 def _modulate(graph: _Graph, maps: str, gain: str | None, bias: str | None) -> str:

@@ -8,6 +8,7 @@
 const SMALLEST = 4;
 const SLOPE = 0.2;
 const EPSILON = 1e-8;
+const NOISE_FIELDS = 16;
 
 /** The numbers from -radius to radius. */
 const upTo = radius => Array.from({ length: 2 * radius + 1 }, (_, index) => index - radius);
@@ -92,6 +93,7 @@ function drawImage(network, latent, truncation, encoded) {
       size *= 2;
     }
     maps = modulate(pixelNorm(activate(maps, block.entry.bias), units), units, terms, 0);
+    if (block.noise) addNoise(maps, size, latent, block.noise);
     maps = activate(convolve(maps, size, block.convolution.convolution), block.convolution.bias);
     maps = modulate(pixelNorm(maps, units), units, terms, 2);
     if (block.attention) attend(maps, size, block.attention);
@@ -193,6 +195,20 @@ function pixelNorm(maps, channels) {
     for (let index = first; index < first + channels; index++) maps[index] *= scale;
   }
   return maps;
+}
+
+/** Adds noise that follows from the latent, as `mrisynth.layers.noise` has it. Changes the maps. */
+function addNoise(maps, size, latent, strength) {
+  const fields = Math.min(NOISE_FIELDS, latent.length);
+  const weights = pixelNorm(latent.slice(0, fields), fields).map(weight => weight / Math.sqrt(fields));
+  for (let pixel = 0; pixel < size ** 2; pixel++) {
+    let hash = Math.imul(pixel, 0x9e3779b1) + size;
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    hash ^= hash >>> 16;
+    const noise = weights.reduce((sum, weight, field) => sum + ((hash >>> field) & 1 ? weight : -weight), 0);
+    strength.forEach((part, channel) => (maps[pixel * strength.length + channel] += part * noise));
+  }
 }
 
 /** Gives every channel the gain and the bias that labels predict, parts of the terms. Changes the maps. */

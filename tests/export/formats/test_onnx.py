@@ -71,7 +71,13 @@ def test_openvino_draws_the_same_images(exported):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"fused_resampling": False, "channels": 1}, {"resolution": 4}, {"bilinear_resampling": True}]
+    "settings",
+    [
+        {"fused_resampling": False, "channels": 1},
+        {"resolution": 4},
+        {"bilinear_resampling": True},
+        {"noise_inputs": True, "fmap_base": 32},
+    ],
 )
 def test_networks_of_other_kinds_are_written_too(settings, tmp_path):
     generator = generator_of(attention_resolutions=(4,), **settings)

@@ -40,6 +40,7 @@ generator_of = functools.partial(
     latent_size=10,
     fmap_max=20,
     bilinear_resampling=True,
+    noise_inputs=True,
 )
 
 needs_browser = pytest.mark.skipif(
