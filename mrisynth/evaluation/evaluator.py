@@ -198,11 +198,11 @@ class Evaluator:
 
     @functools.cached_property
     def _heldout(self) -> ImageSet:
-        return self._image_set(self._real.heldout.images)
+        return self._image_set(self._real.heldout.images, self._real.heldout.subjects)
 
     @functools.cached_property
     def _measured_real(self) -> dict[str, Spread]:
-        return self._measure(self._image_set(self._real.training.images))
+        return self._measure(self._image_set(self._real.training.images, self._real.training.subjects))
 
     @functools.cached_property
     def _joined_halves(self) -> dict[str, dict[str, Spread]]:
@@ -227,10 +227,10 @@ class Evaluator:
             for name, joined in join_halves(training.images, training.partners).items()
         }
 
-    def _image_set(self, images: NDArray[np.uint8]) -> ImageSet:
+    def _image_set(self, images: NDArray[np.uint8], subjects: NDArray | None = None) -> ImageSet:
         channels = self._real.channels
         features = channel_features(self._extractor, without_masks(images, channels))
-        return ImageSet(whole_masks(images, channels), features, channels)
+        return ImageSet(whole_masks(images, channels), features, channels, subjects)
 
     @property
     def _count(self) -> int:

@@ -50,7 +50,11 @@ def half_weights(generator: Generator) -> tuple[dict[str, Any], str]:
             "entry": _layer(numbers, block.entry),
             "convolution": _layer(numbers, block.convolution),
             **({"attention": _attention(numbers, block.attention)} if block.attention else {}),
-            **({"noise": numbers.add(block.noise_input.strength)} if block.noise_input else {}),
+            **(
+                {"noise": numbers.add(tf.convert_to_tensor(block.noise_input.strength))}
+                if block.noise_input
+                else {}
+            ),
             **({"modulation": numbers.add(modulation.equalized_kernel())} if modulation else {}),
         }
         for block, modulation in zip(generator.blocks, modulations, strict=True)

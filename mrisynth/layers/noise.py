@@ -2,7 +2,7 @@
 
 [SG1] draws noise anew for every image. Here it follows from the latent, so that a latent is one image whoever
 draws it: a sum of fixed fields of signs, weighted by the first numbers of the latent. Within an image it is
-white; the noise of two images correlates by a quarter on average, of either sign.
+white; that of two images correlates, by 1/4 in root mean square.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class NoiseInput(Layer):
         space = tuple(inputs.shape[1:-1])
         signs = tf.constant(noise_signs(space, weights.shape[1]))
         noise = tf.reshape(weights @ tf.cast(signs, weights.dtype), [-1, *space, 1])
-        return inputs + tf.cast(noise * tf.convert_to_tensor(self.strength), inputs.dtype)
+        strength = tf.cast(tf.convert_to_tensor(self.strength), inputs.dtype)
+        return inputs + tf.cast(noise, inputs.dtype) * strength
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

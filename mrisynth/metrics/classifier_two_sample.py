@@ -6,16 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrisynth.metrics.feature_sets import Features, check_features
-from mrisynth.metrics.registry import Comparison, Direction, Group, metric
+from mrisynth.metrics.registry import Comparison, Direction, Group, metric, random_stream
 
-_SHRINKAGE = 0.001
+_DEALS = 10
+_SHRINKAGE = 0.1
+"""What is added to the diagonal of the correlation matrix if there are as many rows as features.
+
+Without it, the classifier is at its worst then."""
 
 
 @metric(
     key="classifier_accuracy",
     title="Classifier two-sample test",
     group=Group.FIDELITY,
-    direction=Direction.LOWER,
+    direction=Direction.LIKE_REAL,
     explanation="How often a classifier is right that says which is generated: 0.5 is guessing, 1 is always.",
     source="Lopez-Paz and Oquab, Revisiting classifier two-sample tests, ICLR 2017, arXiv 1610.06545.",
     detail="accuracy, features",
@@ -23,38 +27,62 @@ _SHRINKAGE = 0.001
 )
 def _measure(comparison: Comparison) -> dict[str, float]:
     sides = comparison.reference, comparison.images
-    return {"classifier_accuracy": classifier_accuracy(*(side.features for side in sides))}
+    groups = [np.arange(len(side.images)) if side.subjects is None else side.subjects for side in sides]
+    if any(len(np.unique(group)) < 2 for group in groups):
+        # Who is known again would count, and nothing else.
+        return {}
+    accuracy = classifier_accuracy(*(side.features for side in sides), *groups, comparison.seed)
+    return {"classifier_accuracy": accuracy}
 
 
-def classifier_accuracy(first: Features, second: Features) -> float:
+def classifier_accuracy(
+    first: Features, second: Features, first_subjects: NDArray, second_subjects: NDArray, seed: int = 0
+) -> float:
     """How often a linear classifier tells which of two sets a row is from that it has not seen.
 
-    It learns from the first half of each set and is tested on the second, then the other way round. Of sets
-    in the order of subjects no subject but the middle one is in both halves, so that it is of no use to know
-    subjects again: between real images of different subjects, half of the answers are right.
+    It learns from about half of each set and is tested on the other, then the other way round, for ten ways
+    to deal the subjects. All rows of a subject are in one half, so that it is of no use to know subjects
+    again: between two sets of real images, half of the answers are right.
 
-    The classifier is Fisher's linear discriminant of standardized features, with 0.001 added to the diagonal
-    of their correlation matrix, so that there may be more features than images. It learns better from more
-    images, so compare sets of one size only.
+    The classifier is Fisher's linear discriminant of standardized features. To the diagonal of their
+    correlation matrix a tenth of the features for every row is added, so that there may be more features than
+    rows. How much it learns depends on how many rows there are, so compare sets of one size only.
 
     Args:
-        first: [N, D], rows of one subject one after the other.
-        second: [M, D], likewise.
+        first: [N, D].
+        second: [M, D].
+        first_subjects: Whose the rows are, [N], of two subjects at least; every generated image is its own.
+        second_subjects: The same of the second set, [M].
+        seed: Decides which subjects are in which half.
 
     Returns:
         The mean of the parts of both sets that are recognized, 0 to 1.
 
     Raises:
-        UserError: If the arrays are no such features or have fewer than four rows.
+        UserError: If the arrays are no such features or have fewer than two rows.
     """
-    check_features(first, second, fewest=4)
-    halves = [np.array_split(np.asarray(features, np.float64), 2) for features in (first, second)]
+    check_features(first, second, fewest=2)
+    random = random_stream(seed, "classifier_accuracy")
+    sets = [np.asarray(features, np.float64) for features in (first, second)]
     right = []
-    for learned in (0, 1):
-        weights, threshold = _discriminant(*(half[learned] for half in halves))
-        in_first, in_second = (half[1 - learned] @ weights > threshold for half in halves)
-        right += [in_first.mean(), 1 - in_second.mean()]
+    for _ in range(_DEALS):
+        dealt = [_deal(subjects, random) for subjects in (first_subjects, second_subjects)]
+        halves = [(rows[half], rows[~half]) for rows, half in zip(sets, dealt, strict=True)]
+        for learned, tested in ((0, 1), (1, 0)):
+            weights, threshold = _discriminant(*(half[learned] for half in halves))
+            in_first, in_second = (half[tested] @ weights > threshold for half in halves)
+            right += [in_first.mean(), 1 - in_second.mean()]
     return float(np.mean(right))
+
+
+def _deal(subjects: NDArray, random: np.random.RandomState) -> NDArray[np.bool_]:
+    """Whether a row is in the first half, [N]; subjects are dealt at random, each with all its rows."""
+    _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    order = random.permutation(len(counts))
+    middles = np.cumsum(counts[order]) - counts[order] / 2
+    in_first = np.empty(len(counts), bool)
+    in_first[order] = middles <= len(numbers) / 2
+    return in_first[numbers]
 
 
 def _discriminant(
@@ -67,6 +95,6 @@ def _discriminant(
     scale[scale == 0] = 1
     residuals /= scale
     correlation = residuals.T @ residuals / len(residuals)
-    correlation[np.diag_indices_from(correlation)] += _SHRINKAGE
+    correlation[np.diag_indices_from(correlation)] += _SHRINKAGE * len(correlation) / len(residuals)
     weights = np.linalg.solve(correlation, (means[0] - means[1]) / scale) / scale
     return weights, float(weights @ (means[0] + means[1]) / 2)

@@ -49,22 +49,30 @@ class ImageSet:
         images: uint8 [N, H, W, C].
         features: [N, D].
         channels: Names of the C channels.
+        subjects: Whose the images are, [N]; None of generated ones, each of which is its own.
     """
 
     images: NDArray[np.uint8]
     features: NDArray[np.float32]
     channels: tuple[str, ...] = ("image",)
+    subjects: NDArray | None = None
 
     def choose(self, count: int, random: np.random.RandomState) -> ImageSet:
         """A random choice of so many images, in their order; the set itself if it is all of them."""
         if count == len(self.images):
             return self
         chosen = np.sort(random.permutation(len(self.images))[:count])
-        return dataclasses.replace(self, images=self.images[chosen], features=self.features[chosen])
+        subjects = None if self.subjects is None else self.subjects[chosen]
+        return dataclasses.replace(
+            self, images=self.images[chosen], features=self.features[chosen], subjects=subjects
+        )
 
     def channel(self, index: int) -> ImageSet:
         """The set with one of its channels alone, and the features of the images as they are."""
-        return ImageSet(self.images[..., index : index + 1], self.features, self.channels[index : index + 1])
+        of_channel = slice(index, index + 1)
+        return dataclasses.replace(
+            self, images=self.images[..., of_channel], channels=self.channels[of_channel]
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,8 +113,9 @@ class Generator(ProgressiveNetwork):
         level: The level to generate at; the full resolution if None.
         alpha: Weight of the level's own image beside the upsampled one of the level below, 0 to 1.
         truncation: Moves the first dense layer's output this part of the way from its mean over all latents:
-            1 leaves it, 0 makes every image the same. The mean is that layer's bias, since normalized latents
-            are symmetric about 0, so scaling them is all it takes. Labels are not part of that mean.
+            1 leaves it, 0 makes every image the same but for noise. The mean is that layer's bias, since
+            normalized latents are symmetric about 0, so scaling them is all it takes. Labels and noise are
+            not part of that mean.
         labels: [N, label_schema.width], as the schema encodes them; all unknown if None.
         label_weight: Weight of all that labels add, 0 to 1, which training raises slowly; at 0 the generator
             is the unconditional one.

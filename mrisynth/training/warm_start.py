@@ -120,7 +120,9 @@ def _take(network: ProgressiveNetwork, weights: Weights, schema: LabelSchema) ->
         values = found
         if [value.shape for value in found] != [tuple(variable.shape) for variable in variables]:
             values = widen(network, place, found, [variable.numpy() for variable in variables])
-            (wider if values else anew).append(layer)
+            # Noise adds nothing at first: with it nothing changes, and so nothing starts anew.
+            if found or not place.endswith("/noise_input"):
+                (wider if values else anew).append(layer)
         if values:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)

@@ -16,9 +16,11 @@ pytestmark = pytest.mark.both_stacks
 
 def test_every_array_is_in_its_place_as_it_is_applied():
     sizes = {"resolution": 8, "latent_size": 6, "fmap_base": 64, "fmap_max": 8}
-    generator = Generator(**sizes, attention_resolutions=(8,), label_schema=SCHEMA)
+    generator = Generator(**sizes, attention_resolutions=(8,), noise_inputs=True, label_schema=SCHEMA)
     attention = generator.blocks[1].attention
     attention.gamma.assign(0.5)
+    strength = np.linspace(-1, 1, 8)
+    generator.blocks[1].noise_input.strength.assign(strength)
     network, text = half_weights(generator)
     numbers = np.frombuffer(base64.b64decode(text), "<f2")
 
@@ -36,4 +38,6 @@ def test_every_array_is_in_its_place_as_it_is_applied():
     assert [entry["width"] for entry in embeddings] == [4, 3, 2]
     assert [bool(entry["frequencies"]) for entry in embeddings] == [False, False, True]
     check(embeddings[2]["kernel"], generator.label_layers[0].dense_layers[2].equalized_kernel())
+    check(second["noise"], strength)
     assert "attention" not in first
+    assert "noise" not in first

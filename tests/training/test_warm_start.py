@@ -185,6 +185,7 @@ def test_weights_without_noise_draw_the_same_images_with_it_and_losing_it_is_sai
     assert all(not found[name].any() for name in strengths)
     assert differing(given, {name: found[name] for name in found.keys() - strengths}) == set()
     assert "images" not in said
+    assert "anew" not in said
     write_run(tmp_path / "noisy", TrainingState(noisy, "float32", seed=0), 10, network=noisy)
     _, said, _ = start(tmp_path / "noisy")
     assert said.endswith("; images change, since the weights had --noise_inputs")

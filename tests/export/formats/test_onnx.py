@@ -70,6 +70,16 @@ def test_openvino_draws_the_same_images(exported):
     np.testing.assert_allclose(model(inputs)["images"], images, atol=1e-4)
 
 
+def test_noise_is_of_the_first_numbers_of_a_latent_whatever_the_truncation(tmp_path):
+    generator = untrained_generator(noise_inputs=True, latent_size=20, fmap_max=16)
+    latents = np.random.default_rng(0).normal(size=(3, 20)).astype(np.float32)
+    file = export_generator(generator, tmp_path / "heads")
+    (drawn,) = onnxruntime.InferenceSession(str(file)).run(
+        None, {"latents": latents, "truncation": TRUNCATION}
+    )
+    np.testing.assert_allclose(drawn, np.clip(generator(latents, truncation=0.7), -1, 1), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
