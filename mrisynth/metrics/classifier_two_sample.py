@@ -42,7 +42,8 @@ def classifier_accuracy(
 
     It learns from about half of each set and is tested on the other, then the other way round, for ten ways
     to deal the subjects. All rows of a subject are in one half, so that it is of no use to know subjects
-    again: between two sets of real images, half of the answers are right.
+    again: between two sets of real images, half of the answers are right, or less if subjects are few, since
+    who is in one half is missing in the other.
 
     The classifier is Fisher's linear discriminant of standardized features. To the diagonal of their
     correlation matrix a tenth of the features for every row is added, so that there may be more features than
