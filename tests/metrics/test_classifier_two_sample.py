@@ -106,5 +106,7 @@ def test_both_sets_count_alike_and_either_may_be_first():
     first, second = draw(300, 6, 1), draw(40, 6, 2) + 1
     accuracy = accuracy_of_images(first, second)
     assert 0.5 < accuracy < 1
+    # Other subjects are in the same half then.
+    assert accuracy_of_images(second, first) == pytest.approx(accuracy, abs=0.03)
     # A classifier that always says "first" would be right in 300 of 340.
     assert accuracy_of_images(first, draw(40, 6, 3)) < 0.7

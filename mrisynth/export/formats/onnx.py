@@ -110,6 +110,8 @@ def make_model(generator: Generator) -> Any:
     truncation = graph.input("truncation", TensorProto.FLOAT, [1])
     added, *modulations = _label_terms(graph, generator)
     maps = graph.add("Mul", _pixel_norm(graph, latents), truncation)
+    fields = min(FIELDS, generator.latent_size)
+    noise_weights = _noise_weights(graph, latents, fields) if generator.noise_inputs else None
     for level, (block, modulation) in enumerate(zip(generator.blocks, modulations, strict=True)):
         maps = _entry(graph, block.entry, maps, added)
         added = None
@@ -117,7 +119,7 @@ def make_model(generator: Generator) -> Any:
         terms = [None] * 4 if modulation is None else graph.add("Split", modulation, outputs=4, axis=1)
         maps = _modulate(graph, _pixel_norm(graph, maps), *terms[:2])
         if block.noise_input is not None:
-            noise = _noise(graph, latents, min(FIELDS, generator.latent_size), generator.space(level))
+            noise = _noise(graph, noise_weights, fields, generator.space(level))
             strength = tf.reshape(block.noise_input.strength, [1, -1, 1, 1]).numpy()
             maps = graph.add("Add", maps, graph.add("Mul", noise, graph.constant(strength)))
         maps = _modulate(graph, _pixel_norm(graph, _convolution(graph, block.convolution, maps)), *terms[2:])
@@ -139,18 +141,20 @@ def _pixel_norm(graph: _Graph, maps: str) -> str:
     return graph.add("Div", maps, graph.add("Sqrt", graph.add("Add", squares, graph.constant(EPSILON))))
 
 
-def _noise(graph: _Graph, latents: str, fields: int, space: tuple[int, ...]) -> str:
+def _noise_weights(graph: _Graph, latents: str, fields: int) -> str:
+    """As `mrisynth.layers.noise.noise_weights`."""
+    start, end, axis = (graph.constant(np.array([number])) for number in (0, fields, 1))
+    first = graph.add("Slice", latents, start, end, axis)
+    return graph.add("Div", _pixel_norm(graph, first), graph.constant(fields**0.5))
+
+
+def _noise(graph: _Graph, weights: str, fields: int, space: tuple[int, ...]) -> str:
     """As `mrisynth.layers.noise.NoiseInput` adds to a channel of strength 1: [N, 1, *space]."""
     from onnx import TensorProto
 
-    ends = (graph.constant(np.array([end])) for end in (0, fields, 1))
-    weights = graph.add(
-        "Div", _pixel_norm(graph, graph.add("Slice", latents, *ends)), graph.constant(fields**0.5)
-    )
     signs = graph.add("Cast", graph.constant(noise_signs(space, fields)), to=TensorProto.FLOAT)
-    return graph.add(
-        "Reshape", graph.add("MatMul", weights, signs), graph.constant(np.array([-1, 1, *space]))
-    )
+    shape = graph.constant(np.array([-1, 1, *space]))
+    return graph.add("Reshape", graph.add("MatMul", weights, signs), shape)
 
 
 def _modulate(graph: _Graph, maps: str, gain: str | None, bias: str | None) -> str:
